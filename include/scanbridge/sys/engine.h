@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Writing an engine. An engine is one constant sb_engine_ops: a name, a table of settings
+ * and a few functions in ordinary blocking C. The core asks for content limits, queues,
+ * retries, cancels, decides and records; an engine only looks at bytes and says what it
+ * saw. This header promises less than the caller API: it may change with SB_ENGINE_ABI.
+ *
+ * The rule that matters: say sb_call_clean() only for what was positively seen to be clean.
+ * A scan() that returns 0 without any statement is an error of the engine, never clean.
+ */
+#ifndef SCANBRIDGE_SYS_ENGINE_H
+#define SCANBRIDGE_SYS_ENGINE_H
+
+#include <scanbridge/error.h>
+#include <scanbridge/sys/settings.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SB_ENGINE_ABI 1u
+
+/* --- One call: this engine, this content, this attempt -------------------------------- */
+
+/** Threads: used by the thread that runs the slot, and by no other. Everything a function
+ * returns lives until the slot returns. */
+typedef struct sb_call sb_call;
+
+/** What is known about one detection. Strings are copied; unset members stay zero. */
+typedef struct sb_threat {
+	const char *name; /**< as the engine says it; odd bytes are replaced by the core */
+	size_t name_length;
+	sb_severity severity; /**< SB_SEVERITY_NONE: high */
+	const char *category, *description, *signature_id, *member; /**< NUL-terminated or NULL */
+} sb_threat;
+
+/* The content. It does not change during the call. */
+SB_API uint64_t sb_call_size(const sb_call *call);
+/** What the client calls it: a hint, any bytes, never a path to open. May be empty. */
+SB_API const char *sb_call_name(const sb_call *call, size_t *length);
+/** A read-only descriptor of a regular file or sealed memory file that holds exactly the
+ * content; an open file description of its own, at offset 0. The core closes it. -1 and
+ * @p error on failure. */
+SB_API int sb_call_fd(sb_call *call, sb_error *error);
+/** All bytes, when they are in memory; NULL otherwise: use sb_call_read(). */
+SB_API const void *sb_call_memory(const sb_call *call, size_t *length);
+/** Up to @p length bytes from @p offset: the number read, 0 at the end, or -kind. */
+SB_API int64_t sb_call_read(sb_call *call, uint64_t offset, void *buffer, size_t length,
+	sb_error *error);
+typedef enum sb_digest { SB_DIGEST_BLAKE3, SB_DIGEST_SHA256, SB_DIGEST_MD5 } sb_digest;
+/** 32, 32 or 16 bytes. Computed once per scan, from the same bytes, when first asked for. */
+SB_API int sb_call_digest(sb_call *call, sb_digest which, uint8_t *out, sb_error *error);
+
+/* Time. An engine that can't be interrupted is abandoned at its deadline. */
+/** ms until the call must end, 0 when it is over. Counts down. */
+SB_API uint64_t sb_call_remaining_ms(const sb_call *call);
+SB_API bool sb_call_cancelled(const sb_call *call);
+/** Becomes readable when the call is cancelled: for poll() beside a socket. Never read it. */
+SB_API int sb_call_cancel_fd(sb_call *call);
+
+/* The statement. Each returns 0 or -kind (and then the call has failed). */
+/** Every one of the @p bytes was looked at and nothing was found. The core compares the
+ * number with the content's size: fewer is `partial`, and partial is never clean. */
+SB_API int sb_call_clean(sb_call *call, uint64_t bytes, sb_content_coverage content,
+	sb_error *error);
+/** Found. May be called for several threats. Names PUA.* and Heuristics.* count as
+ * suspicious unless the engine is configured with `heuristics: infected`. */
+SB_API int sb_call_infected(sb_call *call, const sb_threat *threat, sb_error *error);
+/** Found, but no proof. @p confidence 0..1, negative: unknown. */
+SB_API int sb_call_suspicious(sb_call *call, const sb_threat *threat, double confidence,
+	sb_error *error);
+/** How far a call with detections looked (clean says it itself). */
+SB_API void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage content);
+/** No opinion by nature (an unknown hash): not a failure, not a vote. Returns -kind, to be
+ * returned from the slot. */
+SB_API int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *format, ...)
+	SB_PRINTF(4, 5);
+/** Versions that the verdict stands on, where an answer carries them. */
+SB_API void sb_call_versions(sb_call *call, const char *engine, const char *signatures);
+
+/* --- Identity, limits, known answers ------------------------------------------------- */
+
+/** How surely a changed verdict base shows in the identity. */
+typedef enum sb_exactness {
+	SB_EXACT_NONE = 0,
+	SB_EXACT_PARTIAL, /**< some changes don't show (clamd: third-party signatures) */
+	SB_EXACT_FULL,
+} sb_exactness;
+
+typedef struct sb_identity {
+	char engine_version[64];
+	char signature_version[128];
+	int64_t signature_time; /**< seconds since the epoch, 0: unknown */
+	sb_exactness exactness;
+} sb_identity;
+
+typedef struct sb_limits {
+	uint64_t max_size; /**< bytes the engine can judge; 0: no limit of its own */
+} sb_limits;
+
+/** One known-answer test in progress (`engines --check`, a server's start). */
+typedef struct sb_check sb_check;
+
+typedef struct sb_check_answer {
+	sb_outcome outcome;
+	sb_kind kind;     /**< for outcome error */
+	char threat[129]; /**< first threat's name, or empty */
+} sb_check_answer;
+
+/** What a check can prove about a remote engine. */
+typedef enum sb_attestation {
+	SB_ATTEST_LIMITS,    /**< alerts when it stops at a limit of its own */
+	SB_ATTEST_ENCRYPTED, /**< alerts on content it can't read */
+	SB_ATTEST_MAX_SIZE,  /**< really looks at content of `max_size` bytes */
+} sb_attestation;
+
+/** Send @p data through this engine's own scan, past every gate but the deadline. */
+SB_API int sb_check_scan(sb_check *check, const void *data, size_t length,
+	sb_check_answer *answer, sb_error *error);
+/** Record what was proved; @p remedy tells what to change when @p holds is false. */
+SB_API void sb_check_attest(sb_check *check, sb_attestation what, bool holds, const char *remedy);
+
+/* --- The engine ---------------------------------------------------------------------- */
+
+enum sb_engine_flags {
+	/** scan() never waits for anything: it may run in the thread that asked. */
+	SB_ENGINE_INLINE = 1 << 0,
+	/** scan() returns at the deadline and soon after a cancel by itself. */
+	SB_ENGINE_HONOURS_DEADLINE = 1 << 1,
+	/** `content: inspected` counts only while a stored check attests limits and encryption. */
+	SB_ENGINE_NEEDS_ATTESTATION = 1 << 2,
+	/** Knows exact copies only; abstains by nature; never counts towards min_engines. */
+	SB_ENGINE_HASH_LIST = 1 << 3,
+};
+
+typedef struct sb_engine_ops {
+	unsigned abi;              /**< SB_ENGINE_ABI at compile time */
+	const char *name;          /**< the configuration's `type` */
+	const char *summary;       /**< one line of help */
+	size_t state_size;         /**< the core allocates and zeroes it, and fills in settings */
+	const sb_setting *settings; /**< the type's own keys, offsets into the state; or NULL */
+	sb_assurance assurance;
+	unsigned flags; /**< enum sb_engine_flags */
+
+	/** Once, before anything else, with all settings filled in; may block. Checks settings,
+	 * loads lists; does not need to reach a remote engine. On failure close() follows. */
+	int (*open)(void *state, sb_error *error);
+
+	/** Judge the call's content. From up to `concurrency` threads at once. Blocks as it
+	 * needs, minding sb_call_remaining_ms() and sb_call_cancel_fd(). 0 after a statement,
+	 * or -kind: the engine could not work, whatever was stated before. Retried by kind. */
+	int (*scan)(void *state, sb_call *call, sb_error *error);
+
+	/** Optional, all three or none: judge content while it arrives. begin() once with the
+	 * size unknown (sb_call_size() is 0), feed() for every byte in order, then finish(),
+	 * which makes the statement with sb_call_size() known. @p stream is the engine's.
+	 * finish() is called exactly once after a begin() that succeeded; with @p whole false
+	 * the content broke off: free the stream, state nothing, the return is ignored.
+	 * All from one thread. Without them the core waits for the whole content and calls
+	 * scan(). */
+	int (*begin)(void *state, sb_call *call, void **stream, sb_error *error);
+	int (*feed)(void *state, void *stream, const void *data, size_t length, sb_error *error);
+	int (*finish)(void *state, sb_call *call, void *stream, bool whole, sb_error *error);
+
+	/** Optional, both or none: verdicts that come later. submit() hands the content over and
+	 * returns a ticket; poll() returns 0 after a statement, -kind after a failure, or a
+	 * positive number of ms after which to ask again; no thread waits meanwhile. poll() with
+	 * a call that is cancelled frees the ticket. */
+	int (*submit)(void *state, sb_call *call, void **ticket, sb_error *error);
+	int (*poll)(void *state, sb_call *call, void *ticket, sb_error *error);
+
+	/** Optional: who would judge now. May block up to @p timeout_ms; from any thread. NULL: the
+	 * settings are the identity. */
+	int (*identity)(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error);
+	/** Optional: known limits. Never blocks. */
+	void (*limits)(const void *state, sb_limits *out);
+	/** Optional: prove what the protocol doesn't tell. Runs after the core's own benign and
+	 * EICAR probes were answered well; statements by sb_check_attest(). */
+	int (*canary)(void *state, sb_check *check, sb_error *error);
+
+	/** After the last call, also when open() failed halfway. Frees what open() made. */
+	void (*close)(void *state);
+} sb_engine_ops;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

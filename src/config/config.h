@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The effective configuration: an sb_config (document) checked against the settings tables and
+ * turned into plain structures, immutable from then on. The manager and the command line read
+ * it; nobody else parses YAML.
+ */
+#ifndef SB_CONFIG_CONFIG_H
+#define SB_CONFIG_CONFIG_H
+
+#include <scanbridge/config.h>
+#include <scanbridge/sys/engine.h>
+
+#include "audit/audit.h"
+#include "policy/policy.h"
+#include "scan/decision.h"
+#include "util/buf.h"
+
+/* Keys that every engine has, whatever its type. */
+typedef struct sb_engine_conf {
+	const char *name;
+	const sb_engine_ops *ops;
+	sb_role role;
+	uint64_t timeout_ms;
+	uint64_t max_size;  /* 0: none of its own */
+	unsigned concurrency;
+	double weight;
+	bool heuristics_infected;
+	const char *self_test; /* eicar | builtin | off | absolute path */
+	uint64_t max_signature_age_ms; /* 0: off */
+	struct {
+		unsigned attempts; /* the first try counted */
+		uint64_t initial_ms, max_ms;
+		double multiplier;
+		bool jitter;
+	} retry;
+	void *settings; /* ops->state_size bytes, zeroed, with the type's own settings filled in:
+			   a template that the manager copies for each open; strings belong to the
+			   configuration */
+	const char *origin; /* file:line:column, for messages */
+} sb_engine_conf;
+
+typedef struct sb_conf {
+	const char *data_dir; /* absolute */
+	const char *origin;   /* the file it was read from, or NULL */
+	struct {
+		uint64_t max_size, timeout_ms, spool_memory, spool_disk;
+		unsigned max_in_flight;
+		bool copy_unpinned;
+	} limits;
+	bool hash_sha256, hash_md5; /* in every report */
+	sb_engine_conf *engines;
+	size_t engine_count;
+	sb_decision_rules decision;
+	const sb_policy *policy;
+	struct {
+		bool enabled;
+		bool failure_allows; /* on_failure: allow */
+		const char *file;    /* absolute */
+		sb_audit_sync sync;
+		uint64_t reserve;
+	} audit;
+	const char *const *notices; /* defaults that this build does not have, and warnings */
+	size_t notice_count;
+	uint8_t digest[32]; /* BLAKE3 over the effective settings, for the audit log */
+	sb_arena *arena;
+} sb_conf;
+
+/* Check and build; errors as `origin:line:column: message`. The result is the caller's. */
+int sb_conf_build(sb_conf **out, const sb_config *config, sb_error *error);
+void sb_conf_free(sb_conf *conf);
+
+/* Where the configuration is looked for (interface.md 1): the path to load, or NULL for the
+ * built-in defaults. @p explicit_path: from --config, or NULL. Out is allocated. */
+char *sb_config_find(const char *explicit_path);
+
+/* The whole effective configuration as YAML with a comment for what is off in this build. */
+int sb_config_show(const sb_config *config, sb_buf *out, sb_error *error);
+/* A commented starter file made from the settings tables. */
+void sb_config_starter(sb_buf *out);
+
+#endif

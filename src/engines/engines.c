@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of engines; meson.build says which of them are built in. */
+#include "engines/engines.h"
+
+#include <string.h>
+
+#include "engines_config.h"
+
+#ifdef SB_HAVE_CLAMD
+extern const sb_engine_ops sb_engine_clamd;
+#endif
+#ifdef SB_HAVE_HASHLIST
+extern const sb_engine_ops sb_engine_hashlist;
+#endif
+#ifdef SB_HAVE_MOCK
+extern const sb_engine_ops sb_engine_mock;
+#endif
+
+const sb_engine_ops *const sb_builtin_engines[] = {
+#ifdef SB_HAVE_CLAMD
+	&sb_engine_clamd,
+#endif
+#ifdef SB_HAVE_HASHLIST
+	&sb_engine_hashlist,
+#endif
+#ifdef SB_HAVE_MOCK
+	&sb_engine_mock,
+#endif
+	NULL,
+};
+
+const char *const sb_absent_engines[] = {
+#ifndef SB_HAVE_CLAMD
+	"clamd",
+#endif
+#ifndef SB_HAVE_HASHLIST
+	"hashlist",
+#endif
+#ifndef SB_HAVE_MOCK
+	"mock",
+#endif
+	"yara",
+	"virustotal",
+	"command",
+	"icap",
+	"plugin",
+	NULL,
+};
+
+const sb_engine_ops *sb_engine_find(const char *type)
+{
+	for (size_t i = 0; sb_builtin_engines[i] != NULL; i++)
+		if (strcmp(sb_builtin_engines[i]->name, type) == 0)
+			return sb_builtin_engines[i];
+	return NULL;
+}

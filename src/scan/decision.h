@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decision: engine results in, one outcome with its explanation out. A pure function: no
+ * I/O, no clock, no allocation but the arena. interface.md 2 and safety.md 1 are its text,
+ * tests/decision_oracle.py its independent twin.
+ */
+#ifndef SB_SCAN_DECISION_H
+#define SB_SCAN_DECISION_H
+
+#include "scan/result.h"
+#include "util/arena.h"
+
+/* decision.ignore: one signature taken out, until a day. */
+typedef struct sb_ignore {
+	const char *engine; /* NULL: any */
+	const char *threat; /* exact name */
+	uint64_t until;     /* seconds since the epoch, exclusive */
+	const char *reason;
+} sb_ignore;
+
+typedef struct sb_decision_rules {
+	unsigned min_engines;
+	sb_assurance min_assurance;
+	const sb_ignore *ignores;
+	size_t ignore_count;
+} sb_decision_rules;
+
+typedef struct sb_decision {
+	sb_outcome outcome;
+	const char *explanation;  /* `any: 1 of 2 engines infected (clamav)`; arena or static */
+	const sb_error *error;    /* for outcome error: of the first failing required engine in file
+				     order, or one made in the arena (not_configured, …) */
+	double confidence;        /* for suspicious, else negative */
+	bool low_assurance;       /* clean, but the best complete clean answer is below the minimum:
+				     action at most allow_with_warning */
+	const char *assurance_reason; /* then: why, in words */
+	unsigned complete_clean;  /* answers that counted towards min_engines */
+} sb_decision;
+
+/*
+ * Strategy `any`. @p changed: the content did not stand still; it replaces clean and
+ * suspicious by error `changed`, infected stays. @p content_error: the content could not even
+ * be made (too large, unreadable): outcome error with this, whatever the results; NULL
+ * otherwise. Marks detections as ignored. @p unix_seconds: for ignore expiry.
+ */
+void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_decision_rules *rules,
+	bool changed, const sb_error *content_error, uint64_t unix_seconds, sb_arena *arena);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* What our own front ends ask of a manager beyond the public API. */
+#ifndef SB_SCAN_MANAGER_H
+#define SB_SCAN_MANAGER_H
+
+#include <scanbridge/scan.h>
+#include <scanbridge/sys/engine.h>
+
+#include "config/config.h"
+
+/* The manager's configuration; lives as long as the manager. */
+const sb_conf *sb_manager_conf(const sb_manager *manager);
+
+/* What opening the audit log had to mend; NULL without an audit log. */
+const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
+
+/* Open with a clock of the test's choosing, and without audit when @p audit is false. */
+int sb_manager_open_with(sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);
+
+/* One engine, looked at: identity asked now, known-answer tests when `check` is set. */
+typedef struct sb_engine_state {
+	const char *name, *type;
+	sb_role role;
+	sb_assurance assurance;
+	const char *breaker;      /* "off" until there is one */
+	bool reachable;           /* identity was answered */
+	sb_identity identity;
+	sb_error error;           /* kind NONE when all is well */
+	bool checked;             /* a known-answer test ran now */
+	bool check_ok;
+	bool attested_limits, attested_encrypted, attested_max_size; /* now, or stored for this identity */
+	char remedy[512];         /* what to change, one line each; empty when nothing */
+	int64_t signature_age_s;  /* -1: unknown */
+	double duration_ms;
+} sb_engine_state;
+
+/* Look at engine @p index of the configuration; 0, or -kind when it is not well (also in
+ * out->error). A check's outcome is stored in the data directory for later scans. */
+int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_engine_state *out);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one engine said about one content: the currency between the call driver, the decision
+ * kernel, the report and (later) the cache. Plain data, memory of the scan's arena.
+ *
+ * All-zero is an error without coverage: it counts as a failed engine, never as clean.
+ */
+#ifndef SB_SCAN_RESULT_H
+#define SB_SCAN_RESULT_H
+
+#include "util/error.h"
+
+/* One detection, as the decision sees it. */
+typedef struct sb_detection {
+	const char *name; /* in the threat grammar */
+	sb_outcome outcome; /* INFECTED or SUSPICIOUS, heuristics already applied */
+	sb_severity severity;
+	const char *category, *description, *signature_id, *member; /* or NULL */
+	bool ignored; /* by decision.ignore: stays visible, does not decide */
+	struct sb_detection *next;
+} sb_detection;
+
+typedef struct sb_result {
+	/* who: from the configuration; never NULL */
+	const char *engine, *type;
+	sb_role role;
+	sb_assurance assurance;
+	bool hash_list;
+	double weight;
+
+	/* what it said */
+	sb_outcome outcome;
+	sb_coverage_state coverage;
+	uint64_t bytes;
+	sb_content_coverage content;
+	bool abstained; /* was not asked, or has no opinion by nature */
+	bool fail_open;
+	sb_detection *detections; /* in the order they were found */
+	double confidence;        /* 0..1, negative: unknown */
+	const char *engine_version, *signature_version; /* or NULL */
+	bool cached;
+	unsigned attempts;
+	double duration_ms;
+	sb_error *error; /* non-NULL exactly for outcome error */
+} sb_result;
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* The system's clocks, and one that tests turn; see clock.h. */
+#include "util/clock.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { MAX_WAITERS = 64 };
+
+struct waiter {
+	pthread_cond_t *cond;
+	pthread_mutex_t *mutex;
+};
+
+struct sb_clock {
+	bool fake;
+	pthread_mutex_t lock; /* guards the rest */
+	pthread_cond_t changed;
+	uint64_t now;
+	struct waiter waiters[MAX_WAITERS];
+	unsigned count;
+};
+
+static const uint64_t fake_epoch = 1767225600ull * 1000000000; /* 2026-01-01T00:00:00Z */
+
+sb_clock *sb_clock_system(void)
+{
+	static sb_clock system;
+	return &system;
+}
+
+static uint64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t fake_now(const sb_clock *clock)
+{
+	sb_clock *self = (sb_clock *)(uintptr_t)clock;
+	uint64_t now;
+
+	pthread_mutex_lock(&self->lock);
+	now = self->now;
+	pthread_mutex_unlock(&self->lock);
+	return now;
+}
+
+uint64_t sb_clock_now(const sb_clock *clock)
+{
+	return clock->fake ? fake_now(clock) : read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t sb_clock_wall(const sb_clock *clock)
+{
+	return clock->fake ? fake_epoch + fake_now(clock) : read_clock(CLOCK_REALTIME);
+}
+
+int sb_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+	int status;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	status = pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return status;
+}
+
+static void fake_wait(sb_clock *clock, pthread_cond_t *cond, pthread_mutex_t *mutex,
+	uint64_t until)
+{
+	struct waiter self = {cond, mutex};
+	unsigned i;
+
+	pthread_mutex_lock(&clock->lock);
+	if (clock->now >= until || clock->count == MAX_WAITERS) {
+		pthread_mutex_unlock(&clock->lock);
+		return;
+	}
+	clock->waiters[clock->count++] = self;
+	pthread_cond_broadcast(&clock->changed);
+	pthread_mutex_unlock(&clock->lock);
+
+	pthread_cond_wait(cond, mutex);
+
+	pthread_mutex_lock(&clock->lock);
+	for (i = 0; clock->waiters[i].cond != cond || clock->waiters[i].mutex != mutex; i++)
+		;
+	clock->waiters[i] = clock->waiters[--clock->count];
+	pthread_mutex_unlock(&clock->lock);
+}
+
+void sb_clock_wait(sb_clock *clock, pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+
+	if (clock->fake)
+		fake_wait(clock, cond, mutex, until);
+	else if (until == SB_NEVER)
+		pthread_cond_wait(cond, mutex);
+	else
+		pthread_cond_timedwait(cond, mutex, &ts);
+}
+
+sb_clock *sb_clock_fake_new(void)
+{
+	sb_clock *clock = calloc(1, sizeof *clock);
+
+	if (clock == NULL)
+		return NULL;
+	clock->fake = true;
+	clock->now = 1000000000;
+	pthread_mutex_init(&clock->lock, NULL);
+	pthread_cond_init(&clock->changed, NULL);
+	return clock;
+}
+
+void sb_clock_fake_free(sb_clock *clock)
+{
+	if (clock == NULL)
+		return;
+	pthread_cond_destroy(&clock->changed);
+	pthread_mutex_destroy(&clock->lock);
+	free(clock);
+}
+
+void sb_clock_fake_turn(sb_clock *clock, uint64_t ns)
+{
+	struct waiter waiters[MAX_WAITERS];
+	unsigned count;
+
+	pthread_mutex_lock(&clock->lock);
+	clock->now += ns;
+	count = clock->count;
+	for (unsigned i = 0; i < count; i++)
+		waiters[i] = clock->waiters[i];
+	pthread_mutex_unlock(&clock->lock);
+	/* With the waiter's own mutex: it is either not yet waiting, and reads the new time,
+	 * or it is in pthread_cond_wait() and hears this. */
+	for (unsigned i = 0; i < count; i++) {
+		pthread_mutex_lock(waiters[i].mutex);
+		pthread_cond_broadcast(waiters[i].cond);
+		pthread_mutex_unlock(waiters[i].mutex);
+	}
+}
+
+void sb_clock_fake_await(sb_clock *clock, unsigned waiters)
+{
+	pthread_mutex_lock(&clock->lock);
+	while (clock->count < waiters)
+		pthread_cond_wait(&clock->changed, &clock->lock);
+	pthread_mutex_unlock(&clock->lock);
+}

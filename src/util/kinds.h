@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What only our own code needs to know about a kind of error. */
+#ifndef SB_UTIL_KINDS_H
+#define SB_UTIL_KINDS_H
+
+#include <scanbridge/types.h>
+
+/* How much one such failure counts for a circuit breaker: 0, 1 or 2 (safety.md 2). */
+unsigned sb_kind_breaker_weight(sb_kind kind);
+
+#endif
