@@ -2,11 +2,12 @@
 /*
  * Digests. BLAKE3 (the paper and the official C sources, which do the compressing) in one
  * pass and, for large files, over several threads: the tree over chunks is ours. SHA-256
- * and MD5 by OpenSSL, algorithms fetched once.
+ * and MD5 by OpenSSL.
  */
 #ifndef SB_UTIL_HASH_H
 #define SB_UTIL_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ void sb_blake3_memory(const void *data, size_t length, uint8_t out[SB_BLAKE3_SIZ
  */
 int sb_blake3_file(int fd, uint64_t size, unsigned threads, uint8_t out[SB_BLAKE3_SIZE],
 	sb_error *error);
+/* The same, and asks @p stop (NULL: never) before each piece, from any of its threads: true
+ * ends it with `cancelled`. */
+int sb_blake3_file_until(int fd, uint64_t size, unsigned threads, bool (*stop)(void *data),
+	void *data, uint8_t out[SB_BLAKE3_SIZE], sb_error *error);
 
 /* Streaming SHA-256 and MD5; NULL when there is no memory. */
 typedef struct sb_digester sb_digester;
@@ -40,7 +45,7 @@ void sb_digester_free(sb_digester *digester);
 void sb_digester_update(sb_digester *digester, const void *data, size_t length);
 /* Writes 32 or 16 bytes and starts anew. */
 void sb_digester_final(sb_digester *digester, uint8_t *out);
-/* All at once with a digester kept per thread: cheap for small data (audit records). */
+/* All at once; no allocation, can't fail: cheap for small data (audit records). */
 void sb_sha256_memory(const void *data, size_t length, uint8_t out[SB_SHA256_SIZE]);
 void sb_md5_memory(const void *data, size_t length, uint8_t out[SB_MD5_SIZE]);
 
