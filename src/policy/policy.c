@@ -1,1 +1,361 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Rules by priority, the first that matches decides, none means block. A condition is a
+ * function in a table, a rule is the set of conditions that it gives. Three doubts are always
+ * read against allowing: a rule that allows must be right about every threat, not about one;
+ * some errors can be allowed by nobody; and an action outside the enumeration blocks.
+ */
+#include "policy/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+
+struct sb_policy {
+	const char *name;
+	const sb_rule *rules; /* in the order of evaluation, each with its reason */
+	size_t count;
+};
+
+/* --- Presets ----------------------------------------------------------------------------- */
+
+#define RULE(which, title, outcome, what, why)                                                     \
+	{                                                                                          \
+		.id = which, .name = title, .enabled = true, .given = SB_WHEN_OUTCOME,             \
+		.outcomes = 1u << (outcome), .action = (what), .reason = why                       \
+	}
+#define PRESET(preset, infected, suspicious, error, clean)                                         \
+	static const sb_rule preset##_rules[] = {                                                  \
+		RULE("infected", "Infected files", SB_OUTCOME_INFECTED, infected,                  \
+			"a threat was found"),                                                     \
+		RULE("suspicious", "Suspicious files", SB_OUTCOME_SUSPICIOUS, suspicious,          \
+			"something suspicious was found"),                                         \
+		RULE("error", "Files that could not be scanned", SB_OUTCOME_ERROR, error,          \
+			"the content could not be scanned"),                                       \
+		RULE("clean", "Clean files", SB_OUTCOME_CLEAN, clean, "no threat was found"),      \
+	};
+
+PRESET(default, SB_ACTION_QUARANTINE, SB_ACTION_REQUIRE_MANUAL_REVIEW, SB_ACTION_BLOCK,
+	SB_ACTION_ALLOW)
+PRESET(strict, SB_ACTION_QUARANTINE, SB_ACTION_BLOCK, SB_ACTION_BLOCK, SB_ACTION_ALLOW)
+PRESET(monitor, SB_ACTION_ALLOW_WITH_WARNING, SB_ACTION_ALLOW_WITH_WARNING,
+	SB_ACTION_ALLOW_WITH_WARNING, SB_ACTION_ALLOW)
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const sb_policy presets[] = {
+	{"default", default_rules, COUNT(default_rules)},
+	{"strict", strict_rules, COUNT(strict_rules)},
+	{"monitor", monitor_rules, COUNT(monitor_rules)},
+};
+
+const sb_policy *sb_policy_preset(const char *name)
+{
+	for (size_t i = 0; i < COUNT(presets); i++)
+		if (strcmp(presets[i].name, name) == 0)
+			return &presets[i];
+	return NULL;
+}
+
+const char *sb_policy_name(const sb_policy *policy)
+{
+	return policy->name;
+}
+
+/* --- Conditions -------------------------------------------------------------------------- */
+
+/* An error without a kind, or an outcome that is none, is our own fault. */
+static sb_outcome outcome_of(const sb_facts *facts)
+{
+	return (unsigned)facts->outcome <= SB_OUTCOME_SUSPICIOUS ? facts->outcome
+								 : SB_OUTCOME_ERROR;
+}
+
+/* SB_KIND_NONE unless the outcome is error. */
+static sb_kind kind_of(const sb_facts *facts)
+{
+	if (outcome_of(facts) != SB_OUTCOME_ERROR)
+		return SB_KIND_NONE;
+	return facts->error_kind > SB_KIND_NONE && facts->error_kind < SB_KIND_COUNT_
+		       ? facts->error_kind
+		       : SB_KIND_INTERNAL;
+}
+
+/* One threat is enough for a rule that is strict; a rule that allows must hold for all of
+ * them, and needs one: about no threat nothing can be said. */
+static bool any_or_every_threat(const sb_rule *rule, const sb_facts *facts,
+	bool (*matches)(const sb_rule *, const sb_facts *, size_t))
+{
+	bool every = sb_action_allows(rule->action);
+
+	for (size_t i = 0; i < facts->threat_count; i++)
+		if (matches(rule, facts, i) != every)
+			return !every;
+	return every && facts->threat_count > 0;
+}
+
+static bool threat_is_severe(const sb_rule *rule, const sb_facts *facts, size_t i)
+{
+	return facts->threat_severities[i] >= rule->severity_at_least;
+}
+
+static bool threat_is_named(const sb_rule *rule, const sb_facts *facts, size_t i)
+{
+	const char *name = facts->threat_names[i];
+
+	for (size_t k = 0; k < rule->threat_names.count; k++)
+		if (sb_glob(rule->threat_names.items[k], name, strlen(name), true))
+			return true;
+	return false;
+}
+
+static bool threat_contains(const sb_rule *rule, const sb_facts *facts, size_t i)
+{
+	for (size_t k = 0; k < rule->threat_contains.count; k++)
+		if (strcasestr(facts->threat_names[i], rule->threat_contains.items[k]) != NULL)
+			return true;
+	return false;
+}
+
+static bool is_one_of(const char *text, const sb_texts_list *list)
+{
+	for (size_t i = 0; text != NULL && i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool when_outcome(const sb_rule *rule, const sb_facts *facts)
+{
+	return (rule->outcomes >> outcome_of(facts) & 1) != 0;
+}
+
+static bool when_severity(const sb_rule *rule, const sb_facts *facts)
+{
+	return any_or_every_threat(rule, facts, threat_is_severe);
+}
+
+static bool when_error_kind(const sb_rule *rule, const sb_facts *facts)
+{
+	sb_kind kind = kind_of(facts);
+
+	return kind != SB_KIND_NONE && (rule->error_kinds >> kind & 1) != 0;
+}
+
+static bool when_error_class(const sb_rule *rule, const sb_facts *facts)
+{
+	sb_class class = sb_kind_class(kind_of(facts));
+
+	return class != SB_CLASS_NONE && (rule->error_classes >> class & 1) != 0;
+}
+
+static bool when_threat_name(const sb_rule *rule, const sb_facts *facts)
+{
+	return any_or_every_threat(rule, facts, threat_is_named);
+}
+
+static bool when_threat_contains(const sb_rule *rule, const sb_facts *facts)
+{
+	return any_or_every_threat(rule, facts, threat_contains);
+}
+
+static bool when_source(const sb_rule *rule, const sb_facts *facts)
+{
+	return is_one_of(facts->source, &rule->sources);
+}
+
+static bool when_tenant(const sb_rule *rule, const sb_facts *facts)
+{
+	return is_one_of(facts->tenant, &rule->tenants);
+}
+
+static bool when_user(const sb_rule *rule, const sb_facts *facts)
+{
+	return is_one_of(facts->user, &rule->users);
+}
+
+static bool when_size_above(const sb_rule *rule, const sb_facts *facts)
+{
+	return facts->size > rule->size_above;
+}
+
+static bool when_size_below(const sb_rule *rule, const sb_facts *facts)
+{
+	return facts->size < rule->size_below;
+}
+
+static bool when_detections(const sb_rule *rule, const sb_facts *facts)
+{
+	return facts->detections >= rule->detections_at_least;
+}
+
+static const struct {
+	unsigned bit;
+	bool (*holds)(const sb_rule *, const sb_facts *);
+} conditions[] = {
+	{SB_WHEN_OUTCOME, when_outcome},
+	{SB_WHEN_SEVERITY, when_severity},
+	{SB_WHEN_ERROR_KIND, when_error_kind},
+	{SB_WHEN_ERROR_CLASS, when_error_class},
+	{SB_WHEN_THREAT_NAME, when_threat_name},
+	{SB_WHEN_THREAT_CONTAINS, when_threat_contains},
+	{SB_WHEN_SOURCE, when_source},
+	{SB_WHEN_TENANT, when_tenant},
+	{SB_WHEN_USER, when_user},
+	{SB_WHEN_SIZE_ABOVE, when_size_above},
+	{SB_WHEN_SIZE_BELOW, when_size_below},
+	{SB_WHEN_DETECTIONS, when_detections},
+};
+
+static bool rule_matches(const sb_rule *rule, const sb_facts *facts)
+{
+	if (!rule->enabled || (rule->given & SB_WHEN_NEVER) != 0)
+		return false;
+	for (size_t i = 0; i < COUNT(conditions); i++)
+		if ((rule->given & conditions[i].bit) != 0 && !conditions[i].holds(rule, facts))
+			return false;
+	return true;
+}
+
+/* --- Evaluation -------------------------------------------------------------------------- */
+
+/* Why this error can be allowed by no rule; NULL when one may. */
+static const char *never_allowed(sb_kind kind)
+{
+	switch (kind) {
+	case SB_KIND_AUDIT_FAILED:
+		return "audit_failed can be allowed by no rule";
+	case SB_KIND_CANCELLED:
+		return "cancelled can be allowed by no rule";
+	case SB_KIND_INTERNAL:
+		return "internal can be allowed by no rule";
+	default:
+		return NULL;
+	}
+}
+
+/* What may stand between an allowing rule and its action. */
+static void restrain(sb_policy_decision *out, const sb_facts *facts)
+{
+	const char *never = never_allowed(kind_of(facts));
+
+	if (never != NULL) {
+		out->action = SB_ACTION_BLOCK;
+		out->reason = never;
+	} else if (facts->low_assurance) {
+		out->action = SB_ACTION_ALLOW_WITH_WARNING;
+		out->reason =
+			facts->assurance_reason != NULL ? facts->assurance_reason : "low assurance";
+	}
+}
+
+void sb_policy_evaluate(const sb_policy *policy, const sb_facts *facts, sb_policy_decision *out)
+{
+	const sb_rule *rule = policy->rules, *end = rule + policy->count;
+
+	*out = (sb_policy_decision){SB_ACTION_BLOCK, NULL, NULL, "no rule matched"};
+	while (rule < end && !rule_matches(rule, facts))
+		rule++;
+	if (rule == end)
+		return;
+	out->rule_id = rule->id;
+	out->rule_name = rule->name;
+	out->reason = rule->reason;
+	if (rule->action > SB_ACTION_NONE && rule->action < SB_ACTION_BLOCK)
+		out->action = rule->action;
+	if (sb_action_allows(out->action))
+		restrain(out, facts);
+}
+
+/* --- Building ---------------------------------------------------------------------------- */
+
+static bool copy_text(sb_arena *arena, const char **text)
+{
+	if (*text == NULL)
+		return true;
+	*text = sb_arena_text(arena, *text);
+	return *text != NULL;
+}
+
+static bool copy_list(sb_arena *arena, sb_texts_list *list)
+{
+	const char **items = sb_arena_alloc(arena, (list->count + 1) * sizeof *items);
+
+	if (items == NULL)
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		items[i] = list->items[i];
+		if (!copy_text(arena, &items[i]))
+			return false;
+	}
+	list->items = items;
+	return true;
+}
+
+/* A rule that gives no reason gets one made from its name. */
+static bool make_reason(sb_arena *arena, sb_rule *rule)
+{
+	const char *name = rule->name != NULL ? rule->name : rule->id;
+	const char prefix[] = "rule: ";
+	size_t length;
+	char *reason;
+
+	if (rule->reason != NULL)
+		return copy_text(arena, &rule->reason);
+	name = name != NULL ? name : "unnamed";
+	length = strlen(name);
+	reason = sb_arena_alloc(arena, sizeof prefix + length);
+	if (reason == NULL)
+		return false;
+	memcpy(reason, prefix, sizeof prefix - 1);
+	memcpy(reason + sizeof prefix - 1, name, length + 1);
+	rule->reason = reason;
+	return true;
+}
+
+static bool copy_rule(sb_arena *arena, sb_rule *rule)
+{
+	sb_texts_list *lists[] = {&rule->threat_names, &rule->threat_contains, &rule->sources,
+		&rule->tenants, &rule->users};
+	const char **texts[] = {&rule->id, &rule->name, &rule->description, &rule->message};
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		if (!copy_list(arena, lists[i]))
+			return false;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		if (!copy_text(arena, texts[i]))
+			return false;
+	return make_reason(arena, rule);
+}
+
+/* Higher priority first; the addresses keep the order of the file. */
+static int by_priority(const void *left, const void *right)
+{
+	const sb_rule *a = *(const sb_rule *const *)left, *b = *(const sb_rule *const *)right;
+
+	if (a->priority != b->priority)
+		return a->priority > b->priority ? -1 : 1;
+	return a < b ? -1 : 1;
+}
+
+const sb_policy *sb_policy_new(
+	const char *name, const sb_rule *rules, size_t count, sb_arena *arena)
+{
+	sb_policy *policy = sb_arena_alloc(arena, sizeof *policy);
+	const sb_rule **order = sb_arena_alloc(arena, (count + 1) * sizeof *order);
+	sb_rule *copies = sb_arena_alloc(arena, (count + 1) * sizeof *copies);
+
+	if (policy == NULL || order == NULL || copies == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		order[i] = &rules[i];
+	qsort(order, count, sizeof *order, by_priority);
+	for (size_t i = 0; i < count; i++) {
+		copies[i] = *order[i];
+		if (!copy_rule(arena, &copies[i]))
+			return NULL;
+	}
+	*policy = (sb_policy){sb_arena_text(arena, name), copies, count};
+	return policy->name != NULL ? policy : NULL;
+}
