@@ -20,7 +20,11 @@ def connect(address):
     kind, _, rest = address.partition(":")
     if kind == "unix":
         sock = socket.socket(socket.AF_UNIX)
-        sock.connect(rest)
+        try:
+            sock.connect(rest)
+        except OSError:
+            sock.close()
+            raise
         return sock
     host, _, port = rest.rpartition(":")
     return socket.create_connection((host.strip("[]"), int(port)))
