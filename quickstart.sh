@@ -27,7 +27,7 @@ build=${SCANBRIDGE_BUILD:-build}
 scanbridge=$build/src/cli/scanbridge
 work=$build/quickstart
 clamd=
-bold= plain=
+bold='' plain=''
 [ ! -t 1 ] || { bold=$'\e[1m' plain=$'\e[0m'; }
 
 heading() {
@@ -72,9 +72,6 @@ cat >"$work/scanbridge.yaml" <<END
 data_dir: data
 engines:
   - {name: clamav, type: clamd, address: "$address"}
-quarantine: {enabled: false}    # not in this version
-cache: {enabled: false}         # not in this version
-isolation: none
 END
 run() {
 	"$scanbridge" --config "$work/scanbridge.yaml" "$@"
