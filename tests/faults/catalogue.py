@@ -10,6 +10,7 @@ reason. Three expectations cover nearly everything:
 
 `clean` is never among them unless the content is clean and was proved to be.
 """
+import threading
 from dataclasses import dataclass, field
 
 from faults.clamd import Clamd, Fault, THREAT, VERSION, always, first_scan, second_on_connection
@@ -68,30 +69,33 @@ class On(Fault):
 
     def __init__(self, **places):
         self.struck = 0
+        self.ended = threading.Event()
         for name, action in places.items():
             setattr(self, name, self._counted(action))
 
     def _counted(self, action):
         def run(*arguments):
             self.struck += 1
-            return action(*arguments)
+            try:
+                return action(*arguments)
+            finally:
+                self.ended.set()
         return run
 
 
-class At(Fault):
-    """One action at one chunk header of the upload (safety.md: every chunk boundary)."""
+def at(chunk, action, into=None):
+    """A fault at one chunk header of the upload; `into` bytes of it are still read."""
+    fault = On(uploading=action)
+    strike = fault.uploading
 
-    def __init__(self, chunk, action, into=None):
-        self.struck = 0
-        self.chunk, self.action, self.into = chunk, action, into
-
-    def uploading(self, peer, request, chunk, size):
-        if chunk != self.chunk and not (self.chunk == "end" and size == 0):
+    def uploading(peer, request, seen, size):
+        if seen != chunk and not (chunk == "end" and size == 0):
             return
-        self.struck += 1
-        if self.into is not None:  # so many bytes of header and chunk are still read
-            peer.read(min(self.into, 4 + size - 1))
-        self.action(peer, request)
+        if into is not None:
+            peer.read(min(into, 4 + size - 1))
+        strike(peer, request)
+    fault.uploading = uploading
+    return fault
 
 
 def close(peer, _request):
@@ -107,7 +111,7 @@ def _on(**places):
 
 
 def _at(*arguments, **keywords):
-    return lambda **options: _build(At(*arguments, **keywords), options)
+    return lambda **options: _build(at(*arguments, **keywords), options)
 
 
 def _build(fault, options):
@@ -354,13 +358,8 @@ def doubles():
                   either("protocol_error", why="the first was proved when it came"),
                   _on(reply=late))
 
-    def ahead(peer, request):
-        peer.send(request.line())
-        if request.ident is not None:
-            peer.send(request.line(b"OK", ident=request.ident + 1))
-    yield Variant("two replies", "the next request's answer, ahead of it",
-                  error("protocol_error", why="bytes behind the terminator"),
-                  _on(reply=ahead))
+    yield Variant("two replies", "the next request's answer, ahead of it", WRONG,
+                  _reply(lambda r: r.line() + r.line(b"OK", ident=(r.ident or 0) + 1)))
 
     def ahead_later(peer, request):
         peer.send(request.line())

@@ -82,7 +82,7 @@ class Clamd:
     def __call__(self, peer):
         scans_here = 0
         session = None  # the last id given out, once IDSESSION was said
-        if self.armed(peer.number, 0, self.scans):
+        if self.armed(peer.number, 0, max(self.scans, peer.number)):
             self.fault.accepted(peer)
         while True:
             word, terminator = self._command(peer)
@@ -98,6 +98,8 @@ class Clamd:
                 return
             if word in (b"INSTREAM", b"FILDES") and terminator != b"":
                 request = Request(word, terminator, ident)
+                if word == b"FILDES" and not (self.fildes and peer.is_unix):
+                    self._receive_descriptor(peer, request, Fault())  # refused: no scan
                 fault = self.fault if self.armed(peer.number, scans_here, self.scans) else Fault()
                 scans_here += 1
                 self.scans += 1

@@ -1,0 +1,352 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The fault matrix (safety.md E1): every fault of the catalogue × transport × infected and
+clean content × required and optional engine, through the public API.
+
+Each cell is one engine of one configuration, against its own listener. Cells run in crowds:
+many engines in one driver process, all scans submitted at once, so that waiting costs little.
+A cell fails if its verdict is none that the catalogue allows, if the failing engine or the
+cause is not named, if it lasts longer than the engine's timeout + 250 ms, or if the fault was
+never met. A crowd fails if the process leaves descriptors, threads or temporary files behind,
+or says anything on standard error (sanitizers do).
+
+    matrix.py --sample | --full [--only TEXT] [--jobs N] [--verbose]
+"""
+import argparse
+import itertools
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from faults import catalogue  # noqa: E402
+from faults.clamd import EICAR, THREAT  # noqa: E402
+from faults.server import Server, has_ipv6  # noqa: E402
+from support.product import Driver, SCANBRIDGE, Workplace  # noqa: E402
+
+TIMEOUT_MS = 1000
+GRACE_MS = 250
+SIZES = {"small": 1000, "chunks": 200 << 10, "huge": 8 << 20}
+# How many cells share a driver: scans that only wait are cheap, large contents are not.
+CROWD = {"small": 48, "chunks": 32, "huge": 6}
+RETRY_CROWD = 6  # a manager starts with a budget of 10 retries
+GOOD_NAME = re.compile(r"[A-Za-z0-9._:/+-]{1,128}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    number: int
+    variant: catalogue.Variant
+    transport: str
+    content: str
+    role: str
+    attempts: int
+
+    @property
+    def engine(self):
+        return f"c{self.number}"
+
+    @property
+    def file(self):
+        return f"{self.content}-{self.variant.size}"
+
+    def __str__(self):
+        tries = "" if self.attempts == 1 else f" × {self.attempts} attempts"
+        return (f"{self.variant.fault} ({self.variant.detail}) × {self.transport} × "
+                f"{self.content} × {self.role}{tries}")
+
+
+def cells(full):
+    """All combinations; the short form takes the catalogue's selection."""
+    number = itertools.count()
+    for attempts, variants in ((1, catalogue.variants()), (3, catalogue.retried())):
+        for variant in variants:
+            if not full and not variant.sample:
+                continue
+            for transport, content, role in itertools.product(
+                    variant.transports, variant.contents, ("required", "optional")):
+                if attempts > 1 and role == "optional" and not full:
+                    continue
+                yield Cell(next(number), variant, transport, content, role, attempts)
+
+
+def crowds(all_cells):
+    """Groups that can run in one process: alike in size, retries and patience."""
+    def key(cell):
+        return cell.attempts, cell.variant.size, cell.variant.slow, cell.variant.warm
+
+    for (attempts, size, *_), group in itertools.groupby(sorted(all_cells, key=key), key):
+        limit = min(CROWD[size], RETRY_CROWD if attempts > 1 else 1000)
+        group = list(group)
+        for start in range(0, len(group), limit):
+            yield group[start:start + limit]
+
+
+def content(name):
+    """The sample is at the very end: whoever misses the last byte misses it."""
+    kind, size = name.rsplit("-", 1)
+    tail = EICAR if kind == "infected" else b"nothing to be seen"
+    return (b"padding " * (SIZES[size] // 8))[:SIZES[size] - len(tail)] + tail
+
+
+# --- one crowd ------------------------------------------------------------------------------
+class Crowd:
+    def __init__(self, group):
+        self.cells = group
+        self.complaints = []  # (cell or None, text, late)
+        self.engines = []
+        self.listeners = {}
+        self.scripts = {}
+
+    def run(self):
+        """The complaints; empty when all is well."""
+        with Workplace() as work, Server() as server:
+            self._prepare(work, server)
+            driver = Driver(work)
+            try:
+                self._play(work, driver)
+            except (AssertionError, OSError) as error:
+                driver.kill()
+                self._complain(None, f"{error}\n{driver.errors()}")
+            self._complain(None, *server.failures())
+        return self.complaints
+
+    def _complain(self, cell, *texts, late=False):
+        self.complaints += [(cell, text, late) for text in texts]
+
+    # --- the servers and the configuration ---
+    def _prepare(self, work, server):
+        engines = [{"name": cell.engine, "type": "clamd", "role": cell.role,
+                    "address": [self._address(work, server, cell)],
+                    "timeout": f"{TIMEOUT_MS}ms", "self_test": "off",
+                    "breaker": {"preset": "off"}, "concurrency": 1,
+                    "retry": {"attempts": cell.attempts, "initial": "1ms", "jitter": False}}
+                   for cell in self.cells]
+        engines.append({"name": "healthy", "type": "mock"})
+        self.engines = engines
+        work.configure(engines)
+        for name in {cell.file for cell in self.cells}:
+            work.file(name, content(name))
+
+    def _address(self, work, server, cell):
+        path = f"{work.path}/{cell.engine}.sock"
+        tcp = cell.transport.endswith("tcp")
+        host = "::1" if cell.role == "optional" and has_ipv6() else "127.0.0.1"
+        kind = cell.variant.address
+        if kind == "missing":
+            return f"unix:{path}"
+        if kind == "refusing":
+            return server.refusing_tcp(host) if tcp else server.refusing_unix(path)
+        if kind == "silent":
+            return server.silent_tcp(host) if tcp else server.silent_unix(path)
+        script = cell.variant.script(armed=cell.variant.armed,
+                                     fildes=cell.transport.startswith("fildes"))
+        listener = server.listen_tcp(script, host, receive_buffer=65536) if tcp \
+            else server.listen_unix(path, script)
+        self.listeners[cell], self.scripts[cell] = listener, script
+        return listener.address
+
+    # --- the scans ---
+    def _play(self, work, driver):
+        before = driver.ask("stats")
+        driver.open()
+        warm = [cell for cell in self.cells if cell.variant.warm]
+        self._warm(work, driver, warm)
+        answers = driver.scan_all(self._line(work, cell) for cell in self.cells)
+        driver.ask("close")
+        after = driver.ask("stats")
+        complaint = driver.end()
+        if complaint:
+            self._complain(None, complaint)
+        for what in ("fds", "threads"):
+            if after[what] != before[what]:
+                self._complain(None, f"{what}: {before[what]} before, {after[what]} after")
+        self._complain(None, *(f"left behind: {path}" for path in work.leftovers()))
+        self._verify_audit(work)
+        for cell in self.cells:
+            self._judge(cell, answers.get(cell.engine))
+
+    def _line(self, work, cell):
+        engines = cell.engine + (",healthy" if cell.role == "optional" else "")
+        verb = ("path", "fd", "memory")[cell.number % 3]
+        return f"{verb} {work.path}/{cell.file} tag={cell.engine} engines={engines}"
+
+    def _warm(self, work, driver, warm):
+        answers = driver.scan_all(self._line(work, cell) for cell in warm)
+        for cell in warm:
+            entry = _entry(cell, answers[cell.engine]["report"])
+            if entry["outcome"] != cell.content:
+                self._complain(cell, f"the first, honest scan: {entry}")
+            fault = self.scripts[cell].fault
+            if fault.struck and not fault.ended.wait(10):
+                self._complain(cell, "the fault did not end")
+
+    def _verify_audit(self, work):
+        ran = work.run("audit", "verify")
+        if ran.returncode:
+            self._complain(None, f"audit verify: {ran.stdout!r} {ran.stderr!r}")
+
+    # --- the judgement ---
+    def _judge(self, cell, answer):
+        if answer is None or "report" not in answer:
+            self._complain(cell, f"no report: {answer}")
+            return
+        report = answer["report"]
+        self._complain(cell, *_entry_complaints(cell, _entry(cell, report)))
+        self._complain(cell, *_report_complaints(cell, report))
+        self._complain(cell, *self._server_complaints(cell))
+        if answer["elapsed_ms"] > TIMEOUT_MS + GRACE_MS:
+            self._complain(cell, f"lasted {answer['elapsed_ms']} ms", late=True)
+
+    def _server_complaints(self, cell):
+        if cell not in self.listeners:
+            return
+        if self.scripts[cell].fault.struck == 0 and self.scripts[cell].stream_max is None:
+            yield f"the fault was never met: {self.listeners[cell].requests()}"
+        wanted = b"FILDES" if cell.transport.startswith("fildes") else b"INSTREAM"
+        scans = {request for request in self.listeners[cell].requests()
+                 if request in (b"FILDES", b"INSTREAM")}
+        if scans and wanted not in scans:
+            yield f"asked {scans}, not {wanted}"
+
+
+def _entry(cell, report):
+    found = [entry for entry in report["engines"] if entry["engine"] == cell.engine]
+    return found[0] if len(found) == 1 else {"outcome": f"{len(found)} entries", "error": None}
+
+
+def _entry_complaints(cell, entry):
+    """What the engine's own entry says, against the catalogue."""
+    expected = cell.variant.expected
+    outcome, error = entry["outcome"], entry["error"]
+    if outcome == "error":
+        if not error or error["engine"] != cell.engine or not error["message"]:
+            yield f"engine and cause are not named: {error}"
+        elif error["kind"] not in expected.kinds:
+            yield f"error {error['kind']} ({error['message']}), expected {_words(cell)}"
+    elif outcome == "clean" and cell.content == "infected":
+        yield f"FALSE CLEAN, expected {_words(cell)}"
+    elif outcome == cell.content and expected.truth:
+        if entry["coverage"]["state"] != "complete" and outcome == "clean":
+            yield f"clean with coverage {entry['coverage']}"
+        if outcome == "infected" and entry["threats"][0]["name"] != THREAT.decode():
+            yield f"threat {entry['threats']}"
+    elif outcome == "infected" and expected.infected:
+        for threat in entry["threats"]:
+            if not GOOD_NAME.fullmatch(threat["name"]):
+                yield f"threat name {threat['name']!r}"
+    else:
+        yield f"{outcome}, expected {_words(cell)}"
+    if entry.get("attempts", 1) > cell.attempts:
+        yield f"{entry['attempts']} attempts"
+
+
+def _report_complaints(cell, report):
+    """What the whole report makes of that entry."""
+    entry = _entry(cell, report)
+    failed = entry["outcome"] == "error"
+    outcome = "clean" if failed and cell.role == "optional" else entry["outcome"]
+    if report["outcome"] != outcome:
+        yield f"outcome {report['outcome']} of an engine's {entry['outcome']}"
+    if failed and cell.role == "required":
+        error = report["error"] or {}
+        if (error.get("kind"), error.get("engine")) != (entry["error"]["kind"], cell.engine):
+            yield f"the report's error is {report['error']}"
+        if report["action"] != "block":
+            yield f"action {report['action']}"
+    elif report["error"] is not None:
+        yield f"an error beside {report['outcome']}: {report['error']}"
+    if report["outcome"] != "clean" and report["action"] in ("allow", "allow_with_warning"):
+        yield f"{report['outcome']} is allowed"
+
+
+def _words(cell):
+    expected = cell.variant.expected
+    right = sorted(expected.kinds) + [cell.content] * expected.truth \
+        + ["infected"] * expected.infected
+    return f"{' or '.join(right)}: {expected.why}"
+
+
+# --- growth: many scans in one process leave nothing behind -------------------------------
+def growth(full):
+    """After the first scans with each fault, more of them need no further descriptor and
+    no further thread."""
+    chosen = [variant for variant in catalogue.variants()
+              if variant.sample and not variant.slow and variant.size != "huge"
+              and not variant.warm and variant.address != "silent"]
+    picked = chosen if full else chosen[::4]
+    group = [Cell(number, variant, variant.transports[number % len(variant.transports)],
+                  variant.contents[0], "required", 1) for number, variant in enumerate(picked)]
+    crowd = Crowd(group)
+    with Workplace() as work, Server() as server:
+        crowd._prepare(work, server)
+        driver = Driver(work)
+        try:
+            driver.open()
+            for cell in group:
+                many = f"many {work.path}/{cell.file} %d tag=x engines={cell.engine}"
+                driver.ask(many % 4)
+                before = driver.ask("stats")
+                driver.ask(many % 12)
+                after = driver.ask("stats")
+                for what in ("fds", "threads"):
+                    if after[what] > before[what]:
+                        crowd._complain(cell, f"12 more scans: {what} {before[what]} → "
+                                        f"{after[what]}")
+            crowd._complain(None, *filter(None, [driver.end()]))
+        except (AssertionError, OSError) as error:
+            driver.kill()
+            crowd._complain(None, f"{error}\n{driver.errors()}")
+    return len(group), crowd.complaints
+
+
+# --- all of it ----------------------------------------------------------------------------
+def run_crowd(group):
+    """A crowd's complaints. What was only late is judged again, alone: there the machine's
+    other work is no excuse."""
+    complaints = Crowd(group).run()
+    late = [cell for cell, _, is_late in complaints if is_late]
+    complaints = [entry for entry in complaints if not entry[2]]
+    for cell in late:
+        complaints += Crowd([cell]).run()
+    return complaints
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--full", action="store_true", help="every variant")
+    parser.add_argument("--sample", action="store_true", help="the short form (default)")
+    parser.add_argument("--only", default="", help="cells whose name holds this text")
+    parser.add_argument("--jobs", type=int, default=3, help="driver processes at once")
+    parser.add_argument("--verbose", action="store_true", help="name every cell")
+    options = parser.parse_args()
+    if not SCANBRIDGE.exists():
+        sys.exit(f"{SCANBRIDGE} is missing: build first, or set SCANBRIDGE_BUILD")
+    begun = time.monotonic()
+    wanted = [cell for cell in cells(options.full) if options.only in str(cell)]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        complaints = [entry for result in pool.map(run_crowd, crowds(wanted))
+                      for entry in result]
+    grown, more = (0, []) if options.only else growth(options.full)
+    failed = {}
+    for cell, text, _ in complaints + more:
+        failed.setdefault(str(cell or "the process"), []).append(text)
+    for cell in wanted if options.verbose else ():
+        if str(cell) not in failed:
+            print(f"ok {cell}")
+    for name, texts in failed.items():
+        print(f"FAILED {name}: {'; '.join(dict.fromkeys(texts))}")
+    print(f"{len(wanted) + grown} cells, {len(failed)} failed, "
+          f"{time.monotonic() - begun:.0f} s")
+    return 1 if failed or not wanted else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except subprocess.TimeoutExpired as error:
+        sys.exit(f"gave up: {error}")
