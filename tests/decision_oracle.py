@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""An independent oracle for the decision kernel, written from the contract's text alone.
+
+    decision_oracle.py TRUTH_TABLE_PROGRAM
+
+Runs the program and compares every line it prints with what the few functions below make of
+the same row. It shares no code, table or constant with the C sources.
+"""
+import itertools
+import subprocess
+import sys
+
+# What an engine said -> the kind of its failure, None for an answer.
+SAID = [("clean", None), ("infected", None), ("suspicious", None), ("content error", "encrypted"),
+        ("engine error", "timeout"), ("not asked", "rate_limited"), ("unset memory", "internal"),
+        ("stale cache", "protocol_error")]  # stale: clean without complete coverage
+
+
+def decide(engines, min_engines):
+    """[(what was said, failure kind, required)] -> (outcome, kind of error)."""
+    said = [what for what, _, _ in engines]
+    failed = [kind for _, kind, _ in engines if kind]
+    required_failed = [kind for _, kind, required in engines if kind and required]
+    if "infected" in said:
+        return "infected", "none"
+    if required_failed:
+        return "error", required_failed[0]
+    if "suspicious" in said:
+        return "suspicious", "none"
+    if said.count("clean") >= min_engines:
+        return "clean", "none"
+    return "error", failed[0] if failed else "not_configured"
+
+
+PRESETS = {
+    "default": dict(infected="quarantine", suspicious="require_manual_review", error="block",
+                    clean="allow"),
+    "strict": dict(infected="quarantine", suspicious="block", error="block", clean="allow"),
+    "monitor": dict(infected="allow_with_warning", suspicious="allow_with_warning",
+                    error="allow_with_warning", clean="allow"),
+}
+
+
+def act(policy, outcome, kind):
+    if policy == "rules":  # clean is allowed, infected quarantined, encrypted and internal allowed
+        action = {"clean": "allow", "infected": "quarantine"}.get(outcome, "block")
+        action = {"encrypted": "allow_with_warning", "internal": "allow"}.get(kind, action)
+    else:
+        action = PRESETS[policy][outcome]
+    never = kind in ("audit_failed", "internal", "cancelled")
+    return "block" if never and action.startswith("allow") else action
+
+
+def table(policy, min_engines):
+    """Roles outside, answers inside; the first engine turns fastest in both."""
+    for optional in itertools.product((False, True), repeat=4):
+        for said in itertools.product(SAID, repeat=4):
+            engines = [(*s, not o) for s, o in zip(reversed(said), reversed(optional))]
+            outcome, kind = decide(engines, min_engines)
+            yield f"{outcome} {kind} {act(policy, outcome, kind)}"
+
+
+def main():
+    run = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True, check=True)
+    expected = itertools.chain(*(table(p, 1) for p in ("default", "strict", "monitor", "rules")),
+                               table("default", 2))
+    rows = 0
+    for rows, (got, want) in enumerate(itertools.zip_longest(run.stdout.splitlines(), expected), 1):
+        if got != want:
+            sys.exit(f"row {rows - 1}: the kernel says `{got}`, the oracle `{want}`")
+    print(f"{rows} rows agree")
+    if rows != 4 * 16 * 8 ** 4 + 16 * 8 ** 4:
+        sys.exit("that is not the whole table")
+
+
+main()
