@@ -6,12 +6,13 @@
  *    / \            exactly the tree of the paper (left subtrees full, a power of two)
  *   units           of 1 MiB or more, at most MAX_UNITS: threads take one after the other
  *    / \            and leave its chaining value in the table
- *   pieces          of 256 KiB, read by pread() into the thread's own buffer, which stays
+ *   pieces          of 512 KiB, read by pread() into the thread's own buffer, which stays
  *    / \            in the second-level cache from the read to the compression
  *   chunks          of 1 KiB
  *
  * Not mmap: a file that somebody truncates would kill the process with SIGBUS, and reading
- * into a warm buffer costs about what the page faults do.
+ * into a warm buffer costs what the page faults do, as long as the buffer is aligned: one
+ * that starts 16 bytes into a page makes the whole of it 15 % slower.
  */
 #include "util/hash.h"
 
@@ -29,7 +30,7 @@
 enum {
 	CHUNK = BLAKE3_CHUNK_LEN,
 	CV = BLAKE3_OUT_LEN, /* a chaining value */
-	PIECE = 256 * 1024,
+	PIECE = 512 * 1024,
 	PIECE_CHUNKS = PIECE / CHUNK,
 	UNIT_MIN = 1024 * 1024,
 	MAX_UNITS = 1024,
@@ -155,7 +156,7 @@ static bool unit_cv(
 static void *work_units(void *data)
 {
 	struct work *work = data;
-	uint8_t *buffer = malloc(PIECE);
+	uint8_t *buffer = aligned_alloc(4096, PIECE);
 	bool going = buffer != NULL || fail(work, SB_KIND_INTERNAL, 0);
 
 	while (going) {
