@@ -38,10 +38,10 @@ typedef struct sb_audit_options {
 
 /* What opening found and mended; the caller tells the user. */
 typedef struct sb_audit_recovery {
-	bool recovered;      /* a torn tail was cut */
-	uint64_t offset;     /* where */
-	uint64_t length;     /* bytes cut */
-	uint64_t last_seq;   /* last whole record */
+	bool recovered;    /* a torn tail was cut */
+	uint64_t offset;   /* where */
+	uint64_t length;   /* bytes cut */
+	uint64_t last_seq; /* last whole record */
 } sb_audit_recovery;
 
 /*
