@@ -9,10 +9,9 @@ import os
 import struct
 
 from faults.server import Done
+from support.harness import eicar
 
-# Put together at run time: this file must not be a sample itself.
-EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR" + b"-STANDARD-ANTIVIRUS-" \
-    + b"TEST-FILE!" + b"$H+H*"
+EICAR = eicar()
 THREAT = b"Eicar-Test-Signature"
 VERSION = b"ClamAV 1.4.6/27800/Sun Nov 22 08:00:00 2026"
 COMMANDS = b"SCAN QUIT RELOAD PING CONTSCAN VERSIONCOMMANDS VERSION END SHUTDOWN MULTISCAN " \

@@ -14,9 +14,12 @@ or says anything on standard error (sanitizers do).
 """
 import argparse
 import itertools
+import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from faults import catalogue  # noqa: E402
 from faults.clamd import EICAR, THREAT  # noqa: E402
 from faults.server import Server, has_ipv6  # noqa: E402
-from support.product import Driver, SCANBRIDGE, Workplace  # noqa: E402
+from support.driver import DRIVER, Driver  # noqa: E402
+from support.harness import SCANBRIDGE  # noqa: E402
 
 TIMEOUT_MS = 1000
 GRACE_MS = 250
@@ -93,6 +97,27 @@ def content(name):
     return (b"padding " * (SIZES[size] // 8))[:SIZES[size] - len(tail)] + tail
 
 
+class Workplace:
+    """A folder for one process: its configuration, data, samples and temporary files."""
+
+    def __init__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="scanbridge-matrix."))
+        self.temp = self.path / "temp"
+        self.temp.mkdir()
+        self.config = self.path / "scanbridge.yaml"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path)
+
+    def configure(self, engines):
+        self.config.write_text(json.dumps(
+            {"data_dir": str(self.path / "data"), "engines": engines,
+             "quarantine": {"enabled": False}, "cache": {"enabled": False}}, indent=1))
+
+
 # --- one crowd ------------------------------------------------------------------------------
 class Crowd:
     def __init__(self, group):
@@ -106,7 +131,7 @@ class Crowd:
         """The complaints; empty when all is well."""
         with Workplace() as work, Server() as server:
             self._prepare(work, server)
-            driver = Driver(work)
+            driver = Driver(work.config, work.temp)
             try:
                 self._play(work, driver)
             except (AssertionError, OSError) as error:
@@ -130,7 +155,7 @@ class Crowd:
         self.engines = engines
         work.configure(engines)
         for name in {cell.file for cell in self.cells}:
-            work.file(name, content(name))
+            (work.path / name).write_bytes(content(name))
 
     def _address(self, work, server, cell):
         path = f"{work.path}/{cell.engine}.sock"
@@ -165,7 +190,7 @@ class Crowd:
         for what in ("fds", "threads"):
             if after[what] != before[what]:
                 self._complain(None, f"{what}: {before[what]} before, {after[what]} after")
-        self._complain(None, *(f"left behind: {path}" for path in work.leftovers()))
+        self._complain(None, *(f"left behind: {path}" for path in work.temp.rglob("*")))
         self._verify_audit(work)
         for cell in self.cells:
             self._judge(cell, answers.get(cell.engine))
@@ -186,7 +211,8 @@ class Crowd:
                 self._complain(cell, "the fault did not end")
 
     def _verify_audit(self, work):
-        ran = work.run("audit", "verify")
+        ran = subprocess.run([SCANBRIDGE, "--config", work.config, "audit", "verify"],
+                             capture_output=True, timeout=60, check=False)
         if ran.returncode:
             self._complain(None, f"audit verify: {ran.stdout!r} {ran.stderr!r}")
 
@@ -284,7 +310,7 @@ def growth(full):
     crowd = Crowd(group)
     with Workplace() as work, Server() as server:
         crowd._prepare(work, server)
-        driver = Driver(work)
+        driver = Driver(work.config, work.temp)
         try:
             driver.open()
             for cell in group:
@@ -324,8 +350,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=3, help="driver processes at once")
     parser.add_argument("--verbose", action="store_true", help="name every cell")
     options = parser.parse_args()
-    if not SCANBRIDGE.exists():
-        sys.exit(f"{SCANBRIDGE} is missing: build first, or set SCANBRIDGE_BUILD")
+    if not DRIVER.exists():
+        sys.exit(f"{DRIVER} is missing: build first, or set SCANBRIDGE_BUILD")
     begun = time.monotonic()
     wanted = [cell for cell in cells(options.full) if options.only in str(cell)]
     with ThreadPoolExecutor(options.jobs) as pool:

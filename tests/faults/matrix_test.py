@@ -14,7 +14,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from faults import matrix, model  # noqa: E402
 from faults.server import Server  # noqa: E402
-from support.product import Workplace  # noqa: E402
 
 TIMEOUT = 1.0  # seconds
 
@@ -40,7 +39,7 @@ def judged(client, cells):
 
 def judged_together(client, cells):
     crowd = matrix.Crowd(cells)
-    with Workplace() as work, Server() as server, tempfile.TemporaryFile() as file:
+    with matrix.Workplace() as work, Server() as server, tempfile.TemporaryFile() as file:
         crowd._prepare(work, server)
         addresses = {engine["name"]: engine["address"][0] for engine in crowd.engines
                      if "address" in engine}

@@ -199,17 +199,22 @@ static sb_input *input_of(const struct line *line, struct ticket *ticket)
 	return sb_input_memory(ticket->memory, length);
 }
 
-/* A failed write is not the end: the report, which is awaited, tells why. */
+/* In pieces, so that memory shows what the library keeps. A failed write is not the end: the
+ * report, which is awaited, tells why. */
 static void push(sb_job *job, const char *path, size_t chunk)
 {
-	size_t length;
-	char *data = read_whole(path, &length);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *piece = malloc(chunk ? chunk : 1);
+	ssize_t n;
 
-	for (size_t at = 0; at < length; at += chunk)
-		if (sb_job_write(job, data + at, length - at < chunk ? length - at : chunk, NULL))
+	if (fd < 0 || !piece)
+		die("%s: %s", path, strerror(errno));
+	while ((n = read(fd, piece, chunk)) > 0)
+		if (sb_job_write(job, piece, (size_t)n, NULL))
 			break;
 	sb_job_finish(job, NULL);
-	free(data);
+	close(fd);
+	free(piece);
 }
 
 static void submit(const struct line *line)
