@@ -1,1 +1,569 @@
 /* SPDX-License-Identifier: MIT */
+/* Policy: each condition both ways, what no rule may allow, the order of rules, the presets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/policy.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TEXTS(...)                                                                                 \
+	{                                                                                          \
+		(const char *const[]){__VA_ARGS__},                                                \
+			sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)          \
+	}
+#define OUTCOME(outcome) (1u << SB_OUTCOME_##outcome)
+#define KIND(kind) (1u << SB_KIND_##kind)
+#define CLASS(class) (1u << SB_CLASS_##class)
+
+static const char *const two_names[] = {"Eicar.Test", "PUA.Tool"};
+static const sb_severity two_severities[] = {SB_SEVERITY_MEDIUM, SB_SEVERITY_CRITICAL};
+
+/* --- Conditions ---------------------------------------------------------------------------- */
+
+/* The facts of a scan with two threats by two engines, unless a row says otherwise. */
+static sb_facts some_facts(void)
+{
+	return (sb_facts){.outcome = SB_OUTCOME_INFECTED,
+		.threat_names = two_names,
+		.threat_severities = two_severities,
+		.threat_count = 2,
+		.detections = 2,
+		.size = 100,
+		.tenant = "acme",
+		.user = "eve",
+		.source = "http"};
+}
+
+static const struct {
+	const char *why;
+	sb_rule rule; /* action block unless given */
+	bool matches;
+} conditions[] = {
+	{"no condition is always", {.action = SB_ACTION_BLOCK}, true},
+	{"never", {.given = SB_WHEN_NEVER}, false},
+	{"never beats what matches",
+		{.given = SB_WHEN_NEVER | SB_WHEN_OUTCOME, .outcomes = OUTCOME(INFECTED)}, false},
+	{"outcome", {.given = SB_WHEN_OUTCOME, .outcomes = OUTCOME(INFECTED)}, true},
+	{"one of the outcomes",
+		{.given = SB_WHEN_OUTCOME, .outcomes = OUTCOME(CLEAN) | OUTCOME(INFECTED)}, true},
+	{"another outcome", {.given = SB_WHEN_OUTCOME, .outcomes = OUTCOME(CLEAN)}, false},
+	{"what was not given does not count", {.outcomes = OUTCOME(CLEAN)}, true},
+
+	{"severity: the highest counts",
+		{.given = SB_WHEN_SEVERITY, .severity_at_least = SB_SEVERITY_CRITICAL}, true},
+	{"severity: at least", {.given = SB_WHEN_SEVERITY, .severity_at_least = SB_SEVERITY_MEDIUM},
+		true},
+	{"severity: beyond all",
+		{.given = SB_WHEN_SEVERITY,
+			.severity_at_least = (sb_severity)(SB_SEVERITY_CRITICAL + 1)},
+		false},
+	{"severity in an allowing rule: every threat",
+		{.given = SB_WHEN_SEVERITY,
+			.severity_at_least = SB_SEVERITY_MEDIUM,
+			.action = SB_ACTION_ALLOW},
+		true},
+	{"severity in an allowing rule: not only the highest",
+		{.given = SB_WHEN_SEVERITY,
+			.severity_at_least = SB_SEVERITY_CRITICAL,
+			.action = SB_ACTION_ALLOW},
+		false},
+
+	{"threat_name: one of them", {.given = SB_WHEN_THREAT_NAME, .threat_names = TEXTS("PUA.*")},
+		true},
+	{"threat_name: any case",
+		{.given = SB_WHEN_THREAT_NAME, .threat_names = TEXTS("eicar.t?st")}, true},
+	{"threat_name: the whole name",
+		{.given = SB_WHEN_THREAT_NAME, .threat_names = TEXTS("PUA", "Eicar")}, false},
+	{"threat_name in an allowing rule: one is not enough",
+		{.given = SB_WHEN_THREAT_NAME,
+			.threat_names = TEXTS("PUA.*"),
+			.action = SB_ACTION_ALLOW_WITH_WARNING},
+		false},
+	{"threat_name in an allowing rule: every one, by any pattern",
+		{.given = SB_WHEN_THREAT_NAME,
+			.threat_names = TEXTS("PUA.*", "Eicar.*"),
+			.action = SB_ACTION_ALLOW_WITH_WARNING},
+		true},
+
+	{"threat_contains: one of them, any case",
+		{.given = SB_WHEN_THREAT_CONTAINS, .threat_contains = TEXTS("xyz", "TOOL")}, true},
+	{"threat_contains: none",
+		{.given = SB_WHEN_THREAT_CONTAINS, .threat_contains = TEXTS("xyz", "T?ol")}, false},
+	{"threat_contains in an allowing rule: one is not enough",
+		{.given = SB_WHEN_THREAT_CONTAINS,
+			.threat_contains = TEXTS("tool"),
+			.action = SB_ACTION_ALLOW},
+		false},
+	{"threat_contains in an allowing rule: every one",
+		{.given = SB_WHEN_THREAT_CONTAINS,
+			.threat_contains = TEXTS("t"),
+			.action = SB_ACTION_ALLOW},
+		true},
+
+	{"source", {.given = SB_WHEN_SOURCE, .sources = TEXTS("cli", "http")}, true},
+	{"source: exact", {.given = SB_WHEN_SOURCE, .sources = TEXTS("HTTP", "htt", "http*")},
+		false},
+	{"tenant", {.given = SB_WHEN_TENANT, .tenants = TEXTS("acme")}, true},
+	{"tenant: exact", {.given = SB_WHEN_TENANT, .tenants = TEXTS("Acme", "*")}, false},
+	{"user", {.given = SB_WHEN_USER, .users = TEXTS("eve")}, true},
+	{"user: another", {.given = SB_WHEN_USER, .users = TEXTS("bob")}, false},
+	{"an empty list is nobody", {.given = SB_WHEN_USER}, false},
+
+	{"size_above", {.given = SB_WHEN_SIZE_ABOVE, .size_above = 99}, true},
+	{"size_above is strict", {.given = SB_WHEN_SIZE_ABOVE, .size_above = 100}, false},
+	{"size_below", {.given = SB_WHEN_SIZE_BELOW, .size_below = 101}, true},
+	{"size_below is strict", {.given = SB_WHEN_SIZE_BELOW, .size_below = 100}, false},
+	{"detections_at_least", {.given = SB_WHEN_DETECTIONS, .detections_at_least = 2}, true},
+	{"detections_at_least: fewer", {.given = SB_WHEN_DETECTIONS, .detections_at_least = 3},
+		false},
+	{"error_kind without an error", {.given = SB_WHEN_ERROR_KIND, .error_kinds = ~0u}, false},
+	{"error_class without an error", {.given = SB_WHEN_ERROR_CLASS, .error_classes = ~0u},
+		false},
+	{"all that are given must hold",
+		{.given = SB_WHEN_TENANT | SB_WHEN_USER,
+			.tenants = TEXTS("acme"),
+			.users = TEXTS("bob")},
+		false},
+	{"all that are given do hold",
+		{.given = SB_WHEN_TENANT | SB_WHEN_USER,
+			.tenants = TEXTS("acme"),
+			.users = TEXTS("eve")},
+		true},
+};
+
+static bool evaluate(const sb_rule *rule, const sb_facts *facts, sb_policy_decision *out)
+{
+	static sb_arena arena;
+	const sb_policy *policy;
+	sb_rule enabled = *rule;
+	bool matched;
+
+	sb_arena_done(&arena); /* what the last decision points to lives until here */
+	sb_arena_init(&arena, 1 << 16);
+	enabled.id = "r";
+	enabled.enabled = true;
+	if (enabled.action == SB_ACTION_NONE)
+		enabled.action = SB_ACTION_BLOCK;
+	policy = sb_policy_new("test", &enabled, 1, &arena);
+	assert_non_null(policy);
+	sb_policy_evaluate(policy, facts, out);
+	matched = out->rule_id != NULL;
+	if (!matched) {
+		assert_int_equal(out->action, SB_ACTION_BLOCK);
+		assert_string_equal(out->reason, "no rule matched");
+		assert_null(out->rule_name);
+	}
+	return matched;
+}
+
+static void each_condition_both_ways(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < COUNT(conditions); i++) {
+		sb_facts facts = some_facts();
+		sb_policy_decision got;
+
+		if (evaluate(&conditions[i].rule, &facts, &got) != conditions[i].matches)
+			fail_msg("%s", conditions[i].why);
+	}
+}
+
+static void unknown_facts_match_nothing(void **unused)
+{
+	const sb_rule rules[] = {
+		{.given = SB_WHEN_SOURCE, .sources = TEXTS("")},
+		{.given = SB_WHEN_TENANT, .tenants = TEXTS("")},
+		{.given = SB_WHEN_USER, .users = TEXTS("")},
+		{.given = SB_WHEN_SEVERITY, .severity_at_least = SB_SEVERITY_NONE},
+		{.given = SB_WHEN_THREAT_NAME, .threat_names = TEXTS("*")},
+		{.given = SB_WHEN_THREAT_CONTAINS, .threat_contains = TEXTS("")},
+		/* of no threats at all every one is harmless: that must not allow */
+		{.given = SB_WHEN_SEVERITY, .action = SB_ACTION_ALLOW},
+		{.given = SB_WHEN_THREAT_NAME,
+			.threat_names = TEXTS("*"),
+			.action = SB_ACTION_ALLOW},
+		{.given = SB_WHEN_THREAT_CONTAINS,
+			.threat_contains = TEXTS(""),
+			.action = SB_ACTION_ALLOW},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rules); i++) {
+		sb_facts facts = {.outcome = SB_OUTCOME_INFECTED};
+		sb_policy_decision got;
+
+		if (evaluate(&rules[i], &facts, &got))
+			fail_msg("row %zu matched", i);
+	}
+}
+
+/* --- Errors -------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *why;
+	sb_outcome outcome;
+	sb_kind kind;
+	sb_rule rule;
+	sb_action action;
+	const char *reason;
+} errors[] = {
+	{"a kind", SB_OUTCOME_ERROR, SB_KIND_ENCRYPTED,
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(ENCRYPTED) | KIND(TIMEOUT),
+			.action = SB_ACTION_REQUIRE_MANUAL_REVIEW},
+		SB_ACTION_REQUIRE_MANUAL_REVIEW, "rule: r"},
+	{"a rule may allow a kind", SB_OUTCOME_ERROR, SB_KIND_ENCRYPTED,
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(ENCRYPTED),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_ALLOW, "rule: r"},
+	{"another kind", SB_OUTCOME_ERROR, SB_KIND_TIMEOUT,
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(ENCRYPTED),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK, "no rule matched"},
+	{"a class", SB_OUTCOME_ERROR, SB_KIND_CORRUPT,
+		{.given = SB_WHEN_ERROR_CLASS,
+			.error_classes = CLASS(CONTENT),
+			.action = SB_ACTION_QUARANTINE},
+		SB_ACTION_QUARANTINE, "rule: r"},
+	{"another class", SB_OUTCOME_ERROR, SB_KIND_TIMEOUT,
+		{.given = SB_WHEN_ERROR_CLASS,
+			.error_classes = CLASS(CONTENT),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK, "no rule matched"},
+	{"a kind beside another outcome is none", SB_OUTCOME_CLEAN, SB_KIND_TIMEOUT,
+		{.given = SB_WHEN_ERROR_KIND, .error_kinds = ~0u, .action = SB_ACTION_QUARANTINE},
+		SB_ACTION_BLOCK, "no rule matched"},
+	{"audit_failed", SB_OUTCOME_ERROR, SB_KIND_AUDIT_FAILED, {.action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK, "audit_failed can be allowed by no rule"},
+	{"internal", SB_OUTCOME_ERROR, SB_KIND_INTERNAL, {.action = SB_ACTION_ALLOW_WITH_WARNING},
+		SB_ACTION_BLOCK, "internal can be allowed by no rule"},
+	{"cancelled", SB_OUTCOME_ERROR, SB_KIND_CANCELLED,
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(CANCELLED),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK, "cancelled can be allowed by no rule"},
+	{"they may be quarantined", SB_OUTCOME_ERROR, SB_KIND_INTERNAL,
+		{.action = SB_ACTION_QUARANTINE}, SB_ACTION_QUARANTINE, "rule: r"},
+	{"an error without a kind is internal", SB_OUTCOME_ERROR, SB_KIND_NONE,
+		{.action = SB_ACTION_ALLOW}, SB_ACTION_BLOCK, "internal can be allowed by no rule"},
+	{"a kind that is none is internal", SB_OUTCOME_ERROR, SB_KIND_COUNT_,
+		{.action = SB_ACTION_ALLOW}, SB_ACTION_BLOCK, "internal can be allowed by no rule"},
+	{"an outcome that is none is internal", (sb_outcome)4, SB_KIND_TIMEOUT,
+		{.given = SB_WHEN_OUTCOME, .outcomes = 1u << 4, .action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK, "no rule matched"},
+	{"an outcome that is none is an error", (sb_outcome)4, SB_KIND_NONE,
+		{.given = SB_WHEN_OUTCOME, .outcomes = OUTCOME(ERROR), .action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK, "internal can be allowed by no rule"},
+	{"an action that is none blocks", SB_OUTCOME_CLEAN, SB_KIND_NONE, {.action = (sb_action)17},
+		SB_ACTION_BLOCK, "rule: r"},
+};
+
+static void errors_are_allowed_by_few(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		sb_facts facts = {.outcome = errors[i].outcome, .error_kind = errors[i].kind};
+		sb_policy_decision got;
+
+		evaluate(&errors[i].rule, &facts, &got);
+		if (got.action != errors[i].action || strcmp(got.reason, errors[i].reason) != 0)
+			fail_msg("%s: %s: %s", errors[i].why, sb_action_name(got.action),
+				got.reason);
+	}
+}
+
+static void an_unset_action_blocks(void **unused)
+{
+	static const sb_rule rule = {.id = "r", .enabled = true};
+	sb_facts facts = {.outcome = SB_OUTCOME_CLEAN};
+	sb_policy_decision got;
+	sb_arena arena;
+
+	(void)unused;
+	sb_arena_init(&arena, 1 << 16);
+	sb_policy_evaluate(sb_policy_new("p", &rule, 1, &arena), &facts, &got);
+	assert_int_equal(got.action, SB_ACTION_BLOCK);
+	assert_string_equal(got.rule_id, "r");
+	sb_arena_done(&arena);
+}
+
+static void low_assurance_warns(void **unused)
+{
+	static const struct {
+		sb_action rule, expected;
+		const char *given, *reason;
+	} rows[] = {
+		{SB_ACTION_ALLOW, SB_ACTION_ALLOW_WITH_WARNING, "only rules", "only rules"},
+		{SB_ACTION_ALLOW, SB_ACTION_ALLOW_WITH_WARNING, NULL, "low assurance"},
+		{SB_ACTION_ALLOW_WITH_WARNING, SB_ACTION_ALLOW_WITH_WARNING, "only rules",
+			"only rules"},
+		{SB_ACTION_REQUIRE_MANUAL_REVIEW, SB_ACTION_REQUIRE_MANUAL_REVIEW, "only rules",
+			"rule: r"},
+		{SB_ACTION_BLOCK, SB_ACTION_BLOCK, "only rules", "rule: r"},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sb_facts facts = {.outcome = SB_OUTCOME_CLEAN,
+			.low_assurance = true,
+			.assurance_reason = rows[i].given};
+		sb_rule rule = {.action = rows[i].rule};
+		sb_policy_decision got;
+
+		evaluate(&rule, &facts, &got);
+		assert_int_equal(got.action, rows[i].expected);
+		assert_string_equal(got.reason, rows[i].reason);
+	}
+}
+
+/* --- Order, building ----------------------------------------------------------------------- */
+
+static void the_first_match_decides(void **unused)
+{
+	static const struct {
+		const char *why;
+		sb_rule rules[3];
+		const char *id;
+	} rows[] = {
+		{"ties in file order",
+			{{.id = "a", .enabled = true}, {.id = "b", .enabled = true},
+				{.id = "c", .enabled = true}},
+			"a"},
+		{"higher priority first",
+			{{.id = "a", .enabled = true, .priority = -1}, {.id = "b", .enabled = true},
+				{.id = "c", .enabled = true, .priority = 5}},
+			"c"},
+		{"ties behind the highest",
+			{{.id = "a", .enabled = true}, {.id = "b", .enabled = true, .priority = 7},
+				{.id = "c", .enabled = true, .priority = 7}},
+			"b"},
+		{"a disabled rule is passed over",
+			{{.id = "a"}, {.id = "b", .enabled = true}, {.id = "c", .enabled = true}},
+			"b"},
+		{"all disabled", {{.id = "a"}, {.id = "b"}, {.id = "c"}}, NULL},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sb_facts facts = {.outcome = SB_OUTCOME_CLEAN};
+		sb_policy_decision got;
+		sb_arena arena;
+
+		sb_arena_init(&arena, 1 << 16);
+		sb_policy_evaluate(sb_policy_new("p", rows[i].rules, 3, &arena), &facts, &got);
+		if ((got.rule_id == NULL) != (rows[i].id == NULL) ||
+			(got.rule_id != NULL && strcmp(got.rule_id, rows[i].id) != 0))
+			fail_msg("%s: %s", rows[i].why, got.rule_id);
+		sb_arena_done(&arena);
+	}
+}
+
+static void many_rules_keep_their_order(void **unused)
+{
+	enum { MANY = 500 };
+	static sb_rule rules[MANY];
+	static char ids[MANY][8];
+	sb_facts facts = {.outcome = SB_OUTCOME_CLEAN, .size = 1};
+	sb_arena arena;
+	const sb_policy *policy;
+	sb_policy_decision got;
+
+	(void)unused;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(ids[i], sizeof ids[i], "%d", i);
+		rules[i] = (sb_rule){.id = ids[i],
+			.enabled = true,
+			.priority = i / 100,
+			.given = SB_WHEN_SIZE_ABOVE,
+			.size_above = i < 437 ? 1 : 0,
+			.action = SB_ACTION_ALLOW};
+	}
+	sb_arena_init(&arena, 1 << 20);
+	policy = sb_policy_new("p", rules, MANY, &arena);
+	sb_policy_evaluate(policy, &facts, &got);
+	assert_string_equal(got.rule_id, "437");
+	assert_string_equal(sb_policy_name(policy), "p");
+	sb_arena_done(&arena);
+}
+
+static void rules_are_copied(void **unused)
+{
+	char id[] = "id", name[] = "Name", reason[] = "reason", tenant[] = "acme";
+	const char *tenants[] = {tenant};
+	sb_rule rules[] = {
+		{.id = id,
+			.name = name,
+			.description = name,
+			.message = reason,
+			.enabled = true,
+			.given = SB_WHEN_TENANT,
+			.tenants = {tenants, 1},
+			.reason = reason},
+		{.id = "b",
+			.name = name,
+			.enabled = true,
+			.given = SB_WHEN_SIZE_BELOW,
+			.size_below = 5},
+		{.enabled = true},
+	};
+	sb_facts facts = {.outcome = SB_OUTCOME_CLEAN, .tenant = "acme", .size = 9};
+	sb_arena arena;
+	const sb_policy *policy;
+	sb_policy_decision got;
+
+	(void)unused;
+	sb_arena_init(&arena, 1 << 16);
+	policy = sb_policy_new(NULL, rules, COUNT(rules), &arena);
+	assert_string_equal(sb_policy_name(policy), "");
+	memset(id, 'x', 2);
+	memset(name, 'x', 4);
+	memset(reason, 'x', 6);
+	memset(tenant, 'x', 4);
+	tenants[0] = NULL;
+	memset(rules, 0, sizeof rules);
+	sb_policy_evaluate(policy, &facts, &got);
+	assert_string_equal(got.rule_id, "id");
+	assert_string_equal(got.rule_name, "Name");
+	assert_string_equal(got.reason, "reason");
+	facts.tenant = NULL;
+	facts.size = 4;
+	sb_policy_evaluate(policy, &facts, &got);
+	assert_string_equal(got.reason, "rule: Name");
+	facts.size = 9;
+	sb_policy_evaluate(policy, &facts, &got);
+	assert_string_equal(got.reason, "rule: unnamed");
+	sb_arena_done(&arena);
+}
+
+/* Every ceiling from nothing up to enough: NULL, or a policy that works. */
+static void no_memory_gives_no_policy(void **unused)
+{
+	const sb_rule rules[] = {
+		{.id = "a",
+			.name = "n",
+			.description = "d",
+			.message = "m",
+			.reason = "why",
+			.enabled = true,
+			.given = SB_WHEN_USER,
+			.users = TEXTS("u", "v")},
+		{.id = "b", .name = "n", .enabled = true, .sources = TEXTS("s")},
+	};
+	size_t enough = 0;
+
+	(void)unused;
+	for (size_t max = 0; enough == 0 && max < 1 << 16; max += 16) {
+		sb_facts facts = {.outcome = SB_OUTCOME_CLEAN, .user = "v"};
+		sb_policy_decision got;
+		sb_arena arena;
+		const sb_policy *policy;
+
+		sb_arena_init(&arena, max);
+		policy = sb_policy_new("p", rules, COUNT(rules), &arena);
+		if (policy != NULL) {
+			sb_policy_evaluate(policy, &facts, &got);
+			assert_string_equal(got.reason, "why");
+			enough = max;
+		}
+		sb_arena_done(&arena);
+	}
+	assert_true(enough > 2 * sizeof(sb_rule));
+}
+
+/* --- Presets ------------------------------------------------------------------------------- */
+
+static void presets_act_as_promised(void **unused)
+{
+	enum {
+		A = SB_ACTION_ALLOW,
+		W = SB_ACTION_ALLOW_WITH_WARNING,
+		R = SB_ACTION_REQUIRE_MANUAL_REVIEW,
+		Q = SB_ACTION_QUARANTINE,
+		B = SB_ACTION_BLOCK
+	};
+	static const struct {
+		sb_outcome outcome;
+		sb_kind kind;
+		const char *rule, *name;
+	} scans[] = {
+		{SB_OUTCOME_INFECTED, SB_KIND_NONE, "infected", "Infected files"},
+		{SB_OUTCOME_SUSPICIOUS, SB_KIND_NONE, "suspicious", "Suspicious files"},
+		{SB_OUTCOME_ERROR, SB_KIND_TIMEOUT, "error", "Files that could not be scanned"},
+		{SB_OUTCOME_CLEAN, SB_KIND_NONE, "clean", "Clean files"},
+		{SB_OUTCOME_ERROR, SB_KIND_AUDIT_FAILED, "error",
+			"Files that could not be scanned"},
+		{SB_OUTCOME_ERROR, SB_KIND_INTERNAL, "error", "Files that could not be scanned"},
+		{SB_OUTCOME_ERROR, SB_KIND_CANCELLED, "error", "Files that could not be scanned"},
+	};
+	static const struct {
+		const char *preset;
+		int actions[COUNT(scans)];
+	} rows[] = {
+		{"default", {Q, R, B, A, B, B, B}},
+		{"strict", {Q, B, B, A, B, B, B}},
+		{"monitor", {W, W, W, A, B, B, B}},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const sb_policy *policy = sb_policy_preset(rows[i].preset);
+
+		assert_non_null(policy);
+		assert_string_equal(sb_policy_name(policy), rows[i].preset);
+		for (size_t k = 0; k < COUNT(scans); k++) {
+			sb_facts facts = {.outcome = scans[k].outcome, .error_kind = scans[k].kind};
+			sb_policy_decision got;
+
+			sb_policy_evaluate(policy, &facts, &got);
+			assert_int_equal(got.action, rows[i].actions[k]);
+			assert_string_equal(got.rule_id, scans[k].rule);
+			assert_string_equal(got.rule_name, scans[k].name);
+			assert_non_null(got.reason);
+		}
+	}
+	assert_null(sb_policy_preset("mail"));
+	assert_null(sb_policy_preset(""));
+}
+
+/* R5: nothing that matches nothing is allowed, not even clean content. */
+static void no_rule_is_block(void **unused)
+{
+	(void)unused;
+	for (int outcome = SB_OUTCOME_ERROR; outcome <= SB_OUTCOME_SUSPICIOUS; outcome++) {
+		sb_facts facts = {.outcome = (sb_outcome)outcome};
+		sb_policy_decision got;
+		sb_arena arena;
+
+		sb_arena_init(&arena, 1 << 16);
+		sb_policy_evaluate(sb_policy_new("empty", NULL, 0, &arena), &facts, &got);
+		assert_int_equal(got.action, SB_ACTION_BLOCK);
+		assert_string_equal(got.reason, "no rule matched");
+		sb_arena_done(&arena);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_condition_both_ways),
+		cmocka_unit_test(unknown_facts_match_nothing),
+		cmocka_unit_test(errors_are_allowed_by_few),
+		cmocka_unit_test(an_unset_action_blocks),
+		cmocka_unit_test(low_assurance_warns),
+		cmocka_unit_test(the_first_match_decides),
+		cmocka_unit_test(many_rules_keep_their_order),
+		cmocka_unit_test(rules_are_copied),
+		cmocka_unit_test(no_memory_gives_no_policy),
+		cmocka_unit_test(presets_act_as_promised),
+		cmocka_unit_test(no_rule_is_block),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
