@@ -334,9 +334,9 @@ static int by_priority(const void *left, const void *right)
 {
 	const sb_rule *a = *(const sb_rule *const *)left, *b = *(const sb_rule *const *)right;
 
-	if (a->priority != b->priority)
-		return a->priority > b->priority ? -1 : 1;
-	return a < b ? -1 : 1;
+	int higher = (a->priority < b->priority) - (a->priority > b->priority);
+
+	return higher != 0 ? higher : (a > b) - (a < b);
 }
 
 const sb_policy *sb_policy_new(

@@ -370,7 +370,7 @@ static void many_rules_keep_their_order(void **unused)
 {
 	enum { MANY = 500 };
 	static sb_rule rules[MANY];
-	static char ids[MANY][8];
+	static char ids[MANY][16];
 	sb_facts facts = {.outcome = SB_OUTCOME_CLEAN, .size = 1};
 	sb_arena arena;
 	const sb_policy *policy;

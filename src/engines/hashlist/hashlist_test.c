@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hash lists: what a line may look like, what a list says, which digests it asks for. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +24,23 @@ static const sb_engine_ops *const ops = &sb_engine_hashlist;
 
 #define KNOWN "known content"
 
-/* In a text: %b, %s, %m stand for the BLAKE3, SHA-256, MD5 digits of KNOWN, %0 for a NUL. */
+static const char *digits_for(char letter)
+{
+	switch (letter) {
+	case 'b':
+	case 'B':
+		return fake_hex(KNOWN, SB_DIGEST_BLAKE3);
+	case 's':
+		return fake_hex(KNOWN, SB_DIGEST_SHA256);
+	case 'm':
+		return fake_hex(KNOWN, SB_DIGEST_MD5);
+	default:
+		return "";
+	}
+}
+
+/* In a text: %b, %s, %m stand for the BLAKE3, SHA-256, MD5 digits of KNOWN, %B for capital
+ * ones, %0 for a NUL. */
 static void write_list(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -35,13 +52,10 @@ static void write_list(const char *path, const char *text)
 			continue;
 		}
 		p++;
+		for (const char *digit = digits_for(*p); *digit != '\0'; digit++)
+			fputc(*p == 'B' ? toupper(*digit) : *digit, file);
 		if (*p == '0')
 			fputc('\0', file);
-		else
-			fputs(fake_hex(KNOWN, *p == 'b'   ? SB_DIGEST_BLAKE3
-					      : *p == 's' ? SB_DIGEST_SHA256
-							  : SB_DIGEST_MD5),
-				file);
 	}
 	assert_int_equal(fclose(file), 0);
 }
@@ -108,6 +122,10 @@ static const struct {
 	{"prefix sha256: BLAKE3 is not asked for", "sha256:%s\n", NULL, 'i', S},
 	{"a BLAKE3 digest marked as SHA-256 is another", "sha256:%b\n", NULL, '-', S},
 	{"a SHA-256 digest marked as BLAKE3 is another", "blake3:%s\n", NULL, '-', B},
+	{"the right digits for another digest of the list", "sha256:%b\nblake3:" ZEROS "\n", NULL,
+		'-', B | S},
+	{"upper case", "%B\n", NULL, 'i', B},
+	{"a long line", "%b " ZEROS ZEROS ZEROS ZEROS "\n", NULL, 'i', B},
 	{"the same digits with both prefixes count as both", "sha256:%b\nblake3:%b\n", NULL, 'i',
 		B},
 	{"allowed by BLAKE3", NULL, "%b\n", 'c', B},
@@ -226,6 +244,7 @@ static const struct {
 		"block:1: "},
 	{"65 digits", ZEROS "0\n", NULL, "block:1: "},
 	{"a letter right behind", ZEROS "g\n", NULL, "block:1: "},
+	{"a capital letter right behind", ZEROS "G\n", NULL, "block:1: "},
 	{"SHA-1", "0000000000000000000000000000000000000000\n", NULL, "or 32 (MD5)"},
 	{"a prefix with MD5's length", "sha256:%m\n", NULL, "block:1: "},
 	{"an unknown prefix", "sha1:%m\n", NULL, "block:1: "},

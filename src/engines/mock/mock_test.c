@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The mock engine: each verb, the schedules, waiting, streams, and settings that are wrong. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,6 +162,43 @@ static void failures_follow_the_schedule(void **unused)
 		}
 		free_mock(state);
 	}
+}
+
+enum { THREADS = 4, SCANS = 1000 };
+
+static void *scan_often(void *state)
+{
+	size_t failures = 0;
+
+	for (int i = 0; i < SCANS; i++) {
+		sb_error error;
+		sb_call call;
+
+		fake_call_init(&call, "x");
+		failures += ops->scan(state, &call, &error) < 0;
+	}
+	return (void *)failures;
+}
+
+static void no_scan_is_counted_twice(void **unused)
+{
+	pthread_t threads[THREADS];
+	void *state = new_mock("clean");
+	size_t failures = 0;
+
+	(void)unused;
+	fake_set_number(state, ops, "fail_every", 4);
+	open_mock(state);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, scan_often, state), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *failed;
+
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		failures += (size_t)failed;
+	}
+	assert_int_equal(failures, THREADS * SCANS / 4);
+	free_mock(state);
 }
 
 static uint64_t now_ms(void)
@@ -331,6 +369,7 @@ int main(void)
 		cmocka_unit_test(each_verb_is_said),
 		cmocka_unit_test(responses_go_by_hash),
 		cmocka_unit_test(failures_follow_the_schedule),
+		cmocka_unit_test(no_scan_is_counted_twice),
 		cmocka_unit_test(waiting_ends),
 		cmocka_unit_test(streams_are_counted),
 		cmocka_unit_test(wrong_settings_are_refused),
