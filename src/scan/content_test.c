@@ -572,7 +572,7 @@ static void test_many_breaks(void **state)
 {
 	enum { FILES = 12 };
 	sb_content *contents[FILES];
-	char names[FILES][8];
+	char names[FILES][16];
 	pthread_t threads[FILES];
 
 	(void)state;
@@ -847,7 +847,7 @@ static int teardown(void **state)
 {
 	static const char *const names[] = {
 		"file", "fifo", "socket", "target", "link", "loop", "mapped", "a", "b"};
-	char name[8];
+	char name[16];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
