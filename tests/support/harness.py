@@ -48,27 +48,27 @@ class PrivateClamd:
         self.address = f"unix:{self.socket}"
         self.tcp_address = f"tcp:127.0.0.1:{self.port}"
         self.log = []
-        self._listening = threading.Event()
         self.start()
 
     def start(self):
-        self._listening.clear()
+        listening = threading.Event()
         self.process = subprocess.Popen(
             [private_clamd.program(self.folder), "-c", self.config],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        threading.Thread(target=self._follow, args=(self.process.stdout,), daemon=True).start()
-        if not self._listening.wait(PATIENCE) or self.process.poll() is not None:
+        threading.Thread(target=self._follow, args=(self.process.stdout, listening),
+                         daemon=True).start()
+        if not listening.wait(PATIENCE) or self.process.poll() is not None:
             raise RuntimeError("clamd did not start:\n" + "".join(self.log))
         self.ask(b"zPING\0")
 
-    def _follow(self, output):
+    def _follow(self, output, listening):
         """Keep the log, and with it the pipe empty; clamd's last words before it accepts
         connections are how often it checks itself."""
         for line in output:
             self.log.append(line)
             if "Self checking" in line:
-                self._listening.set()
-        self._listening.set()
+                listening.set()
+        listening.set()
         output.close()
 
     def ask(self, command):
