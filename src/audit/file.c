@@ -103,8 +103,10 @@ static int open_log(sb_audit_file *f, sb_error *error)
 		sb_close(&f->fd);
 		return sb_audit_fail(f, error, 0, "isn't a regular file");
 	}
+	f->device = st.st_dev;
+	f->inode = st.st_ino;
 	f->known = f->failed = f->named = false;
-	f->reserved_to = 0;
+	sb_audit_forget_reserve(f);
 	return 0;
 }
 
@@ -200,7 +202,7 @@ void sb_audit_file_close(sb_audit_file *f)
 /* Lock the file that bears the log's name: another process may have put a new one there. */
 static int lock_named(sb_audit_file *f, sb_error *error)
 {
-	struct stat named, ours;
+	struct stat named;
 	int status;
 
 	for (;;) {
@@ -209,8 +211,7 @@ static int lock_named(sb_audit_file *f, sb_error *error)
 		if (sb_audit_lock(f->fd, F_WRLCK) != 0)
 			return sb_audit_fail(f, error, errno, "cannot lock");
 		if (fstatat(f->dir, f->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-			fstat(f->fd, &ours) == 0 && named.st_ino == ours.st_ino &&
-			named.st_dev == ours.st_dev)
+			named.st_ino == f->inode && named.st_dev == f->device)
 			break;
 		sb_close(&f->fd);
 	}
@@ -271,13 +272,23 @@ int sb_audit_write_all(const sb_audit_file *f, int fd, const sb_buf *data)
 
 /* Space is taken ahead while there is some, an eighth of the reserve at a time, so that a
  * disk that others filled still takes at least seven eighths of it. That it can't be had is
- * no error: the records that follow use it up, and then the write says so. */
+ * no error: the records that follow use it up, and then the write says so. Only what is
+ * missing is asked for: tmpfs gives up the whole range when a part of it can't be had. */
 static void keep_reserve(sb_audit_file *f, uint64_t end)
 {
-	if (f->reserve == 0 || end + f->reserve - f->reserve / 8 < f->reserved_to)
+	uint64_t from = f->reserved_to > end ? f->reserved_to : end, to = end + f->reserve;
+
+	if (f->reserve == 0 || end < f->reserve_at)
 		return;
-	f->io->fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)end, (off_t)f->reserve);
-	f->reserved_to = end + f->reserve; /* had or not: asked again an eighth further on */
+	f->reserve_at = end + f->reserve / 8;
+	if (f->io->fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) == 0)
+		f->reserved_to = to;
+}
+
+/* After a cut, or in another file: nothing is known to be taken. */
+void sb_audit_forget_reserve(sb_audit_file *f)
+{
+	f->reserved_to = f->reserve_at = 0;
 }
 
 int sb_audit_file_write(
@@ -291,7 +302,7 @@ int sb_audit_file_write(
 		/* No torn line stays behind; if even that fails the next writer recovers. */
 		if (f->io->ftruncate(f->fd, (off_t)f->end) != 0)
 			f->known = false;
-		f->reserved_to = 0;
+		sb_audit_forget_reserve(f);
 		return sb_audit_fail(f, error, saved, "cannot write");
 	}
 	f->head = *head;

@@ -29,10 +29,13 @@ typedef struct sb_audit_file {
 	const sb_audit_io *io;
 	sb_clock *clock;
 	sb_audit_sync sync;
-	uint64_t reserve, reserved_to; /* space is taken up to here */
+	uint64_t reserve, reserved_to; /* space behind the end is taken up to here … */
+	uint64_t reserve_at;           /* … and more is asked for from here on */
 	char *path;
 	const char *name;   /* in dir; points into path */
 	int dir, fd, state; /* -1: not open */
+	dev_t device;       /* which file fd is */
+	ino_t inode;
 	char writer[SB_AUDIT_WRITER_MAX + 1];
 	char log_id[SB_AUDIT_LOG_ID + 1];
 	uint64_t first;     /* seq of the first record of the file that fd is */

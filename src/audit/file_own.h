@@ -14,6 +14,7 @@ int sb_audit_fail(const sb_audit_file *f, sb_error *error, int sys_errno, const 
 int sb_audit_lock(int fd, short type);
 /* All or -1 with errno; what a failure left behind is the caller's to cut. */
 int sb_audit_write_all(const sb_audit_file *f, int fd, const sb_buf *data);
+void sb_audit_forget_reserve(sb_audit_file *f);
 /* One record of our own, behind f->head, with the file locked. */
 int sb_audit_write_own(sb_audit_file *f, const char *event, const sb_buf *body, sb_error *error);
 /* 0600, and of the folder's owner whoever made it. */

@@ -241,7 +241,7 @@ static int cut(sb_audit_file *f, const sb_audit_verifier *v, sb_error *error)
 		.length = f->size - v->offset,
 		.last_seq = v->head.seq};
 	f->size = f->end = v->offset;
-	f->reserved_to = 0;
+	sb_audit_forget_reserve(f);
 	f->head = v->head;
 	f->known = v->offset > 0;
 	if (!f->known)

@@ -111,6 +111,7 @@ int sb_audit_rotate(sb_audit_file *f, sb_error *error)
 {
 	sb_audit_file next = *f;
 	sb_audit_state known;
+	struct stat file;
 	char *temporary;
 	int found = sb_audit_known(f, &known, error), status;
 
@@ -130,7 +131,8 @@ int sb_audit_rotate(sb_audit_file *f, sb_error *error)
 	unlinkat(f->dir, temporary, 0); /* of one who died here: we hold the lock */
 	next.fd = openat(f->dir, temporary,
 		O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (next.fd < 0 || sb_audit_own(f, next.fd) != 0 || sb_audit_lock(next.fd, F_WRLCK) != 0)
+	if (next.fd < 0 || sb_audit_own(f, next.fd) != 0 || sb_audit_lock(next.fd, F_WRLCK) != 0 ||
+		fstat(next.fd, &file) != 0)
 		status = sb_audit_fail(f, error, errno, "cannot begin a new file");
 	else
 		status = fill(&next, f, error);
@@ -142,8 +144,10 @@ int sb_audit_rotate(sb_audit_file *f, sb_error *error)
 		return status;
 	}
 	sb_close(&f->fd);
+	next.device = file.st_dev;
+	next.inode = file.st_ino;
 	next.reserve = f->reserve;
-	next.reserved_to = 0;
+	sb_audit_forget_reserve(&next);
 	next.failed = false;
 	next.known = next.named = true;
 	next.head.durable = next.head.seq;
