@@ -124,7 +124,7 @@ static int open_state(sb_audit_file *f, sb_error *error)
 			sb_close(&f->state);
 	}
 	free(name);
-	if (f->state < 0)
+	if (f->state < 0 || sb_audit_state_prepare(f->state) != 0)
 		return sb_audit_fail(f, error, errno, "cannot open its .state");
 	return 0;
 }

@@ -107,34 +107,46 @@ static int replace(sb_audit_file *next, sb_audit_file *f, const char *temporary,
 	return 0;
 }
 
+/* A locked file under a temporary name, and the head that it is to continue. */
+static int prepare(sb_audit_file *next, const char *temporary, sb_error *error)
+{
+	sb_audit_state known;
+	struct stat file;
+	int found = sb_audit_known(next, &known, error);
+
+	next->fd = -1;
+	if (found < 0)
+		return found;
+	sb_audit_head_init(&next->head);
+	next->end = 0;
+	if (found > 0) {
+		next->head.seq = next->head.durable = known.seq;
+		memcpy(next->head.hash, known.hash, sizeof known.hash);
+		next->end = known.offset;
+	}
+	next->first = next->head.seq + 1;
+	unlinkat(next->dir, temporary, 0); /* of one who died here: we hold the lock */
+	next->fd = openat(next->dir, temporary,
+		O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (next->fd < 0 || sb_audit_own(next, next->fd) != 0 ||
+		sb_audit_lock(next->fd, F_WRLCK) != 0 || fstat(next->fd, &file) != 0)
+		return sb_audit_fail(next, error, errno, "cannot begin a new file");
+	next->device = file.st_dev;
+	next->inode = file.st_ino;
+	sb_audit_forget_reserve(next);
+	return 0;
+}
+
 int sb_audit_rotate(sb_audit_file *f, sb_error *error)
 {
 	sb_audit_file next = *f;
-	sb_audit_state known;
-	struct stat file;
 	char *temporary;
-	int found = sb_audit_known(f, &known, error), status;
+	int status;
 
-	if (found < 0)
-		return found;
 	if (asprintf(&temporary, "%s.new", f->name) < 0)
 		return sb_error_no_memory(error);
-	sb_audit_head_init(&next.head);
-	next.end = 0;
-	next.reserve = 0; /* renewed in its place */
-	if (found > 0) {
-		next.head.seq = next.head.durable = known.seq;
-		memcpy(next.head.hash, known.hash, sizeof known.hash);
-		next.end = known.offset;
-	}
-	next.first = next.head.seq + 1;
-	unlinkat(f->dir, temporary, 0); /* of one who died here: we hold the lock */
-	next.fd = openat(f->dir, temporary,
-		O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (next.fd < 0 || sb_audit_own(f, next.fd) != 0 || sb_audit_lock(next.fd, F_WRLCK) != 0 ||
-		fstat(next.fd, &file) != 0)
-		status = sb_audit_fail(f, error, errno, "cannot begin a new file");
-	else
+	status = prepare(&next, temporary, error);
+	if (status == 0)
 		status = fill(&next, f, error);
 	if (status == 0)
 		status = replace(&next, f, temporary, error);
@@ -143,11 +155,7 @@ int sb_audit_rotate(sb_audit_file *f, sb_error *error)
 		sb_close(&next.fd);
 		return status;
 	}
-	sb_close(&f->fd);
-	next.device = file.st_dev;
-	next.inode = file.st_ino;
-	next.reserve = f->reserve;
-	sb_audit_forget_reserve(&next);
+	sb_close(&f->fd); /* and with it the lock: the others find the new file */
 	next.failed = false;
 	next.known = next.named = true;
 	next.head.durable = next.head.seq;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "util/hash.h"
 #include "util/io.h"
@@ -71,6 +72,23 @@ static int set_lock(int fd, short type)
 	do {
 		status = fcntl(fd, F_OFD_SETLKW, &lock);
 	} while (status != 0 && errno == EINTR);
+	return status;
+}
+
+/* Behind what is there already, under the lock: a slot that another process just wrote stays. */
+int sb_audit_state_prepare(int fd)
+{
+	static const char zeros[SLOT_DISTANCE + sizeof(struct slot)];
+	struct stat st;
+	int status = set_lock(fd, F_WRLCK);
+
+	if (status != 0)
+		return status;
+	status = fstat(fd, &st);
+	if (status == 0 && st.st_size < (off_t)sizeof zeros)
+		status = sb_pwrite_all(
+			fd, zeros, sizeof zeros - (size_t)st.st_size, (uint64_t)st.st_size);
+	set_lock(fd, F_UNLCK);
 	return status;
 }
 

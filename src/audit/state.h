@@ -27,6 +27,9 @@ typedef struct sb_audit_state {
 	uint64_t offset;              /* where record `seq` ends in that file */
 } sb_audit_state;
 
+/* Take the space that both slots need, once: a full disk must not stop publishing. -1: errno. */
+int sb_audit_state_prepare(int fd);
+
 /* 1 and filled; 0 when nothing (readable) is kept there; -1 with errno. */
 int sb_audit_state_read(int fd, sb_audit_state *out);
 
