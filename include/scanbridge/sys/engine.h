@@ -117,6 +117,8 @@ typedef enum sb_attestation {
 /** Send @p data through this engine's own scan, past every gate but the deadline. */
 SB_API int sb_check_scan(sb_check *check, const void *data, size_t length,
 	sb_check_answer *answer, sb_error *error);
+/** The engine's configured `max_size` in bytes; 0: none. */
+SB_API uint64_t sb_check_max_size(const sb_check *check);
 /** Record what was proved; @p remedy tells what to change when @p holds is false. */
 SB_API void sb_check_attest(sb_check *check, sb_attestation what, bool holds, const char *remedy);
 

@@ -1,1 +1,328 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * ClamAV over clamd's socket. A scan picks an address and a transport (the descriptor itself
+ * where it can be passed, a stream otherwise), asks over a pooled session or, for large content,
+ * over a connection of its own, and turns the one reply into one statement.
+ *
+ * Trying again within one call happens only where nothing was judged: the next address when no
+ * connection comes about, a fresh link when a pooled one had died, a stream when descriptors get
+ * lost on the way. Everything else is returned, and the core's retry decides.
+ */
+#include "engines/clamd/clamd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/buf.h"
+#include "util/error.h"
+#include "util/text.h"
+
+typedef enum transport { TRANSPORT_AUTO, TRANSPORT_FILDES, TRANSPORT_INSTREAM } transport;
+
+typedef struct clamd {
+	/* settings */
+	sb_texts address;
+	int transport;
+	uint64_t chunk_size, connect_timeout_ms, session_max;
+	bool pool;
+	/* made by open() */
+	sb_clamd_peer *peers;
+	size_t peer_count;
+	atomic_size_t preferred; /* the address that worked last */
+} clamd;
+
+static const char *const transports[] = {"auto", "fildes", "instream", NULL};
+
+static const sb_setting settings[] = {
+	{"address", SB_SETTING_TEXTS, offsetof(clamd, address), .required = true,
+		.help = "where clamd listens: unix:PATH or tcp:HOST:PORT; several are replicas"},
+	{"transport", SB_SETTING_CHOICE, offsetof(clamd, transport), "auto", .choices = transports,
+		.help = "pass the descriptor (fildes, unix sockets only) or send the bytes"},
+	{"chunk_size", SB_SETTING_SIZE, offsetof(clamd, chunk_size), "64KiB", 1, 16777216,
+		.help = "bytes per piece of a stream"},
+	{"connect_timeout", SB_SETTING_DURATION, offsetof(clamd, connect_timeout_ms), "10s", 1,
+		3600000, .help = "for connecting to one address"},
+	{"pool", SB_SETTING_BOOL, offsetof(clamd, pool), "true",
+		.help = "keep sessions open between scans"},
+	{"session_max", SB_SETTING_SIZE, offsetof(clamd, session_max), "1MiB", 0, 1099511627776,
+		.help = "larger content gets a connection of its own"},
+	{NULL},
+};
+
+/* --- Open and close ------------------------------------------------------------------------ */
+
+static int clamd_open(void *state, sb_error *error)
+{
+	clamd *c = state;
+
+	if (c->address.count == 0)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"address: at least one is needed, such as unix:/run/clamav/clamd.ctl");
+	c->peers = calloc(c->address.count, sizeof *c->peers);
+	if (c->peers == NULL)
+		return sb_error_no_memory(error);
+	for (size_t i = 0; i < c->address.count; i++) {
+		int status = sb_clamd_peer_open(&c->peers[i], c->address.items[i], error);
+
+		if (status != 0)
+			return status;
+		c->peer_count++;
+		if (c->transport == TRANSPORT_FILDES && !c->peers[i].address.local)
+			return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+				"address `%s`: transport fildes needs a unix socket; use "
+				"transport auto or instream",
+				c->address.items[i]);
+	}
+	return 0;
+}
+
+static void clamd_close(void *state)
+{
+	clamd *c = state;
+
+	for (size_t i = 0; i < c->peer_count; i++)
+		sb_clamd_peer_close(&c->peers[i]);
+	free(c->peers);
+	c->peers = NULL;
+	c->peer_count = 0;
+}
+
+/* --- One request to one clamd -------------------------------------------------------------- */
+
+/* A link whose reply leaves no doubt about where the next one begins. */
+static bool reusable(const sb_clamd_request *request, const sb_clamd_verdict *verdict)
+{
+	return request->complete &&
+	       (verdict->outcome == SB_OUTCOME_CLEAN || verdict->outcome == SB_OUTCOME_INFECTED ||
+		       verdict->kind == SB_KIND_LIMIT_EXCEEDED ||
+		       verdict->kind == SB_KIND_ENCRYPTED || verdict->kind == SB_KIND_CORRUPT);
+}
+
+/* Connecting has a limit of its own inside the call's deadline. */
+static sb_clamd_link *connect_link(const clamd *c, const sb_clamd_peer *peer, bool session,
+	const sb_clamd_wait *wait, sb_error *error)
+{
+	sb_clamd_wait connecting = *wait;
+	uint64_t limit = sb_clamd_deadline(c->connect_timeout_ms);
+
+	if (limit < connecting.deadline)
+		connecting.deadline = limit;
+	return sb_clamd_link_open(peer, session, &connecting, error);
+}
+
+/* 0 when a reply was judged. @p unreachable: no connection came about. */
+static int ask_peer(const clamd *c, sb_clamd_peer *peer, sb_clamd_request *request, bool session,
+	const sb_clamd_wait *wait, sb_clamd_reply *reply, sb_clamd_verdict *verdict,
+	bool *unreachable, sb_error *error)
+{
+	sb_clamd_link *link = session ? sb_clamd_pool_take(peer) : NULL;
+	int status;
+
+	for (;;) {
+		if (link == NULL)
+			link = connect_link(c, peer, session, wait, error);
+		*unreachable = link == NULL;
+		if (link == NULL)
+			return -(int)sb_error_kind(error);
+		status = sb_clamd_ask(link, peer->address.text, request, wait, reply, error);
+		if (status == 0 && !request->stale)
+			break;
+		sb_clamd_link_close(link);
+		link = NULL;
+		if (status != 0)
+			return status;
+	}
+	sb_clamd_reply_judge(reply, request->complete, verdict);
+	if (session && reusable(request, verdict))
+		sb_clamd_pool_give(peer, link);
+	else
+		sb_clamd_link_close(link);
+	return 0;
+}
+
+/* --- Transports ---------------------------------------------------------------------------- */
+
+/* clamd calls a descriptor that it can't read OK: so only what is surely readable goes out. */
+static int check_descriptor(int fd, const sb_call *call, sb_error *error)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (flags < 0 || fstat(fd, &st) != 0)
+		return sb_error_set(error, SB_KIND_IO, errno, "look at the content's descriptor");
+	if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
+		return sb_error_set(
+			error, SB_KIND_IO, 0, "the content's descriptor is not readable");
+	if (!S_ISREG(st.st_mode))
+		return sb_error_set(error, SB_KIND_UNSUPPORTED, 0,
+			"the content's descriptor is no regular file");
+	if ((uint64_t)st.st_size != sb_call_size(call))
+		return sb_error_set(error, SB_KIND_CHANGED, 0,
+			"the content's size changed while it was scanned");
+	return 0;
+}
+
+static int prepare(const clamd *c, const sb_clamd_peer *peer, sb_call *call,
+	sb_clamd_request *request, sb_error *error)
+{
+	bool pass = c->transport == TRANSPORT_FILDES ||
+		    (c->transport == TRANSPORT_AUTO && peer->address.local &&
+			    !atomic_load(&peer->no_descriptors));
+
+	*request = (sb_clamd_request){.command = SB_CLAMD_INSTREAM, .call = call, .fd = -1};
+	request->chunk = (size_t)c->chunk_size;
+	if (!pass)
+		return 0;
+	request->command = SB_CLAMD_FILDES;
+	request->fd = sb_call_fd(call, error);
+	if (request->fd < 0)
+		return -(int)sb_error_kind(error);
+	return check_descriptor(request->fd, call, error);
+}
+
+/* --- Statements ---------------------------------------------------------------------------- */
+
+static int state_error(const char *where, const sb_clamd_verdict *verdict, sb_error *error)
+{
+	size_t shown = verdict->length < 200 ? verdict->length : 200;
+	sb_buf words;
+	int status;
+
+	sb_buf_init(&words, 4096);
+	sb_escape(&words, verdict->text, shown);
+	status = sb_error_set(error, verdict->kind, 0, "%s: %s%s", where,
+		verdict->kind == SB_KIND_PROTOCOL_ERROR ? "not clamd's protocol: " : "",
+		words.data != NULL ? words.data : "empty reply");
+	sb_buf_done(&words);
+	return status;
+}
+
+static int state_verdict(sb_call *call, const sb_clamd_peer *peer, const sb_clamd_request *request,
+	const sb_clamd_verdict *verdict, sb_error *error)
+{
+	uint64_t bytes = request->command == SB_CLAMD_FILDES ? sb_call_size(call) : request->sent;
+	sb_threat threat = {.name = verdict->text, .name_length = verdict->length};
+
+	switch (verdict->outcome) {
+	case SB_OUTCOME_CLEAN:
+		return sb_call_clean(call, bytes, SB_CONTENT_INSPECTED, error);
+	case SB_OUTCOME_INFECTED:
+		/* clamd stops at the first hit: what else is inside, it can't say */
+		sb_call_cover(call, bytes, SB_CONTENT_UNKNOWN);
+		return sb_call_infected(call, &threat, error);
+	case SB_OUTCOME_ERROR:
+	case SB_OUTCOME_SUSPICIOUS:
+		break;
+	}
+	return state_error(peer->address.text, verdict, error);
+}
+
+/* --- Slots --------------------------------------------------------------------------------- */
+
+static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const sb_clamd_wait *wait,
+	sb_clamd_reply *reply, bool *unreachable, sb_error *error)
+{
+	bool session = c->pool && sb_call_size(call) <= c->session_max;
+	sb_clamd_request request;
+	sb_clamd_verdict verdict;
+	int status;
+
+	do {
+		*unreachable = false;
+		status = prepare(c, peer, call, &request, error);
+		if (status == 0)
+			status = ask_peer(c, peer, &request, session, wait, reply, &verdict,
+				unreachable, error);
+		if (status != 0)
+			return status;
+		if (request.command != SB_CLAMD_FILDES || !verdict.no_descriptor)
+			break;
+		atomic_store(&peer->no_descriptors, true);
+	} while (c->transport == TRANSPORT_AUTO);
+	return state_verdict(call, peer, &request, &verdict, error);
+}
+
+static int clamd_scan(void *state, sb_call *call, sb_error *error)
+{
+	clamd *c = state;
+	sb_clamd_wait wait = {
+		sb_clamd_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
+	size_t first = atomic_load(&c->preferred);
+	sb_clamd_reply reply;
+	int status = 0;
+
+	for (size_t i = 0; i < c->peer_count; i++) {
+		size_t at = (first + i) % c->peer_count;
+		bool unreachable;
+
+		status = scan_with(c, &c->peers[at], call, &wait, &reply, &unreachable, error);
+		if (status == 0 && i > 0)
+			atomic_store(&c->preferred, at);
+		/* what answered badly is not asked first next time */
+		if (status == -(int)SB_KIND_CONNECTION_FAILED || status == -(int)SB_KIND_TIMEOUT)
+			atomic_store(&c->preferred, (at + 1) % c->peer_count);
+		if (!unreachable || status == -(int)SB_KIND_CANCELLED)
+			break;
+	}
+	return status;
+}
+
+/* Like clamd's own text, which is what people compare it with. */
+static int keep_identity(
+	const sb_clamd_verdict *verdict, const char *where, sb_identity *out, sb_error *error)
+{
+	sb_clamd_version version;
+
+	if (!sb_clamd_version_parse(verdict->text, verdict->length, &version))
+		return sb_error_set(error, SB_KIND_PROTOCOL_ERROR, 0,
+			"%s: the answer to VERSION has another form", where);
+	*out = (sb_identity){.signature_time = version.time, .exactness = SB_EXACT_PARTIAL};
+	memcpy(out->engine_version, version.engine, sizeof version.engine);
+	memcpy(out->signature_version, version.signatures, sizeof version.signatures);
+	return 0;
+}
+
+static int clamd_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error)
+{
+	clamd *c = state;
+	sb_clamd_wait wait = {sb_clamd_deadline(timeout_ms), -1};
+	size_t first = atomic_load(&c->preferred);
+	sb_clamd_reply reply;
+	int status = 0;
+
+	for (size_t i = 0; i < c->peer_count; i++) {
+		sb_clamd_peer *peer = &c->peers[(first + i) % c->peer_count];
+		sb_clamd_request request = {.command = SB_CLAMD_VERSION, .fd = -1};
+		sb_clamd_verdict verdict;
+		bool unreachable;
+
+		status = ask_peer(
+			c, peer, &request, false, &wait, &reply, &verdict, &unreachable, error);
+		if (status == 0 && verdict.outcome == SB_OUTCOME_CLEAN)
+			return keep_identity(&verdict, peer->address.text, out, error);
+		if (status == 0)
+			return state_error(peer->address.text, &verdict, error);
+		if (!unreachable)
+			break;
+	}
+	return status;
+}
+
+const sb_engine_ops sb_engine_clamd = {
+	.abi = SB_ENGINE_ABI,
+	.name = "clamd",
+	.summary = "ClamAV through its daemon, by unix socket or TCP",
+	.state_size = sizeof(clamd),
+	.settings = settings,
+	.assurance = SB_ASSURANCE_ANTIVIRUS,
+	.flags = SB_ENGINE_HONOURS_DEADLINE | SB_ENGINE_NEEDS_ATTESTATION,
+	.open = clamd_open,
+	.scan = clamd_scan,
+	.identity = clamd_identity,
+	.canary = sb_clamd_canary,
+	.close = clamd_close,
+};
