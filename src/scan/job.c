@@ -1,1 +1,753 @@
 /* SPDX-License-Identifier: MIT */
+/* A job's life: made, its content read, its engines asked, finished; see job.h. What becomes of
+ * the answers is in verdict.c. */
+#include "scan/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scan/manager_body.h"
+#include "scan/verdict.h"
+#include "util/io.h"
+
+static const uint64_t start_after = 1000 * SB_MS; /* a scan_started of its own */
+
+#define OWNER(type, member, pointer) \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* --- Making one ---------------------------------------------------------------------------- */
+
+sb_job *sb_job_ref(sb_job *job)
+{
+	atomic_fetch_add_explicit(&job->references, 1, memory_order_relaxed);
+	return job;
+}
+
+void sb_job_unref(sb_job *job)
+{
+	if (atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) != 1)
+		return;
+	sb_content_unref(job->content);
+	sb_report_free(job->report);
+	sb_record_done(&job->record);
+	if (job->own_fd)
+		sb_close(&job->fd);
+	free(job->name_at);
+	pthread_cond_destroy(&job->changed);
+	pthread_mutex_destroy(&job->lock);
+	free(job);
+}
+
+/* Which engines are asked: all, or those that the options name. */
+static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error *error)
+{
+	sb_manager *manager = job->manager;
+	size_t count = 0;
+
+	for (size_t i = 0; i < manager->engine_count; i++) {
+		bool wanted = options == NULL || options->engine_count == 0;
+		for (size_t k = 0; !wanted && k < options->engine_count; k++)
+			wanted = strcmp(options->engines[k], manager->engines[i].conf->name) == 0;
+		if (wanted)
+			job->engines[count++] = &manager->engines[i];
+	}
+	if (options != NULL && count < options->engine_count) {
+		for (size_t k = 0; k < options->engine_count; k++) {
+			bool known = false;
+			for (size_t i = 0; i < count; i++)
+				known = known ||
+					strcmp(options->engines[k], job->engines[i]->conf->name) == 0;
+			if (!known)
+				return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+					"engine %s is not in the configuration", options->engines[k]);
+		}
+	}
+	job->report->result_count = count;
+	return 0;
+}
+
+static int copy_input(sb_job *job, const sb_input *input, sb_error *error)
+{
+	sb_report *report = job->report;
+
+	job->type = input->type;
+	job->fd = input->fd;
+	job->follow = input->type == SB_INPUT_PATH;
+	job->data = input->data;
+	job->length = input->length;
+	if (input->path != NULL) {
+		report->path.data = sb_arena_text(&report->arena, input->path);
+		report->path.length = strlen(input->path);
+		job->name_at = strdup(input->name_at != NULL ? input->name_at : input->path);
+		if (report->path.data == NULL || job->name_at == NULL)
+			return sb_error_no_memory(error);
+	}
+	if (input->name.data != NULL) {
+		report->name.data =
+			sb_arena_copy(&report->arena, input->name.data, input->name.length);
+		report->name.length = input->name.length;
+		if (report->name.data == NULL)
+			return sb_error_no_memory(error);
+	}
+	return 0;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return b == 0 || (a != 0 && a < b) ? a : b;
+}
+
+static int fill_in(sb_job *job, const sb_input *input, const sb_scan_options *options,
+	sb_error *error)
+{
+	sb_manager *manager = job->manager;
+	const sb_conf *conf = manager->conf;
+	sb_report *report = job->report;
+	uint64_t timeout = conf->limits.timeout_ms;
+	int status = copy_input(job, input, error);
+
+	if (status == 0)
+		status = choose_engines(job, options, error);
+	if (status == 0 && sb_context_copy(&report->context,
+				   options != NULL ? options->context : NULL, &report->arena) < 0)
+		status = sb_error_no_memory(error);
+	job->begun = sb_clock_now(manager->clock);
+	report->requested_wall = sb_clock_wall(manager->clock);
+	sb_uuid7(report->id, report->requested_wall);
+	job->max_size = conf->limits.max_size;
+	if (options != NULL) {
+		timeout = smaller(timeout, options->timeout_ms);
+		job->max_size = smaller(job->max_size, options->max_size);
+	}
+	job->deadline = timeout > 0 ? job->begun + timeout * SB_MS : SB_NEVER;
+	return status;
+}
+
+/* Too many at once are shed before any work; the report says so and is audited like any. */
+static int enter_manager(sb_manager *manager, sb_job *job, sb_error *error)
+{
+	int before = sb_manager_enter(manager, error);
+	unsigned max = manager->conf->limits.max_in_flight;
+
+	if (before >= 0 && max > 0 && (unsigned)before >= max)
+		sb_error_set(&job->content_error, SB_KIND_OVERLOADED, 0,
+			"%d scans are in flight, as many as limits.max_in_flight allows", before);
+	return before < 0 ? before : 0;
+}
+
+/* A start_task is told from a task by its mark: both are embedded in jobs. */
+static void start_mark(sb_task *task)
+{
+	(void)task;
+}
+
+static sb_job *make(sb_manager *manager, const sb_input *input, const sb_scan_options *options,
+	sb_error *error)
+{
+	sb_job *job = calloc(1, sizeof *job);
+	size_t n = manager->engine_count;
+
+	if (job == NULL) {
+		sb_error_no_memory(error);
+		return NULL;
+	}
+	atomic_init(&job->references, 1);
+	job->manager = manager;
+	job->fd = -1;
+	pthread_mutex_init(&job->lock, NULL);
+	sb_cond_init(&job->changed);
+	sb_record_init(&job->record);
+	sb_error_init(&job->content_error);
+	job->start_task.run = start_mark;
+	job->report = sb_report_new(n);
+	if (job->report != NULL) {
+		sb_arena *arena = &job->report->arena;
+		job->engines = sb_arena_zalloc(arena, n * sizeof *job->engines);
+		job->calls = sb_arena_zalloc(arena, n * sizeof *job->calls);
+		job->settled = sb_arena_zalloc(arena, n * sizeof *job->settled);
+	}
+	if (job->report == NULL || job->engines == NULL || job->calls == NULL ||
+		job->settled == NULL)
+		sb_error_no_memory(error);
+	else if (fill_in(job, input, options, error) == 0 &&
+		enter_manager(manager, job, error) == 0)
+		return job;
+	sb_job_unref(job);
+	return NULL;
+}
+
+/* --- Answers coming in ----------------------------------------------------------------------- */
+
+/* With the lock held; true when it was the last one. */
+static bool settle(sb_job *job, size_t slot)
+{
+	job->settled[slot] = true;
+	if (--job->pending > 0)
+		return false;
+	if (job->attended)
+		pthread_cond_signal(&job->changed);
+	return true;
+}
+
+static void finish_unattended(sb_job *job);
+
+static void answered(sb_job *job)
+{
+	if (!job->attended)
+		finish_unattended(job);
+}
+
+void sb_job_deliver(sb_job *job, struct sb_call *call)
+{
+	sb_report *report = job->report;
+	bool last = false;
+
+	pthread_mutex_lock(&job->lock);
+	/* A call that was given up, perhaps before a rescan, has nothing to say any more. */
+	if (!job->settled[call->slot] && job->calls[call->slot] == call) {
+		sb_result *result = &report->results[call->slot];
+
+		*result = call->result;
+		if (result->error != NULL) {
+			sb_error *copy = sb_arena_alloc(&call->arena, sizeof *copy);
+			if (copy != NULL) {
+				sb_error_init(copy);
+				sb_error_copy(copy, result->error);
+			}
+			result->error = copy; /* NULL: the decision reads that as a failed engine */
+		}
+		report->arenas[call->slot] = call->arena;
+		sb_arena_init(&call->arena, 0);
+		last = settle(job, call->slot);
+	}
+	pthread_mutex_unlock(&job->lock);
+	if (last)
+		answered(job);
+}
+
+void sb_job_abandon(sb_job *job, struct sb_call *call)
+{
+	bool last = false;
+
+	pthread_mutex_lock(&job->lock);
+	if (!job->settled[call->slot] && job->calls[call->slot] == call) {
+		sb_verdict_blank(job, call->slot, false, SB_KIND_TIMEOUT,
+			"engine %s did not answer within its %llu ms", call->engine->conf->name,
+			(unsigned long long)((call->deadline - call->started) / SB_MS));
+		last = settle(job, call->slot);
+	}
+	pthread_mutex_unlock(&job->lock);
+	if (last)
+		answered(job);
+}
+
+bool sb_job_offer(sb_job *job, struct sb_call *call)
+{
+	bool taken;
+
+	pthread_mutex_lock(&job->lock);
+	taken = job->attended && job->idle && job->offered == NULL;
+	if (taken) {
+		job->offered = call;
+		pthread_cond_signal(&job->changed);
+	}
+	pthread_mutex_unlock(&job->lock);
+	return taken;
+}
+
+/* --- Asking the engines ---------------------------------------------------------------------- */
+
+static bool is_inline(const sb_engine *engine)
+{
+	return (engine->ops->flags & SB_ENGINE_INLINE) != 0;
+}
+
+/* Start one call. @p here: its engine may run on this thread. */
+static void start_call(sb_job *job, size_t slot, bool streamed, bool here)
+{
+	struct sb_call *call = sb_call_new(job->engines[slot], job, slot, job->content,
+		job->report->name, job->deadline);
+	bool last;
+
+	if (call != NULL) {
+		call->streamed = streamed;
+		pthread_mutex_lock(&job->lock);
+		job->calls[slot] = sb_call_ref(call);
+		pthread_mutex_unlock(&job->lock);
+		if (atomic_load(&job->cancelled)) /* it may have come before the list had us */
+			atomic_store(&call->cancelled, true);
+		sb_call_drive(call, here);
+		return;
+	}
+	pthread_mutex_lock(&job->lock);
+	sb_verdict_blank(job, slot, false, SB_KIND_INTERNAL, "out of memory");
+	last = settle(job, slot);
+	pthread_mutex_unlock(&job->lock);
+	if (last)
+		answered(job);
+}
+
+static bool wants_stream(const sb_engine *engine)
+{
+	return engine->ops->begin != NULL;
+}
+
+/*
+ * Ask everybody whose call isn't started yet. Lanes first, so that they work while this thread
+ * does; an attended job's thread then runs the last engine that honours deadlines itself, and
+ * engines that never wait run here anyway.
+ */
+static void start_calls(sb_job *job)
+{
+	size_t count = job->report->result_count, mine = count;
+
+	for (size_t i = 0; job->attended && i < count; i++)
+		if ((job->engines[i]->ops->flags & SB_ENGINE_HONOURS_DEADLINE) != 0 &&
+			!is_inline(job->engines[i]))
+			mine = i;
+	for (size_t i = 0; i < count; i++)
+		if (job->calls[i] == NULL && i != mine && !is_inline(job->engines[i]))
+			start_call(job, i, false, false);
+	for (size_t i = 0; i < count; i++)
+		if (job->calls[i] == NULL && is_inline(job->engines[i]))
+			start_call(job, i, false, true);
+	if (mine < count && job->calls[mine] == NULL)
+		start_call(job, mine, false, true);
+}
+
+/* --- Reading the content ----------------------------------------------------------------------- */
+
+static sb_content_source source_of(const sb_job *job)
+{
+	return (sb_content_source){
+		.spool = job->manager->spool,
+		.max_size = job->max_size,
+		.deadline = job->deadline,
+		.clock = job->manager->clock,
+		.cancelled = &job->cancelled,
+	};
+}
+
+static void read_content(sb_job *job)
+{
+	sb_content_source source = source_of(job);
+	sb_error *error = &job->content_error;
+	uint64_t *size = &job->report->size;
+
+	if (error->kind != SB_KIND_NONE || job->content != NULL)
+		return;
+	switch (job->type) {
+	case SB_INPUT_PATH:
+	case SB_INPUT_AT:
+		sb_content_open(&job->content, &source, job->fd, job->name_at, job->follow, size,
+			error);
+		break;
+	case SB_INPUT_FD:
+		sb_content_from_fd(&job->content, &source, job->fd, size, error);
+		break;
+	case SB_INPUT_MEMORY:
+		*size = job->length;
+		sb_content_from_memory(&job->content, &source, job->data, job->length,
+			!job->attended, error);
+		break;
+	case SB_INPUT_STREAM:
+		sb_error_set(error, SB_KIND_INTERNAL, 0, "a stream needs sb_submit()");
+		break;
+	}
+}
+
+static void start_timer_fired(sb_timer *timer)
+{
+	sb_job *job = OWNER(sb_job, start_timer, timer);
+	bool write;
+
+	pthread_mutex_lock(&job->lock);
+	write = !job->done && job->start == SB_START_LATER;
+	if (write)
+		job->start = SB_START_TAKEN;
+	pthread_mutex_unlock(&job->lock);
+	if (write)
+		sb_release_put(job->manager->release, &job->start_task);
+	else
+		sb_job_unref(job);
+}
+
+static void watch_start(sb_job *job)
+{
+	if (job->manager->audit == NULL)
+		return;
+	sb_job_ref(job);
+	sb_timer_set(job->manager->timers, &job->start_timer, job->begun + start_after,
+		start_timer_fired);
+}
+
+/* With the content known, or known to be impossible. */
+static void ask(sb_job *job)
+{
+	size_t count = job->report->result_count;
+
+	pthread_mutex_lock(&job->lock);
+	job->status = SB_JOB_RUNNING;
+	job->pending = job->content_error.kind == SB_KIND_NONE ? count : 0;
+	pthread_mutex_unlock(&job->lock);
+	if (job->pending == 0)
+		answered(job);
+	else
+		start_calls(job);
+}
+
+/* --- Attended ------------------------------------------------------------------------------------ */
+
+/* Wait for the answers, running what is offered meanwhile. */
+static void attend(sb_job *job)
+{
+	pthread_mutex_lock(&job->lock);
+	while (job->pending > 0) {
+		struct sb_call *call = job->offered;
+
+		if (call == NULL) {
+			job->idle = true;
+			pthread_cond_wait(&job->changed, &job->lock);
+			job->idle = false;
+			continue;
+		}
+		job->offered = NULL;
+		pthread_mutex_unlock(&job->lock);
+		sb_call_run(call);
+		sb_call_drive(call, true);
+		pthread_mutex_lock(&job->lock);
+	}
+	pthread_mutex_unlock(&job->lock);
+}
+
+int sb_scan(sb_report **out, sb_manager *manager, sb_input *input,
+	const sb_scan_options *options, sb_error *error)
+{
+	sb_job *job = make(manager, input, options, error);
+
+	if (job == NULL)
+		return sb_error_kind(error) != SB_KIND_NONE ? -(int)sb_error_kind(error)
+							    : -(int)SB_KIND_INTERNAL;
+	job->attended = true;
+	watch_start(job);
+	do {
+		read_content(job);
+		ask(job);
+		attend(job);
+	} while (sb_verdict_again(job));
+	sb_verdict_reach(job);
+	sb_verdict_write(job);
+	*out = sb_report_ref(job->report);
+	sb_job_unref(job);
+	sb_manager_leave(manager);
+	return 0;
+}
+
+/* --- Unattended ---------------------------------------------------------------------------------- */
+
+static void crew_run(sb_task *task)
+{
+	sb_job *job = OWNER(sb_job, task, task);
+
+	read_content(job);
+	ask(job);
+}
+
+static void finish_unattended(sb_job *job)
+{
+	if (sb_verdict_again(job)) {
+		job->task.run = crew_run;
+		sb_crew_put(job->manager->crew, &job->task);
+		return;
+	}
+	sb_verdict_reach(job);
+	job->task.run = NULL;
+	sb_release_put(job->manager->release, &job->task);
+}
+
+static void announce(sb_job *job)
+{
+	sb_manager *manager = job->manager;
+
+	pthread_mutex_lock(&job->lock);
+	job->done = true;
+	job->status = SB_JOB_DONE;
+	pthread_cond_broadcast(&job->changed);
+	pthread_mutex_unlock(&job->lock);
+	if (job->queue != NULL)
+		sb_queue_put(job->queue, job);
+	sb_job_unref(job); /* its own */
+	sb_manager_leave(manager);
+}
+
+static void start_written(sb_job *job)
+{
+	pthread_mutex_lock(&job->lock);
+	job->start = SB_START_WRITTEN;
+	pthread_cond_broadcast(&job->changed);
+	pthread_mutex_unlock(&job->lock);
+	sb_job_unref(job); /* the timer's */
+}
+
+void sb_job_release_batch(void *data, sb_task *first)
+{
+	sb_manager *manager = data;
+
+	sb_verdict_write_batch(manager, first, start_mark);
+	while (first != NULL) {
+		sb_task *next = first->next;
+		if (first->run == start_mark)
+			start_written(OWNER(sb_job, start_task, first));
+		else
+			announce(OWNER(sb_job, task, first));
+		first = next;
+	}
+}
+
+/* --- Streams --------------------------------------------------------------------------------------- */
+
+/* The stream is over before its time: whoever has not begun is not asked. */
+static void break_stream(sb_job *job, const sb_error *why)
+{
+	bool last = false;
+
+	pthread_mutex_lock(&job->lock);
+	if (!job->streaming) {
+		pthread_mutex_unlock(&job->lock);
+		return;
+	}
+	job->streaming = false;
+	job->content_error = *why;
+	pthread_mutex_unlock(&job->lock);
+
+	sb_content_fail(job->content, why);
+	pthread_mutex_lock(&job->lock);
+	for (size_t i = 0; i < job->report->result_count; i++)
+		if (job->calls[i] == NULL && !job->settled[i])
+			last = settle(job, i) || last;
+	pthread_mutex_unlock(&job->lock);
+	if (last)
+		answered(job);
+}
+
+static void stream_timer_fired(sb_timer *timer)
+{
+	sb_job *job = OWNER(sb_job, stream_timer, timer);
+	sb_error why;
+
+	sb_error_set(&why, SB_KIND_TIMEOUT, 0, "the stream was not whole at the deadline");
+	break_stream(job, &why);
+	sb_job_unref(job);
+}
+
+static void stop_stream_timer(sb_job *job)
+{
+	if (sb_timer_cancel(job->manager->timers, &job->stream_timer))
+		sb_job_unref(job);
+}
+
+/* The job holds one reference more while it is set up: an early end must not free it. */
+static void begin_stream(sb_job *job)
+{
+	sb_content_source source = source_of(job);
+	size_t count = job->report->result_count;
+
+	if (job->content_error.kind == SB_KIND_NONE)
+		sb_content_stream(&job->content, &source, &job->content_error);
+	if (job->content_error.kind != SB_KIND_NONE || count == 0) {
+		if (job->content_error.kind == SB_KIND_NONE)
+			sb_error_set(&job->content_error, SB_KIND_NOT_CONFIGURED, 0,
+				"no engine is configured");
+		ask(job);
+		return;
+	}
+	pthread_mutex_lock(&job->lock);
+	job->status = SB_JOB_RUNNING;
+	job->streaming = true;
+	job->pending = count;
+	pthread_mutex_unlock(&job->lock);
+	if (job->deadline != SB_NEVER) {
+		sb_job_ref(job);
+		sb_timer_set(job->manager->timers, &job->stream_timer, job->deadline,
+			stream_timer_fired);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (wants_stream(job->engines[i]))
+			start_call(job, i, true, false);
+}
+
+int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error)
+{
+	sb_error why;
+	bool open;
+
+	pthread_mutex_lock(&job->lock);
+	open = job->streaming;
+	why = job->content_error;
+	pthread_mutex_unlock(&job->lock);
+	if (!open && why.kind == SB_KIND_NONE)
+		return sb_error_set(error, SB_KIND_INTERNAL, 0, "the stream is not open");
+	if (open) {
+		sb_error_init(&why);
+		if (sb_content_append(job->content, data, length, &why) == 0)
+			return 0;
+		break_stream(job, &why);
+		stop_stream_timer(job);
+	}
+	sb_error_copy(error, &why);
+	return -(int)why.kind;
+}
+
+int sb_job_finish(sb_job *job, sb_error *error)
+{
+	sb_error why;
+	bool open;
+
+	sb_error_init(&why);
+	pthread_mutex_lock(&job->lock);
+	open = job->streaming;
+	if (!open)
+		why = job->content_error;
+	pthread_mutex_unlock(&job->lock);
+	if (!open && why.kind == SB_KIND_NONE)
+		return sb_error_set(error, SB_KIND_INTERNAL, 0, "the stream is not open");
+	stop_stream_timer(job);
+	if (open && sb_content_end(job->content, &why) < 0)
+		break_stream(job, &why);
+	if (why.kind != SB_KIND_NONE) {
+		sb_error_copy(error, &why);
+		return -(int)why.kind;
+	}
+	pthread_mutex_lock(&job->lock);
+	open = job->streaming; /* a cancel may have come between */
+	job->streaming = false;
+	pthread_mutex_unlock(&job->lock);
+	if (open)
+		start_calls(job);
+	return 0;
+}
+
+/* --- The handle -------------------------------------------------------------------------------------- */
+
+static int own_descriptor(sb_job *job, sb_error *error)
+{
+	if (job->fd < 0)
+		return 0; /* none, or AT_FDCWD */
+	job->fd = fcntl(job->fd, F_DUPFD_CLOEXEC, 0);
+	job->own_fd = job->fd >= 0;
+	return job->own_fd ? 0 : sb_error_set(error, SB_KIND_IO, errno, "duplicate a descriptor");
+}
+
+int sb_submit(sb_job **out, sb_manager *manager, sb_input *input,
+	const sb_scan_options *options, sb_queue *queue, sb_done_fn done, void *data,
+	sb_error *error)
+{
+	sb_error own;
+	sb_job *job;
+
+	sb_error_init(&own);
+	job = make(manager, input, options, &own);
+	if (job != NULL && own_descriptor(job, &own) < 0) {
+		sb_job_unref(job);
+		sb_manager_leave(manager);
+		job = NULL;
+	}
+	if (job == NULL) {
+		sb_error_copy(error, &own);
+		return -(int)own.kind;
+	}
+	job->queue = queue;
+	job->announce = done;
+	job->data_for = data;
+	sb_job_ref(job); /* the handle's; the first one is the job's own */
+	*out = job;
+	watch_start(job);
+	if (job->type == SB_INPUT_STREAM) {
+		begin_stream(job);
+		return 0;
+	}
+	if (job->type == SB_INPUT_MEMORY)
+		read_content(job); /* the caller's bytes are only there until we return */
+	job->task.run = crew_run;
+	sb_crew_put(manager->crew, &job->task);
+	return 0;
+}
+
+sb_job_status sb_job_state(const sb_job *job)
+{
+	sb_job *self = (sb_job *)(uintptr_t)job;
+	sb_job_status status;
+
+	pthread_mutex_lock(&self->lock);
+	status = self->status;
+	pthread_mutex_unlock(&self->lock);
+	return status;
+}
+
+bool sb_job_wait(sb_job *job, int64_t timeout_ms)
+{
+	/* The caller's patience is real time, whatever clock the scan goes by. */
+	sb_clock *clock = sb_clock_system();
+	uint64_t until = timeout_ms < 0 ? SB_NEVER
+					: sb_clock_now(clock) + (uint64_t)timeout_ms * SB_MS;
+	bool done;
+
+	pthread_mutex_lock(&job->lock);
+	while (!job->done && sb_clock_now(clock) < until)
+		sb_clock_wait(clock, &job->changed, &job->lock, until);
+	done = job->done;
+	pthread_mutex_unlock(&job->lock);
+	return done;
+}
+
+void sb_job_cancel(sb_job *job)
+{
+	size_t count = job->report->result_count;
+	sb_error why;
+
+	atomic_store(&job->cancelled, true);
+	sb_error_set(&why, SB_KIND_CANCELLED, 0, "cancelled by the caller");
+	if (job->type == SB_INPUT_STREAM) {
+		break_stream(job, &why);
+		stop_stream_timer(job);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct sb_call *call = NULL;
+
+		pthread_mutex_lock(&job->lock);
+		if (job->calls[i] != NULL && !job->settled[i])
+			call = sb_call_ref(job->calls[i]);
+		pthread_mutex_unlock(&job->lock);
+		if (call == NULL)
+			continue;
+		sb_call_cancel(call);
+		sb_call_unref(call);
+	}
+}
+
+int sb_job_take(sb_job *job, sb_report **out, sb_error *error)
+{
+	bool ready;
+
+	pthread_mutex_lock(&job->lock);
+	ready = job->done && !job->taken;
+	job->taken = job->taken || ready;
+	pthread_mutex_unlock(&job->lock);
+	if (!ready)
+		return sb_error_set(error, SB_KIND_INTERNAL, 0,
+			"the job is not done, or its report was taken");
+	*out = sb_report_ref(job->report);
+	return 0;
+}
+
+void sb_job_free(sb_job *job)
+{
+	if (job == NULL)
+		return;
+	if (sb_job_state(job) != SB_JOB_DONE)
+		sb_job_cancel(job);
+	sb_job_unref(job);
+}

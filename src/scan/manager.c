@@ -1,1 +1,273 @@
 /* SPDX-License-Identifier: MIT */
+/* A manager: everything a configuration names, opened in the order in which things need each
+ * other, closed the other way round. */
+#include "scan/manager_body.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "scan/check.h"
+#include "scan/job.h"
+#include "util/io.h"
+
+static const char format_text[] = "scanbridge-data 1\n";
+
+/* --- Retry budget --------------------------------------------------------------------------- */
+
+enum { RETRY = 1000, EARNED = RETRY / 10, FULL = 10 * RETRY };
+
+void sb_retry_budget_earn(sb_manager *manager)
+{
+	/* Full most of the time: then there is nothing to write. A race may lose a tenth. */
+	int budget = atomic_load_explicit(&manager->retry_budget, memory_order_relaxed);
+
+	if (budget < FULL)
+		atomic_fetch_add(&manager->retry_budget, EARNED);
+}
+
+bool sb_retry_budget_spend(sb_manager *manager)
+{
+	int budget = atomic_load(&manager->retry_budget);
+
+	while (budget >= RETRY)
+		if (atomic_compare_exchange_weak(&manager->retry_budget, &budget, budget - RETRY))
+			return true;
+	return false;
+}
+
+/* --- The data directory ------------------------------------------------------------------------ */
+
+/* Like mkdir -p, each new folder 0700. */
+static int make_folders(const char *path)
+{
+	char *copy = strdup(path), *slash = copy;
+	int status = 0;
+
+	if (copy == NULL)
+		return -1;
+	while (status == 0 && (slash = strchr(slash + 1, '/')) != NULL) {
+		*slash = '\0';
+		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+			status = -1;
+		*slash = '/';
+	}
+	if (status == 0 && mkdir(copy, 0700) < 0 && errno != EEXIST)
+		status = -1;
+	free(copy);
+	return status;
+}
+
+/* The format file: made with the directory, checked ever after. */
+static int check_format(int dir, const char *path, sb_error *error)
+{
+	char text[64] = "";
+	int fd = openat(dir, "format", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n;
+
+	if (fd < 0 && errno == ENOENT) {
+		fd = openat(dir, "format", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd >= 0) {
+			int status = sb_write_all(fd, format_text, sizeof format_text - 1);
+			sb_close(&fd);
+			if (status == 0)
+				return 0;
+		} else if (errno == EEXIST) {
+			return 0; /* another process was faster */
+		}
+		return sb_error_set(error, SB_KIND_IO, errno,
+			"data directory %s: write format; give a writable one with --data-dir or "
+			"data_dir", path);
+	}
+	n = fd >= 0 ? sb_read_full(fd, text, sizeof text - 1) : -1;
+	sb_close(&fd);
+	if (n < 0)
+		return sb_error_set(error, SB_KIND_IO, errno, "data directory %s: read format", path);
+	/* Empty: another process is just writing it. */
+	if (n > 0 && strcmp(text, format_text) != 0)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"data directory %s has another format than this version's; give another one "
+			"with --data-dir", path);
+	return 0;
+}
+
+static int open_data_dir(sb_manager *manager, sb_error *error)
+{
+	const char *path = manager->conf->data_dir;
+
+	if (make_folders(path) < 0)
+		return sb_error_set(error, SB_KIND_IO, errno,
+			"make data directory %s; give a writable one with --data-dir or data_dir", path);
+	manager->data_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (manager->data_dir_fd < 0)
+		return sb_error_set(error, SB_KIND_IO, errno, "open data directory %s", path);
+	return check_format(manager->data_dir_fd, path, error);
+}
+
+/* --- Opening -------------------------------------------------------------------------------------- */
+
+static int open_spool(sb_manager *manager, sb_error *error)
+{
+	const sb_conf *conf = manager->conf;
+	sb_spool_limits limits = {
+		.memory = conf->limits.spool_memory,
+		.disk = conf->limits.spool_disk,
+		.copy_unpinned = conf->limits.copy_unpinned,
+	};
+	char path[4096];
+
+	if (snprintf(path, sizeof path, "%s/spool", conf->data_dir) >= (int)sizeof path)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0, "data_dir is too long");
+	return sb_spool_open(&manager->spool, path, &limits, error);
+}
+
+static int open_audit(sb_manager *manager, sb_error *error)
+{
+	const sb_conf *conf = manager->conf;
+	sb_audit_options options = {
+		.path = conf->audit.file,
+		.sync = conf->audit.sync,
+		.reserve = conf->audit.reserve,
+		.clock = manager->clock,
+	};
+
+	if (!conf->audit.enabled)
+		return 0;
+	return sb_audit_open(&manager->audit, &options, &manager->recovery, error);
+}
+
+static int open_engines(sb_manager *manager, sb_error *error)
+{
+	const sb_conf *conf = manager->conf;
+
+	manager->engines = calloc(conf->engine_count > 0 ? conf->engine_count : 1,
+		sizeof *manager->engines);
+	if (manager->engines == NULL)
+		return sb_error_no_memory(error);
+	for (size_t i = 0; i < conf->engine_count; i++) {
+		int status = sb_engine_open(&manager->engines[manager->engine_count++], manager,
+			&conf->engines[i], error);
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
+static int open_all(sb_manager *manager, sb_error *error)
+{
+	static int (*const steps[])(sb_manager *, sb_error *) = {
+		open_data_dir, open_spool, open_audit, open_engines};
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int status = sb_timers_open(&manager->timers, manager->clock, error);
+
+	if (status == 0)
+		status = sb_crew_open(&manager->crew, "sb-crew", cpus > 1 ? (unsigned)cpus * 2 : 2,
+			error);
+	if (status == 0)
+		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
+	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
+		status = steps[i](manager, error);
+	if (status == 0)
+		sb_check_load(manager);
+	return status;
+}
+
+int sb_manager_open_with(sb_manager **out, const sb_config *config, sb_clock *clock,
+	sb_error *error)
+{
+	sb_manager *manager = calloc(1, sizeof *manager);
+	int status;
+
+	if (manager == NULL)
+		return sb_error_no_memory(error);
+	manager->clock = clock;
+	manager->data_dir_fd = -1;
+	atomic_init(&manager->retry_budget, FULL);
+	status = sb_conf_build(&manager->conf, config, error);
+	if (status == 0)
+		status = open_all(manager, error);
+	if (status < 0) {
+		sb_manager_free(manager);
+		return status;
+	}
+	*out = manager;
+	return 0;
+}
+
+int sb_manager_open(sb_manager **out, const sb_config *config, sb_error *error)
+{
+	return sb_manager_open_with(out, config, sb_clock_system(), error);
+}
+
+/* --- Ending ------------------------------------------------------------------------------------------ */
+
+int sb_manager_enter(sb_manager *manager, sb_error *error)
+{
+	unsigned before = atomic_fetch_add(&manager->in_flight, 1);
+
+	if ((before & SB_CLOSING) == 0)
+		return (int)before;
+	sb_manager_leave(manager);
+	return sb_error_set(error, SB_KIND_CANCELLED, 0, "the manager is closed");
+}
+
+void sb_manager_leave(sb_manager *manager)
+{
+	_Atomic(unsigned) *word = &manager->in_flight;
+
+	/* Waking nobody, at an address that was freed meanwhile, does no harm. */
+	if (atomic_fetch_sub(word, 1) == (SB_CLOSING | 1))
+		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void sb_manager_close(sb_manager *manager)
+{
+	atomic_fetch_or(&manager->in_flight, SB_CLOSING);
+}
+
+void sb_manager_stop(sb_manager *manager)
+{
+	unsigned now;
+
+	sb_manager_close(manager);
+	while ((now = atomic_load(&manager->in_flight)) != SB_CLOSING)
+		syscall(SYS_futex, &manager->in_flight, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+}
+
+void sb_manager_free(sb_manager *manager)
+{
+	if (manager == NULL)
+		return;
+	sb_manager_stop(manager);
+	/* Release first: it may still be about to unref jobs. Lanes: engines that overran. */
+	sb_crew_close(manager->crew);
+	sb_release_close(manager->release);
+	for (size_t i = 0; i < manager->engine_count; i++)
+		sb_engine_close(&manager->engines[i]);
+	sb_timers_close(manager->timers);
+	free(manager->engines);
+	if (manager->audit != NULL)
+		sb_audit_close(manager->audit);
+	if (manager->spool != NULL)
+		sb_spool_close(manager->spool);
+	sb_close(&manager->data_dir_fd);
+	sb_conf_free(manager->conf);
+	free(manager);
+}
+
+const sb_conf *sb_manager_conf(const sb_manager *manager)
+{
+	return manager->conf;
+}
+
+const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager)
+{
+	return manager->audit != NULL ? &manager->recovery : NULL;
+}

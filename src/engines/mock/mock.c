@@ -385,7 +385,7 @@ const sb_engine_ops sb_engine_mock = {
 	.settings = mock_settings,
 	.assurance = SB_ASSURANCE_ANTIVIRUS,
 	/* It waits only when told to, and then for the deadline or a cancel too. */
-	.flags = SB_ENGINE_INLINE | SB_ENGINE_HONOURS_DEADLINE,
+	.flags = SB_ENGINE_HONOURS_DEADLINE,
 	.open = mock_open,
 	.scan = mock_scan,
 	.begin = mock_begin,

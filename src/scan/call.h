@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call: one engine asked about one content, driven through an array of gates.
+ *
+ *    enter →  limits → retry → permit →  engine
+ *                                          │
+ *    leave ←  limits ← retry ← permit ←────┘
+ *
+ * enter() says PASS, WAIT (until a time, or until somebody wakes the call) or ANSWER (the
+ * result is made, the engine is not asked); leave() says DONE or AGAIN at a time. A waiting
+ * call is parked: it holds no thread. The order of the gates, of which cache, fallback,
+ * replica, breaker and quota take their places between these, is that of the array in call.c.
+ *
+ * A call is driven by one thread at a time: the one that started it, the lane's thread that
+ * ran the engine, or whoever woke it.
+ */
+#ifndef SB_SCAN_CALL_H
+#define SB_SCAN_CALL_H
+
+#include <stdatomic.h>
+
+#include "scan/content.h"
+#include "scan/engine.h"
+#include "scan/result.h"
+#include "scan/span.h"
+#include "scan/timers.h"
+#include "util/arena.h"
+
+struct sb_job;
+
+typedef enum sb_phase { SB_PHASE_ENTER = 0, SB_PHASE_LEAVE } sb_phase;
+enum { SB_PARK_NO = 0, SB_PARK_PARKED, SB_PARK_WOKEN };
+
+struct sb_call {
+	_Atomic(unsigned) references; /* the driver's, the timers', the job's */
+	sb_engine *engine;
+	struct sb_job *job; /* a reference; NULL for a check's probe */
+	size_t slot;        /* in the job */
+	sb_content *content; /* a reference */
+	sb_span name;       /* the job's */
+	uint64_t started, deadline;
+	sb_clock *clock;
+
+	/* the statement, written by the driving thread */
+	sb_arena arena;
+	sb_result result;
+	sb_detection **next_detection;
+	sb_error error; /* valid when result.error points to it */
+	bool stated_clean, streamed, said_cover;
+	uint64_t covered;
+	int fd; /* given to the engine, closed after the attempt */
+
+	/* the driver's */
+	sb_phase phase;
+	unsigned depth;
+	_Atomic(int) park;
+	sb_timer timer;   /* of a parked call */
+	sb_timer abandon; /* of a call in a lane */
+
+	/* the gates' */
+	unsigned retries;
+	bool has_permit, queued; /* once `waited`: guarded by the permits' lock */
+	bool waited;
+	struct sb_call *next; /* in the permits' queue, the lane, or a thread's list to drive */
+
+	_Atomic(bool) cancelled;
+	_Atomic(int) cancel_fd;
+};
+
+typedef enum sb_entered { SB_GATE_PASS, SB_GATE_WAIT, SB_GATE_ANSWER } sb_entered;
+typedef enum sb_left { SB_GATE_DONE, SB_GATE_AGAIN } sb_left;
+
+typedef struct sb_gate {
+	const char *name;
+	/* WAIT: *until is the latest time to ask again; a wake may come sooner, or for nothing. */
+	sb_entered (*enter)(struct sb_call *call, uint64_t now, uint64_t *until);
+	/* Called once for every enter() that passed, innermost first. AGAIN: enter what lies
+	 * behind this gate once more at *at. */
+	sb_left (*leave)(struct sb_call *call, uint64_t now, uint64_t *at);
+} sb_gate;
+
+extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_permit;
+
+/* With one reference, which the driver consumes when it delivers. NULL: no memory. */
+struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot,
+	sb_content *content, sb_span name, uint64_t deadline);
+struct sb_call *sb_call_ref(struct sb_call *call);
+void sb_call_unref(struct sb_call *call);
+
+/* Drive it as far as it goes. @p here: the engine may run on this thread, otherwise it runs in
+ * its lane. Consumes the driver's reference when it ends in sb_job_deliver(). */
+void sb_call_drive(struct sb_call *call, bool here);
+/* Let a parked call look again; harmless when it isn't parked. */
+void sb_call_wake(struct sb_call *call);
+/* Run the engine now, on this thread, past every gate: the driver's last step, and all of a
+ * check's probe. */
+void sb_call_run(struct sb_call *call);
+/* For a lane: give the call up on the job's behalf when it overruns its deadline … */
+void sb_call_watch(struct sb_call *call);
+/* … and once it ran, back out through the gates. */
+void sb_call_ran(struct sb_call *call);
+void sb_call_cancel(struct sb_call *call);
+
+/* Make the result a failure; for gates. Returns SB_GATE_ANSWER. */
+sb_entered sb_call_refuse(struct sb_call *call, bool abstain, sb_kind kind, const char *format, ...)
+	SB_PRINTF(4, 5);
+/* Forget the last attempt's statement. */
+void sb_call_restate(struct sb_call *call);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing a configured engine, and asking who it is. */
+#include "scan/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/manager_body.h"
+
+static const uint64_t lease = 5000 * SB_MS; /* how long an identity is believed */
+
+static int check_slots(const sb_engine_ops *ops, sb_error *error)
+{
+	const char *fault = NULL;
+
+	if (ops->abi != SB_ENGINE_ABI)
+		fault = "was built for another ABI";
+	else if (ops->scan == NULL)
+		fault = "has no scan()";
+	else if ((ops->begin == NULL) != (ops->feed == NULL) ||
+		(ops->begin == NULL) != (ops->finish == NULL))
+		fault = "needs begin, feed and finish together, or none";
+	if (fault == NULL)
+		return 0;
+	return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0, "engine type %s %s", ops->name, fault);
+}
+
+static uint64_t smaller_limit(const sb_engine *engine)
+{
+	sb_limits limits = {0};
+
+	if (engine->ops->limits != NULL)
+		engine->ops->limits(engine->state, &limits);
+	if (limits.max_size == 0 ||
+		(engine->conf->max_size != 0 && engine->conf->max_size < limits.max_size))
+		return engine->conf->max_size;
+	return limits.max_size;
+}
+
+int sb_engine_open(sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf,
+	sb_error *error)
+{
+	int status = check_slots(conf->ops, error);
+
+	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
+	pthread_mutex_init(&engine->permits.lock, NULL);
+	pthread_mutex_init(&engine->lane.lock, NULL);
+	pthread_cond_init(&engine->lane.work, NULL);
+	pthread_cond_init(&engine->lane.ended, NULL);
+	pthread_mutex_init(&engine->identity_lock, NULL);
+	pthread_mutex_init(&engine->asking, NULL);
+	engine->lane.last = &engine->lane.first;
+	atomic_init(&engine->permits.free, (int)(conf->concurrency > 0 ? conf->concurrency : 1));
+	if (status < 0)
+		return status;
+	engine->state = calloc(1, conf->ops->state_size > 0 ? conf->ops->state_size : 1);
+	if (engine->state == NULL)
+		return sb_error_no_memory(error);
+	if (conf->settings != NULL)
+		memcpy(engine->state, conf->settings, conf->ops->state_size);
+	if (conf->ops->open != NULL && (status = conf->ops->open(engine->state, error)) < 0) {
+		sb_error_prefix(error, "%s%sengine %s", conf->origin != NULL ? conf->origin : "",
+			conf->origin != NULL ? ": " : "", conf->name);
+		sb_error_set_engine(error, conf->name);
+		return status;
+	}
+	engine->max_size = smaller_limit(engine);
+	return 0;
+}
+
+static void stop_lane(sb_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->stop = true;
+	pthread_cond_broadcast(&lane->work);
+	while (lane->threads > 0)
+		pthread_cond_wait(&lane->ended, &lane->lock);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+void sb_engine_close(sb_engine *engine)
+{
+	stop_lane(&engine->lane);
+	if (engine->state != NULL && engine->ops->close != NULL)
+		engine->ops->close(engine->state);
+	free(engine->state);
+	pthread_cond_destroy(&engine->lane.ended);
+	pthread_cond_destroy(&engine->lane.work);
+	pthread_mutex_destroy(&engine->lane.lock);
+	pthread_mutex_destroy(&engine->permits.lock);
+	pthread_mutex_destroy(&engine->identity_lock);
+	pthread_mutex_destroy(&engine->asking);
+}
+
+/* --- Identity ------------------------------------------------------------------------------ */
+
+int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error)
+{
+	sb_identity identity = {.exactness = SB_EXACT_FULL};
+	int status = 0;
+
+	if (engine->ops->identity != NULL) {
+		identity = (sb_identity){.exactness = SB_EXACT_NONE};
+		status = engine->ops->identity(engine->state, timeout_ms, &identity, error);
+	} else {
+		snprintf(identity.engine_version, sizeof identity.engine_version, "%s",
+			SB_VERSION_STRING);
+	}
+	if (status < 0)
+		sb_error_set_engine(error, engine->conf->name);
+	pthread_mutex_lock(&engine->identity_lock);
+	engine->identity_known = status == 0;
+	engine->identity_at = sb_clock_now(engine->manager->clock);
+	engine->identity = identity;
+	pthread_mutex_unlock(&engine->identity_lock);
+	*out = identity;
+	return status;
+}
+
+/* What is held under the lease. True when there is no need to ask. */
+static bool held(sb_engine *engine, sb_identity *out, bool *known)
+{
+	uint64_t now = sb_clock_now(engine->manager->clock);
+	bool fresh;
+
+	pthread_mutex_lock(&engine->identity_lock);
+	*known = engine->identity_known;
+	*out = engine->identity;
+	fresh = engine->identity_at != 0 && now - engine->identity_at < lease;
+	pthread_mutex_unlock(&engine->identity_lock);
+	return fresh;
+}
+
+bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out)
+{
+	bool known;
+
+	if (held(engine, out, &known))
+		return known;
+	/* One asks. Others go on with what was known, and wait only if nothing was. */
+	if (known && pthread_mutex_trylock(&engine->asking) != 0)
+		return true;
+	if (!known)
+		pthread_mutex_lock(&engine->asking);
+	if (!held(engine, out, &known))
+		known = sb_engine_ask(engine, timeout_ms < 2000 ? timeout_ms : 2000, out, NULL) == 0;
+	pthread_mutex_unlock(&engine->asking);
+	return known;
+}
+
+void sb_engine_identity_text(const sb_engine *engine, const sb_identity *identity, char *out,
+	size_t room)
+{
+	snprintf(out, room, "%s %s %s", engine->ops->name,
+		identity != NULL ? identity->engine_version : "?",
+		identity != NULL ? identity->signature_version : "?");
+}

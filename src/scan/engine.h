@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One configured engine as it runs: its state, its permits, its lane of threads, what is known
+ * of its identity and of its last known-answer test.
+ */
+#ifndef SB_SCAN_ENGINE_H
+#define SB_SCAN_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "config/config.h"
+#include "scan/timers.h"
+
+struct sb_call;
+struct sb_manager;
+
+/*
+ * Permits bound how many calls are inside an engine. Whoever finds none waits in a queue
+ * ordered by deadline, without a thread, and is handed one by the call that leaves.
+ */
+typedef struct sb_permits {
+	_Atomic(int) free;
+	_Atomic(unsigned) waiting;
+	pthread_mutex_t lock;   /* guards the queue and its calls' `queued`, `has_permit` */
+	struct sb_call *queue;  /* earliest deadline first */
+} sb_permits;
+
+/* Threads of one engine. A call gets here with its permit, so there are never more threads
+ * than permits, and a stuck engine holds up nobody but itself. */
+typedef struct sb_lane {
+	pthread_mutex_t lock; /* guards all of it */
+	pthread_cond_t work, ended;
+	struct sb_call *first, **last;
+	unsigned threads, idle;
+	bool stop;
+} sb_lane;
+
+/* A known-answer test's stored result, and the identity it stands for. */
+typedef struct sb_attested {
+	bool known, ok, limits, encrypted, max_size;
+	char identity[256];
+	char when[25];
+} sb_attested;
+
+typedef struct sb_engine {
+	const sb_engine_conf *conf;
+	const sb_engine_ops *ops;
+	void *state;
+	struct sb_manager *manager;
+	uint64_t max_size; /* the smaller of configuration's and engine's; 0: none */
+	sb_permits permits;
+	sb_lane lane;
+
+	pthread_mutex_t identity_lock; /* guards what follows */
+	pthread_mutex_t asking;        /* held while the engine is asked; before identity_lock */
+	bool identity_known;
+	uint64_t identity_at; /* sb_clock_now() of the last question */
+	sb_identity identity;
+	sb_attested attested;
+} sb_engine;
+
+int sb_engine_open(sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf,
+	sb_error *error);
+/* Waits for the lane's threads. */
+void sb_engine_close(sb_engine *engine);
+
+/* Give a call, permit in hand, to the lane. */
+void sb_lane_put(sb_engine *engine, struct sb_call *call);
+
+/* Who would judge now, asked at most every 5 s; the first time callers wait for the answer.
+ * False when it isn't known. */
+bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out);
+/* Ask now, whatever is known. 0 or -kind. */
+int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error);
+/* The identity as one text: what an attestation is bound to. */
+void sb_engine_identity_text(const sb_engine *engine, const sb_identity *identity, char *out,
+	size_t room);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A job: one scan from its input to its released report.
+ *
+ *   content → calls to all engines → decision → policy → audit record → done
+ *
+ * Attended (sb_scan): the caller's thread reads the content, runs engines that honour
+ * deadlines, decides, and leads or joins the group that flushes its records. Unattended
+ * (sb_submit): the crew reads, the last engine's thread decides, the release thread writes the
+ * records of all jobs that are ready and announces their end. Nobody waits upward.
+ *
+ * References: the handle's, the calls', the timers', and one of its own while it is in flight.
+ */
+#ifndef SB_SCAN_JOB_H
+#define SB_SCAN_JOB_H
+
+#include <scanbridge/scan.h>
+
+#include "scan/call.h"
+#include "scan/crew.h"
+#include "scan/input.h"
+#include "scan/record.h"
+#include "scan/report.h"
+
+/* Who writes the scan_started record of a job that takes long. */
+typedef enum sb_start {
+	SB_START_LATER = 0, /* together with the others, at the end */
+	SB_START_TAKEN,     /* the release thread, now */
+	SB_START_WRITTEN,
+} sb_start;
+
+struct sb_job {
+	_Atomic(unsigned) references;
+	sb_manager *manager;
+	sb_report *report; /* a reference; filled in by whoever drives the job */
+
+	sb_input_type type;
+	char *name_at; /* PATH, AT */
+	int fd;        /* AT, FD; ours when `own_fd` */
+	bool own_fd, follow;
+	const void *data; /* MEMORY, attended: the caller's */
+	size_t length;
+	uint64_t max_size;
+
+	uint64_t begun, deadline; /* sb_clock_now() */
+	sb_engine **engines; /* asked for, in file order; report->result_count of them */
+	sb_content *content;
+	sb_error content_error; /* kind NONE: content is there */
+	sb_content_state content_state; /* after the last answer */
+	bool attended, rescanned;
+	sb_record record;
+	_Atomic(bool) cancelled;
+
+	pthread_mutex_t lock; /* guards what follows, and the report's results */
+	pthread_cond_t changed;
+	struct sb_call **calls; /* references; NULL: not started */
+	bool *settled;
+	size_t pending;
+	struct sb_call *offered; /* for the caller's idle thread to run */
+	bool idle, streaming, taken, done;
+	sb_start start;
+	sb_job_status status;
+
+	sb_timer start_timer, stream_timer;
+	sb_task task, start_task;
+
+	sb_queue *queue;
+	sb_done_fn announce;
+	void *data_for;
+	struct sb_job *next; /* in the queue */
+};
+
+sb_job *sb_job_ref(sb_job *job);
+void sb_job_unref(sb_job *job);
+
+/* A call has ended: take over its result. The call's driver gives up its reference after. */
+void sb_job_deliver(sb_job *job, struct sb_call *call);
+/* The call overran its deadline: a timeout, whatever it says later. */
+void sb_job_abandon(sb_job *job, struct sb_call *call);
+/* Hand a call that is ready to run to the thread that waits for the job; false if it can't. */
+bool sb_job_offer(sb_job *job, struct sb_call *call);
+
+/* The release thread's work: write the records, announce the ends. */
+void sb_job_release_batch(void *manager, sb_task *first);
+
+/* queue.c: announce the end of a job; takes a reference of its own. */
+void sb_queue_put(sb_queue *queue, sb_job *job);
+
+#endif

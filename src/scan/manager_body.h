@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The body of sb_manager: what jobs, calls and gates share. */
+#ifndef SB_SCAN_MANAGER_BODY_H
+#define SB_SCAN_MANAGER_BODY_H
+
+#include <stdatomic.h>
+
+#include "scan/crew.h"
+#include "scan/engine.h"
+#include "scan/manager.h"
+#include "scan/content.h"
+#include "scan/timers.h"
+
+struct sb_job;
+
+struct sb_manager {
+	sb_conf *conf;
+	sb_clock *clock;
+	sb_spool *spool;
+	sb_audit *audit; /* NULL: off */
+	sb_audit_recovery recovery;
+	sb_timers *timers;
+	sb_engine *engines;
+	size_t engine_count;
+	sb_crew *crew;       /* reads content and finishes jobs that nobody waits for */
+	sb_release *release; /* writes their records and announces their end */
+	int data_dir_fd;
+
+	_Atomic(int) retry_budget; /* thousandths of a retry */
+	_Atomic(unsigned) in_flight; /* number of scans, and SB_CLOSING */
+};
+
+/* No new scan gets in. In one word with the number, so that the last scan to leave learns that
+ * somebody waits for it without another look at a manager that may be gone by then. */
+#define SB_CLOSING (1u << 31)
+
+/* A scan begins: how many were in flight before, or -cancelled once the manager is closed. */
+int sb_manager_enter(struct sb_manager *manager, sb_error *error);
+/* A scan has ended; the manager may be gone when this returns. */
+void sb_manager_leave(struct sb_manager *manager);
+
+/* Retries come from a bucket: 10 at the start, a tenth of a retry for every call. */
+void sb_retry_budget_earn(struct sb_manager *manager);
+bool sb_retry_budget_spend(struct sb_manager *manager);
+
+#endif

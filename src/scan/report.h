@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The body of sb_report: what a scan found, in memory of its own, so that it outlives job and
+ * manager. A job fills it in; nobody changes it after the job is done.
+ */
+#ifndef SB_SCAN_REPORT_H
+#define SB_SCAN_REPORT_H
+
+#include <scanbridge/report.h>
+#include <stdatomic.h>
+
+#include "scan/context.h"
+#include "scan/result.h"
+#include "util/arena.h"
+#include "util/hash.h"
+#include "util/uuid.h"
+
+/* A threat by its name, merged over all deciding engines. */
+typedef struct sb_merged {
+	const char *name;
+	sb_severity severity;
+	const char *category, *signature_id, *description, *member;
+	const char **engines;
+	size_t engine_count;
+} sb_merged;
+
+struct sb_report {
+	_Atomic(unsigned) references;
+	sb_arena arena;
+	char id[SB_UUID_SIZE];
+
+	sb_outcome outcome;
+	sb_action action;
+	const char *rule_id, *rule_name, *reason, *explanation;
+	double confidence;
+	bool low_assurance;
+	const sb_error *error;
+
+	sb_span name, path; /* path: data NULL unless a path was scanned */
+	uint64_t size;
+	bool hashed, pinned, has_sha256, has_md5;
+	char blake3[65], sha256[65], md5[33];
+
+	sb_result *results; /* strings and detections belong to `arena` or to `arenas` */
+	sb_arena *arenas;   /* of the calls, moved here; result_count of them */
+	size_t result_count;
+	sb_merged *threats;
+	size_t threat_count;
+
+	sb_context context;
+	uint64_t requested_wall, completed_wall; /* ns since the epoch */
+	double duration_ms;
+	uint64_t audit_seq;
+
+	_Atomic(char *) json;
+};
+
+/* NULL: no memory. */
+sb_report *sb_report_new(size_t engines);
+sb_report *sb_report_ref(sb_report *report);
+/* Fill in `threats` from the results. 0 or -kind. */
+int sb_report_merge(sb_report *report);
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of a job's answers; see verdict.h. The thread that calls these is the only one
+ * that touches the job: all calls are settled. */
+#include "scan/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "scan/manager_body.h"
+#include "util/text.h"
+
+#define OWNER(type, member, pointer) \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+void sb_verdict_blank(sb_job *job, size_t slot, bool abstained, sb_kind kind,
+	const char *format, ...)
+{
+	const sb_engine *engine = job->engines[slot];
+	sb_error *error = sb_arena_alloc(&job->report->arena, sizeof *error);
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (error != NULL) {
+		sb_error_set(error, kind, 0, "%s", text);
+		sb_error_set_engine(error, engine->conf->name);
+	}
+	job->report->results[slot] = (sb_result){
+		.engine = engine->conf->name,
+		.type = engine->ops->name,
+		.role = engine->conf->role,
+		.assurance = engine->ops->assurance,
+		.hash_list = (engine->ops->flags & SB_ENGINE_HASH_LIST) != 0,
+		.weight = engine->conf->weight,
+		.confidence = -1,
+		.abstained = abstained,
+		.error = error,
+	};
+}
+
+/* --- Once more ------------------------------------------------------------------------------ */
+
+static void drop_calls(sb_job *job)
+{
+	for (size_t i = 0; i < job->report->result_count; i++) {
+		struct sb_call *call;
+
+		pthread_mutex_lock(&job->lock);
+		call = job->calls[i];
+		job->calls[i] = NULL;
+		pthread_mutex_unlock(&job->lock);
+		if (call != NULL)
+			sb_call_unref(call);
+	}
+}
+
+static bool somebody_found_it(const sb_report *report)
+{
+	for (size_t i = 0; i < report->result_count; i++)
+		if (report->results[i].outcome == SB_OUTCOME_INFECTED)
+			return true;
+	return false;
+}
+
+static bool can_repeat(const sb_job *job)
+{
+	return !job->rescanned && !atomic_load(&job->cancelled) &&
+		(job->type == SB_INPUT_PATH || job->type == SB_INPUT_AT) &&
+		sb_clock_now(job->manager->clock) < job->deadline &&
+		!somebody_found_it(job->report);
+}
+
+bool sb_verdict_again(sb_job *job)
+{
+	sb_report *report = job->report;
+	bool changed;
+
+	job->content_state = job->content != NULL && job->content_error.kind == SB_KIND_NONE
+				? sb_content_check(job->content)
+				: SB_CONTENT_STATE_UNPINNED;
+	changed = job->content_state == SB_CONTENT_STATE_CHANGED ||
+		job->content_error.kind == SB_KIND_CHANGED;
+	if (!changed || !can_repeat(job))
+		return false;
+	job->rescanned = true;
+	drop_calls(job);
+	sb_content_unref(job->content);
+	job->content = NULL;
+	sb_error_init(&job->content_error);
+	for (size_t i = 0; i < report->result_count; i++) {
+		sb_arena_done(&report->arenas[i]);
+		report->results[i] = (sb_result){0};
+		job->settled[i] = false;
+	}
+	return true;
+}
+
+/* --- Deciding -------------------------------------------------------------------------------- */
+
+/* Engines that were not asked because there was nothing to show them. */
+static void fill_blanks(sb_job *job)
+{
+	const sb_error *why = &job->content_error;
+
+	for (size_t i = 0; i < job->report->result_count; i++)
+		if (job->report->results[i].engine == NULL)
+			sb_verdict_blank(job, i, true,
+				why->kind != SB_KIND_NONE ? why->kind : SB_KIND_INTERNAL,
+				"not asked: %.400s", why->message);
+}
+
+/* The names belong to the configuration, which the report outlives. */
+static void own_names(sb_report *report)
+{
+	for (size_t i = 0; i < report->result_count; i++) {
+		sb_result *result = &report->results[i];
+		const char *engine = sb_arena_text(&report->arena, result->engine);
+		const char *type = sb_arena_text(&report->arena, result->type);
+
+		result->engine = engine != NULL ? engine : "";
+		result->type = type != NULL ? type : "";
+	}
+}
+
+static void describe_content(sb_job *job)
+{
+	sb_report *report = job->report;
+
+	if (job->content == NULL || job->content_error.kind != SB_KIND_NONE)
+		return;
+	report->size = sb_content_size(job->content);
+	report->hashed = true;
+	report->pinned = job->content_state == SB_CONTENT_STATE_PINNED;
+	sb_hex(report->blake3, sb_content_blake3(job->content), SB_BLAKE3_SIZE);
+}
+
+/* SHA-256 and MD5 from the same content: when configured, when somebody needed them already,
+ * and SHA-256 whenever the outcome is not clean. */
+static void more_digests(sb_job *job)
+{
+	sb_report *report = job->report;
+	const sb_conf *conf = job->manager->conf;
+	uint8_t digest[SB_SHA256_SIZE];
+
+	if (!report->hashed)
+		return;
+	if ((conf->hash_sha256 || report->outcome != SB_OUTCOME_CLEAN ||
+		    sb_content_sha256_if_known(job->content) != NULL) &&
+		sb_content_sha256(job->content, digest, NULL) == 0) {
+		report->has_sha256 = true;
+		sb_hex(report->sha256, digest, SB_SHA256_SIZE);
+	}
+	if ((conf->hash_md5 || sb_content_md5_if_known(job->content) != NULL) &&
+		sb_content_md5(job->content, digest, NULL) == 0) {
+		report->has_md5 = true;
+		sb_hex(report->md5, digest, SB_MD5_SIZE);
+	}
+}
+
+static void decide(sb_job *job)
+{
+	sb_report *report = job->report;
+	const sb_error *content_error =
+		job->content_error.kind != SB_KIND_NONE ? &job->content_error : NULL;
+	sb_decision decision;
+
+	sb_decide(&decision, report->results, report->result_count, &job->manager->conf->decision,
+		job->content_state == SB_CONTENT_STATE_CHANGED, content_error,
+		report->requested_wall / 1000000000, &report->arena);
+	report->outcome = decision.outcome;
+	report->explanation = decision.explanation;
+	report->confidence = decision.confidence;
+	report->low_assurance = decision.low_assurance;
+	if (decision.error != NULL) {
+		sb_error *copy = sb_arena_alloc(&report->arena, sizeof *copy);
+		if (copy != NULL) {
+			sb_error_init(copy);
+			sb_error_copy(copy, decision.error);
+		}
+		report->error = copy;
+	}
+	report->reason = decision.assurance_reason; /* until policy says more */
+}
+
+static const char *text_of(const sb_span *span)
+{
+	return span->data;
+}
+
+static unsigned detecting_engines(const sb_report *report)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < report->result_count; i++) {
+		const sb_detection *d = report->results[i].detections;
+		while (d != NULL && d->ignored)
+			d = d->next;
+		count += d != NULL && report->results[i].role != SB_ROLE_SHADOW;
+	}
+	return count;
+}
+
+static void apply_policy(sb_job *job)
+{
+	sb_report *report = job->report;
+	size_t count = report->threat_count;
+	const char **names = sb_arena_zalloc(&report->arena, count * sizeof *names);
+	sb_severity *severities = sb_arena_zalloc(&report->arena, count * sizeof *severities);
+	sb_facts facts = {
+		.outcome = report->outcome,
+		.error_kind = report->outcome != SB_OUTCOME_ERROR ? SB_KIND_NONE
+			: report->error != NULL			  ? report->error->kind
+								  : SB_KIND_INTERNAL,
+		.threat_names = names,
+		.threat_severities = severities,
+		.threat_count = names != NULL && severities != NULL ? count : 0,
+		.detections = detecting_engines(report),
+		.name = report->name.data != NULL ? report->name.data : "",
+		.name_length = report->name.length,
+		.size = report->size,
+		.tenant = text_of(&report->context.tenant),
+		.user = text_of(&report->context.user),
+		.source = text_of(&report->context.source),
+		.low_assurance = report->low_assurance,
+		.assurance_reason = report->reason,
+	};
+	sb_policy_decision decision = {.action = SB_ACTION_BLOCK, .reason = "out of memory"};
+
+	for (size_t i = 0; i < facts.threat_count; i++) {
+		names[i] = report->threats[i].name;
+		severities[i] = report->threats[i].severity;
+	}
+	/* Rules that can't see the threats must not be asked. */
+	if (facts.threat_count == count)
+		sb_policy_evaluate(job->manager->conf->policy, &facts, &decision);
+	report->action = decision.action;
+	report->reason = sb_arena_text(&report->arena, decision.reason);
+	if (decision.rule_id != NULL) {
+		report->rule_id = sb_arena_text(&report->arena, decision.rule_id);
+		report->rule_name = sb_arena_text(&report->arena, decision.rule_name);
+	}
+}
+
+void sb_verdict_reach(sb_job *job)
+{
+	sb_report *report = job->report;
+
+	drop_calls(job);
+	fill_blanks(job);
+	own_names(report);
+	describe_content(job);
+	decide(job);
+	more_digests(job);
+	if (sb_report_merge(report) < 0) {
+		report->outcome = SB_OUTCOME_ERROR;
+		report->explanation = "out of memory";
+	}
+	apply_policy(job);
+	report->completed_wall = sb_clock_wall(job->manager->clock);
+	report->duration_ms =
+		(double)(sb_clock_now(job->manager->clock) - job->begun) / (double)SB_MS;
+}
+
+/* --- Recording ------------------------------------------------------------------------------- */
+
+/* Nothing is said about content whose verdict is not on record. */
+static void withhold(sb_job *job, const sb_error *why)
+{
+	sb_report *report = job->report;
+	sb_error *error = sb_arena_alloc(&report->arena, sizeof *error);
+
+	if (error != NULL) {
+		sb_error_init(error);
+		sb_error_copy(error, why);
+		error->kind = SB_KIND_AUDIT_FAILED;
+	}
+	report->outcome = SB_OUTCOME_ERROR;
+	report->action = SB_ACTION_BLOCK;
+	report->error = error;
+	report->rule_id = report->rule_name = NULL;
+	report->reason = "no verdict without its audit record";
+	report->explanation = "the audit record could not be made durable";
+	report->threat_count = 0;
+	for (size_t i = 0; i < report->result_count; i++) {
+		sb_verdict_blank(job, i, false, SB_KIND_AUDIT_FAILED,
+			"withheld: the audit record could not be made durable");
+	}
+	own_names(report);
+}
+
+/* The report is final; nothing of the manager's may be held by a job that lives on. */
+static void let_go(sb_job *job)
+{
+	sb_content_unref(job->content);
+	job->content = NULL;
+}
+
+static void recorded(sb_job *job, int status, const sb_error *why)
+{
+	if (status == 0)
+		job->report->audit_seq = job->record.entries[job->record.count - 1].seq;
+	else if (!job->manager->conf->audit.failure_allows)
+		withhold(job, why);
+}
+
+/* True: scan_started is still to be written with the others. */
+static bool claim_start(sb_job *job)
+{
+	bool with_start;
+
+	if (sb_timer_cancel(job->manager->timers, &job->start_timer))
+		sb_job_unref(job);
+	pthread_mutex_lock(&job->lock);
+	/* It precedes scan_completed: wait for it if the release thread has it in hand. Only an
+	 * attended job's thread can meet that; the release thread takes tasks in order. */
+	while (job->attended && job->start == SB_START_TAKEN)
+		pthread_cond_wait(&job->changed, &job->lock);
+	with_start = job->start == SB_START_LATER;
+	if (with_start)
+		job->start = SB_START_WRITTEN;
+	pthread_mutex_unlock(&job->lock);
+	return with_start;
+}
+
+static int compose(sb_job *job, sb_error *error)
+{
+	bool with_start = claim_start(job);
+
+	if (sb_record_finished(&job->record, job->report, with_start, job->manager->conf->digest) == 0)
+		return 0;
+	return sb_error_set(error, SB_KIND_AUDIT_FAILED, 0, "out of memory for the audit record");
+}
+
+void sb_verdict_write(sb_job *job)
+{
+	sb_error error;
+	int status;
+
+	let_go(job);
+	if (job->manager->audit == NULL)
+		return;
+	sb_error_init(&error);
+	status = compose(job, &error);
+	if (status == 0)
+		status = sb_audit_append(job->manager->audit, job->record.entries,
+			job->record.count, &error);
+	recorded(job, status, &error);
+}
+
+/* Long scans' scan_started: what is known of the job without disturbing it. */
+static int compose_start(sb_job *job, sb_record *record)
+{
+	sb_record_init(record);
+	return sb_record_started(record, job->report);
+}
+
+typedef struct group {
+	sb_audit_entry *entries;
+	sb_record *starts;
+	size_t entry_count, start_count;
+} group;
+
+static void collect(group *batch, const sb_record *record)
+{
+	for (size_t i = 0; i < record->count; i++)
+		batch->entries[batch->entry_count++] = record->entries[i];
+}
+
+static void write_together(sb_manager *manager, sb_task *first, size_t count,
+	void (*start_mark)(sb_task *))
+{
+	group batch = {
+		.entries = calloc(count * 3, sizeof *batch.entries),
+		.starts = calloc(count, sizeof *batch.starts),
+	};
+	sb_error error;
+	int status = 0;
+	size_t at = 0;
+
+	sb_error_init(&error);
+	if (batch.entries == NULL || batch.starts == NULL)
+		status = sb_error_set(&error, SB_KIND_AUDIT_FAILED, 0, "out of memory");
+	for (sb_task *task = first; status == 0 && task != NULL; task = task->next) {
+		if (task->run == start_mark) {
+			sb_record *record = &batch.starts[batch.start_count++];
+			status = compose_start(OWNER(sb_job, start_task, task), record);
+			collect(&batch, record);
+		} else {
+			sb_job *job = OWNER(sb_job, task, task);
+			status = compose(job, &error);
+			collect(&batch, &job->record);
+		}
+	}
+	if (status == 0)
+		status = sb_audit_append(manager->audit, batch.entries, batch.entry_count, &error);
+	for (sb_task *task = first; task != NULL; task = task->next) {
+		sb_job *job;
+
+		if (task->run == start_mark) {
+			at++;
+			continue;
+		}
+		job = OWNER(sb_job, task, task);
+		at += job->record.count;
+		if (status == 0)
+			job->record.entries[job->record.count - 1].seq = batch.entries[at - 1].seq;
+		recorded(job, status, &error);
+	}
+	for (size_t i = 0; i < batch.start_count; i++)
+		sb_record_done(&batch.starts[i]);
+	free(batch.starts);
+	free(batch.entries);
+}
+
+void sb_verdict_write_batch(sb_manager *manager, sb_task *first, void (*start_mark)(sb_task *))
+{
+	size_t count = 0;
+
+	for (sb_task *task = first; task != NULL; task = task->next) {
+		count++;
+		if (task->run != start_mark)
+			let_go(OWNER(sb_job, task, task));
+	}
+	if (manager->audit != NULL)
+		write_together(manager, first, count, start_mark);
+}
