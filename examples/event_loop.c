@@ -3,7 +3,7 @@
  * Scans beside other work in one epoll loop, with no thread of our own: the completion queue is
  * one more descriptor to watch. libuv (uv_poll_t), libevent or GLib take it the same way.
  *
- *     ls -d /usr/bin/* | ./event_loop scanbridge.yaml
+ *     find /usr/bin -type f | ./event_loop scanbridge.yaml
  *
  * A path a line on standard input; a scan begins as soon as its path is there, several run at
  * once, and reports are printed in the order in which the scans end.
