@@ -251,7 +251,7 @@ static int print(const struct batch *batch, const struct file *file, FILE *out)
 
 	if (file->kind != SB_KIND_NONE) {
 		print_error(file);
-		return 2;
+		return 1;
 	}
 	if (!batch->sha256 && !batch->md5)
 		print_line(out, "", file->digests[0], SB_BLAKE3_SIZE, file->path);
@@ -285,7 +285,7 @@ static int do_batch(struct batch *batch, char *const *paths, size_t count, FILE 
 		if (batch->files[i].large)
 			hash_large(batch, &batch->files[i]);
 		if (print(batch, &batch->files[i], out) != 0)
-			status = 2;
+			status = 1;
 	}
 	return status;
 }
@@ -307,7 +307,7 @@ int sb_hash_files(
 		size_t step = count - done < BATCH ? count - done : BATCH;
 
 		if (do_batch(batch, paths + done, step, out) != 0)
-			status = 2;
+			status = 1;
 	}
 	free(batch);
 	if (fflush(out) != 0 || ferror(out)) {

@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* @p threads: 0 for one per processor. The exit status: 0, or 2 when a file could not be read
- * or a line not be written. */
+/* @p threads: 0 for one per processor. The exit status: 0; 1 when a file could not be read;
+ * 2 when there is no memory or a line could not be written. */
 int sb_hash_files(
 	char *const *paths, size_t count, bool sha256, bool md5, unsigned threads, FILE *out);
 

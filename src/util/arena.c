@@ -43,7 +43,7 @@ static int grow(sb_arena *arena, size_t size)
 		want = size;
 	if (want > arena->max - arena->used)
 		want = arena->max - arena->used;
-	if (want < size)
+	if (want < size || want > SIZE_MAX - sizeof *block)
 		return -1;
 	block = malloc(sizeof *block + want);
 	if (block == NULL)
@@ -63,7 +63,8 @@ void *sb_arena_alloc(sb_arena *arena, size_t size)
 
 	if (size > SIZE_MAX - align)
 		return NULL;
-	size = (size + align - 1) & ~(align - 1);
+	/* NULL always means that there is none: nothing, too, has an address of its own. */
+	size = size > 0 ? (size + align - 1) & ~(align - 1) : align;
 	if (size > (size_t)(arena->end - arena->next) && grow(arena, size) < 0)
 		return NULL;
 	memory = arena->next;

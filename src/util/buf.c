@@ -31,7 +31,8 @@ char *sb_buf_reserve(sb_buf *buf, size_t size)
 	size_t need, capacity = buf->capacity > 0 ? buf->capacity : 256;
 	char *data;
 
-	if (buf->failed || size > buf->max - buf->length || size == SIZE_MAX) {
+	if (buf->failed || size > buf->max - buf->length ||
+		size >= SIZE_MAX - buf->length) {
 		buf->failed = true;
 		return NULL;
 	}
@@ -108,7 +109,7 @@ void sb_buf_cut(sb_buf *buf, size_t length)
 
 char *sb_buf_take(sb_buf *buf)
 {
-	char *data = buf->failed ? NULL : buf->data;
+	char *data = buf->failed || buf->length == 0 ? NULL : buf->data;
 
 	if (data != NULL)
 		buf->data = NULL;

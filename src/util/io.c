@@ -109,15 +109,15 @@ char *sb_read_file(const char *path, size_t max, size_t *length)
 		if (n < 0)
 			break;
 		used += (size_t)n;
+		if (used > max) {
+			errno = EFBIG;
+			break;
+		}
 		if (used < room) {
 			sb_close(&fd);
 			data[used] = '\0';
 			*length = used;
 			return data;
-		}
-		if (room > max) {
-			errno = EFBIG;
-			break;
 		}
 		room *= 2;
 	}

@@ -3,7 +3,6 @@
 #include "util/json.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "util/text.h"
@@ -166,22 +165,29 @@ void sb_json_int(sb_json *json, const char *key, int64_t value)
 	sb_buf_printf(json->buf, "%lld", (long long)value);
 }
 
+/* Not printf(): its decimal point is a comma where the host application's locale says so. */
 void sb_json_number(sb_json *json, const char *key, double value)
 {
-	char text[64];
-	size_t length;
+	long long thousandths;
+	char fraction[4];
+	size_t length = 3;
 
-	before(json, key);
 	if (!isfinite(value) || fabs(value) > 1e15) {
-		sb_buf_text(json->buf, "null");
+		sb_json_null(json, key);
 		return;
 	}
-	length = (size_t)snprintf(text, sizeof text, "%.3f", value);
-	while (text[length - 1] == '0')
+	thousandths = llround(fabs(value) * 1000);
+	before(json, key);
+	if (value < 0 && thousandths > 0)
+		sb_buf_char(json->buf, '-');
+	sb_buf_printf(json->buf, "%lld", thousandths / 1000);
+	fraction[0] = '.';
+	fraction[1] = (char)('0' + thousandths / 100 % 10);
+	fraction[2] = (char)('0' + thousandths / 10 % 10);
+	fraction[3] = (char)('0' + thousandths % 10);
+	while (length > 0 && fraction[length] == '0')
 		length--;
-	if (text[length - 1] == '.')
-		length--;
-	sb_buf_add(json->buf, text, length);
+	sb_buf_add(json->buf, fraction, length > 0 ? length + 1 : 0);
 }
 
 void sb_json_bool(sb_json *json, const char *key, bool value)

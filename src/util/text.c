@@ -190,7 +190,10 @@ static bool parse_unit(const char *text, const struct unit *units, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(end, units[i].name) != 0)
 			continue;
-		return !__builtin_mul_overflow(value, units[i].factor, out);
+		if (__builtin_mul_overflow(value, units[i].factor, &value))
+			return false;
+		*out = value;
+		return true;
 	}
 	return false;
 }
