@@ -35,6 +35,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ struct request {
 	size_t count, bytes; /* at most */
 	sb_error *error;
 	int status;
-	pthread_cond_t changed;
+	sem_t changed; /* posted once, when state leaves WAITING */
 	struct request *next;
 };
 
@@ -60,7 +61,6 @@ struct sb_audit {
 	/* The leader's, who needs no lock: */
 	sb_audit_file file;
 	sb_buf lines;
-	sb_error error;
 };
 
 /* A group's lines stay below this, unless one request alone is larger. */
@@ -126,19 +126,19 @@ static void add_lines(sb_audit *audit, const struct request *group, sb_audit_hea
 		}
 }
 
-static int commit(sb_audit *audit, const struct request *group)
+static int commit(sb_audit *audit, const struct request *group, sb_error *error)
 {
 	sb_audit_file *file = &audit->file;
 	sb_audit_head head;
-	int status = sb_audit_file_begin(file, &audit->error);
+	int status = sb_audit_file_begin(file, error);
 
 	if (status != 0)
 		return status;
 	head = file->head;
 	add_lines(audit, group, &head);
-	status = sb_audit_file_write(file, &audit->lines, &head, &audit->error);
+	status = sb_audit_file_write(file, &audit->lines, &head, error);
 	sb_audit_file_end(file);
-	return status == 0 ? sb_audit_file_flush(file, &audit->error) : status;
+	return status == 0 ? sb_audit_file_flush(file, error) : status;
 }
 
 /* Called with the lock: take what waits, up to a bound, out of the queue. */
@@ -168,28 +168,39 @@ static void answer(struct request *request, int status, const sb_error *error)
 		if (request->error != NULL)
 			sb_error_copy(request->error, error);
 	}
-	request->state = DONE;
-	pthread_cond_signal(&request->changed);
 }
 
-/* Called, and returns, with the lock. */
-static void lead(sb_audit *audit)
+static void wake(struct request *request, int state)
 {
-	struct request *group = take_group(audit), *next;
+	request->state = state;
+	sem_post(&request->changed); /* from here on it is its owner's again */
+}
+
+/* Lead the group that begins with @p own. The next leader is appointed before the group is
+ * answered: it writes while these threads wake up, who need no lock for that. */
+static void lead(sb_audit *audit, struct request *own)
+{
+	struct request *group, *next;
+	sb_error error;
 	int status;
 
-	pthread_mutex_unlock(&audit->lock);
-	sb_error_init(&audit->error);
-	status = commit(audit, group);
 	pthread_mutex_lock(&audit->lock);
-	for (; group != NULL; group = next) {
-		next = group->next; /* once answered it is its owner's again */
-		answer(group, status, &audit->error);
-	}
+	group = take_group(audit);
+	pthread_mutex_unlock(&audit->lock);
+	sb_error_init(&error);
+	status = commit(audit, group, &error);
+
+	pthread_mutex_lock(&audit->lock);
 	audit->led = audit->first != NULL;
-	if (audit->led) {
-		audit->first->state = LEADING;
-		pthread_cond_signal(&audit->first->changed);
+	next = audit->first;
+	pthread_mutex_unlock(&audit->lock);
+	if (next != NULL)
+		wake(next, LEADING);
+	for (; group != NULL; group = next) {
+		next = group->next;
+		answer(group, status, &error);
+		if (group != own)
+			wake(group, DONE);
 	}
 }
 
@@ -214,22 +225,23 @@ int sb_audit_append(sb_audit *audit, sb_audit_entry *entries, size_t count, sb_e
 {
 	struct request request = {.entries = entries, .count = count, .error = error};
 	int status = check(&request);
+	bool leads;
 
 	if (status != 0 || count == 0)
 		return status;
-	sb_cond_init(&request.changed);
+	sem_init(&request.changed, 0, 0);
 	pthread_mutex_lock(&audit->lock);
 	*audit->last = &request;
 	audit->last = &request.next;
-	if (!audit->led) {
-		audit->led = true;
+	if (!audit->led)
 		request.state = LEADING;
-	}
-	while (request.state == WAITING)
-		pthread_cond_wait(&request.changed, &audit->lock);
-	if (request.state == LEADING)
-		lead(audit);
+	audit->led = true;
+	leads = request.state == LEADING;
 	pthread_mutex_unlock(&audit->lock);
-	pthread_cond_destroy(&request.changed);
+	while (!leads && sem_wait(&request.changed) != 0)
+		; /* EINTR */
+	if (request.state == LEADING)
+		lead(audit, &request);
+	sem_destroy(&request.changed);
 	return request.status;
 }
