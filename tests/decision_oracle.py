@@ -18,19 +18,19 @@ SAID = [("clean", None), ("infected", None), ("suspicious", None), ("content err
 
 
 def decide(engines, min_engines):
-    """[(what was said, failure kind, required)] -> (outcome, kind of error)."""
+    """[(what was said, failure kind, required)] -> (outcome, all kinds the error is owed to)."""
     said = [what for what, _, _ in engines]
     failed = [kind for _, kind, _ in engines if kind]
     required_failed = [kind for _, kind, required in engines if kind and required]
     if "infected" in said:
-        return "infected", "none"
+        return "infected", ["none"]
     if required_failed:
-        return "error", required_failed[0]
+        return "error", required_failed
     if "suspicious" in said:
-        return "suspicious", "none"
+        return "suspicious", ["none"]
     if said.count("clean") >= min_engines:
-        return "clean", "none"
-    return "error", failed[0] if failed else "not_configured"
+        return "clean", ["none"]
+    return "error", failed or ["not_configured"]
 
 
 PRESETS = {
@@ -42,13 +42,14 @@ PRESETS = {
 }
 
 
-def act(policy, outcome, kind):
+def act(policy, outcome, kinds):
     if policy == "rules":  # clean is allowed, infected quarantined, encrypted and internal allowed
         action = {"clean": "allow", "infected": "quarantine"}.get(outcome, "block")
-        action = {"encrypted": "allow_with_warning", "internal": "allow"}.get(kind, action)
+        if len(set(kinds)) == 1:  # a rule that allows an error must hold for all its causes
+            action = {"encrypted": "allow_with_warning", "internal": "allow"}.get(kinds[0], action)
     else:
         action = PRESETS[policy][outcome]
-    never = kind in ("audit_failed", "internal", "cancelled")
+    never = {"audit_failed", "internal", "cancelled"} & set(kinds)
     return "block" if never and action.startswith("allow") else action
 
 
@@ -57,8 +58,8 @@ def table(policy, min_engines):
     for optional in itertools.product((False, True), repeat=4):
         for said in itertools.product(SAID, repeat=4):
             engines = [(*s, not o) for s, o in zip(reversed(said), reversed(optional))]
-            outcome, kind = decide(engines, min_engines)
-            yield f"{outcome} {kind} {act(policy, outcome, kind)}"
+            outcome, kinds = decide(engines, min_engines)
+            yield f"{outcome} {kinds[0]} {act(policy, outcome, kinds)}"
 
 
 def main():

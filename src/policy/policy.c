@@ -82,6 +82,14 @@ static sb_kind kind_of(const sb_facts *facts)
 		       : SB_KIND_INTERNAL;
 }
 
+/* All kinds that the error is owed to; none unless the outcome is error. */
+static unsigned kinds_of(const sb_facts *facts)
+{
+	sb_kind kind = kind_of(facts);
+
+	return kind == SB_KIND_NONE ? 0 : facts->error_kinds | 1u << kind;
+}
+
 /* One threat is enough for a rule that is strict; a rule that allows must hold for all of
  * them, and needs one: about no threat nothing can be said. */
 static bool any_or_every_threat(const sb_rule *rule, const sb_facts *facts,
@@ -136,18 +144,26 @@ static bool when_severity(const sb_rule *rule, const sb_facts *facts)
 	return any_or_every_threat(rule, facts, threat_is_severe);
 }
 
+/* As with threats: one engine's encrypted file must not let another engine's timeout pass. */
+static bool any_or_every_kind(const sb_rule *rule, const sb_facts *facts, unsigned meant)
+{
+	unsigned kinds = kinds_of(facts);
+
+	return (kinds & meant) != 0 && (!sb_action_allows(rule->action) || (kinds & ~meant) == 0);
+}
+
 static bool when_error_kind(const sb_rule *rule, const sb_facts *facts)
 {
-	sb_kind kind = kind_of(facts);
-
-	return kind != SB_KIND_NONE && (rule->error_kinds >> kind & 1) != 0;
+	return any_or_every_kind(rule, facts, rule->error_kinds);
 }
 
 static bool when_error_class(const sb_rule *rule, const sb_facts *facts)
 {
-	sb_class class = sb_kind_class(kind_of(facts));
+	unsigned kinds = 0;
 
-	return class != SB_CLASS_NONE && (rule->error_classes >> class & 1) != 0;
+	for (unsigned kind = SB_KIND_NONE + 1; kind < SB_KIND_COUNT_; kind++)
+		kinds |= (rule->error_classes >> sb_kind_class((sb_kind)kind) & 1) << kind;
+	return any_or_every_kind(rule, facts, kinds);
 }
 
 static bool when_threat_name(const sb_rule *rule, const sb_facts *facts)
@@ -220,25 +236,28 @@ static bool rule_matches(const sb_rule *rule, const sb_facts *facts)
 
 /* --- Evaluation -------------------------------------------------------------------------- */
 
-/* Why this error can be allowed by no rule; NULL when one may. */
-static const char *never_allowed(sb_kind kind)
+/* Why such an error can be allowed by no rule; NULL when one may. */
+static const char *never_allowed(unsigned kinds)
 {
-	switch (kind) {
-	case SB_KIND_AUDIT_FAILED:
-		return "audit_failed can be allowed by no rule";
-	case SB_KIND_CANCELLED:
-		return "cancelled can be allowed by no rule";
-	case SB_KIND_INTERNAL:
-		return "internal can be allowed by no rule";
-	default:
-		return NULL;
-	}
+	static const struct {
+		sb_kind kind;
+		const char *why;
+	} never[] = {
+		{SB_KIND_AUDIT_FAILED, "audit_failed can be allowed by no rule"},
+		{SB_KIND_CANCELLED, "cancelled can be allowed by no rule"},
+		{SB_KIND_INTERNAL, "internal can be allowed by no rule"},
+	};
+
+	for (size_t i = 0; i < COUNT(never); i++)
+		if ((kinds >> never[i].kind & 1) != 0)
+			return never[i].why;
+	return NULL;
 }
 
 /* What may stand between an allowing rule and its action. */
 static void restrain(sb_policy_decision *out, const sb_facts *facts)
 {
-	const char *never = never_allowed(kind_of(facts));
+	const char *never = never_allowed(kinds_of(facts));
 
 	if (never != NULL) {
 		out->action = SB_ACTION_BLOCK;

@@ -20,6 +20,7 @@ typedef struct sb_policy sb_policy;
 typedef struct sb_facts {
 	sb_outcome outcome;
 	sb_kind error_kind; /* SB_KIND_NONE unless outcome is error */
+	unsigned error_kinds; /* bit per sb_kind that the error is owed to; 0: error_kind alone */
 	const char *const *threat_names; /* not ignored ones */
 	const sb_severity *threat_severities;
 	size_t threat_count;

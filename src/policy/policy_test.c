@@ -280,6 +280,56 @@ static void errors_are_allowed_by_few(void **unused)
 	}
 }
 
+static const struct {
+	const char *why;
+	unsigned kinds;
+	sb_rule rule;
+	sb_action action;
+} several[] = {
+	{"an allowing rule that names one of two causes", KIND(ENCRYPTED) | KIND(TIMEOUT),
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(ENCRYPTED),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK},
+	{"an allowing rule that names both", KIND(ENCRYPTED) | KIND(TIMEOUT),
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(ENCRYPTED) | KIND(TIMEOUT),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_ALLOW},
+	{"a strict rule needs one", KIND(ENCRYPTED) | KIND(TIMEOUT),
+		{.given = SB_WHEN_ERROR_KIND,
+			.error_kinds = KIND(TIMEOUT),
+			.action = SB_ACTION_QUARANTINE},
+		SB_ACTION_QUARANTINE},
+	{"an allowing rule for a class, and a cause of another", KIND(ENCRYPTED) | KIND(TIMEOUT),
+		{.given = SB_WHEN_ERROR_CLASS,
+			.error_classes = CLASS(CONTENT),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_BLOCK},
+	{"an allowing rule for both classes", KIND(ENCRYPTED) | KIND(TIMEOUT),
+		{.given = SB_WHEN_ERROR_CLASS,
+			.error_classes = CLASS(CONTENT) | CLASS(ENGINE),
+			.action = SB_ACTION_ALLOW},
+		SB_ACTION_ALLOW},
+	{"nobody allows a hidden internal error", KIND(ENCRYPTED) | KIND(INTERNAL),
+		{.action = SB_ACTION_ALLOW}, SB_ACTION_BLOCK},
+};
+
+static void an_error_has_every_cause_considered(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < COUNT(several); i++) {
+		sb_facts facts = {.outcome = SB_OUTCOME_ERROR,
+			.error_kind = SB_KIND_ENCRYPTED,
+			.error_kinds = several[i].kinds};
+		sb_policy_decision got;
+
+		evaluate(&several[i].rule, &facts, &got);
+		if (got.action != several[i].action)
+			fail_msg("%s: %s", several[i].why, sb_action_name(got.action));
+	}
+}
+
 static void an_unset_action_blocks(void **unused)
 {
 	static const sb_rule rule = {.id = "r", .enabled = true};
@@ -556,6 +606,7 @@ int main(void)
 		cmocka_unit_test(each_condition_both_ways),
 		cmocka_unit_test(unknown_facts_match_nothing),
 		cmocka_unit_test(errors_are_allowed_by_few),
+		cmocka_unit_test(an_error_has_every_cause_considered),
 		cmocka_unit_test(an_unset_action_blocks),
 		cmocka_unit_test(low_assurance_warns),
 		cmocka_unit_test(the_first_match_decides),

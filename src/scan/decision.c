@@ -38,6 +38,7 @@ struct tally {
 	unsigned deciding;
 	const sb_result *required_failure, *failure; /* the first of each in file order */
 	const sb_result *best;                       /* the clean answer that is worth most */
+	unsigned required_kinds, kinds;              /* of the failures, a bit each */
 	bool inspected;                              /* every clean answer opened containers */
 	double confidence;
 };
@@ -127,10 +128,14 @@ static bool is_required(const sb_result *result, sb_kind kind)
 
 static void count_failure(struct tally *tally, const sb_result *result, sb_kind kind)
 {
+	bool required = is_required(result, kind);
+
 	if (tally->failure == NULL)
 		tally->failure = result;
-	if (tally->required_failure == NULL && is_required(result, kind))
+	if (tally->required_failure == NULL && required)
 		tally->required_failure = result;
+	tally->kinds |= 1u << kind;
+	tally->required_kinds |= required ? 1u << kind : 0;
 }
 
 static void count_clean(struct tally *tally, const sb_result *result)
@@ -424,6 +429,11 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 		replace_by_changed(out, &text, arena);
 		head = VOTE_CLEAN; /* now the suspicious ones are named by the notes */
 	}
+	if (out->error != NULL)
+		out->error_kinds = 1u << sb_error_kind(out->error) |
+			(content_error != NULL		    ? 0
+				: tally.required_kinds != 0 ? tally.required_kinds
+							    : tally.kinds);
 	if (content_error == NULL)
 		add_notes(&text, results, count, head, culprit);
 	out->explanation = keep(&text, arena, "any: no memory for the explanation");

@@ -172,6 +172,7 @@ static void decide(sb_job *job)
 		report->requested_wall / 1000000000, &report->arena);
 	report->outcome = decision.outcome;
 	report->explanation = decision.explanation;
+	job->error_kinds = decision.error_kinds;
 	report->confidence = decision.confidence;
 	report->low_assurance = decision.low_assurance;
 	if (decision.error != NULL) {
@@ -214,6 +215,7 @@ static void apply_policy(sb_job *job)
 		.error_kind = report->outcome != SB_OUTCOME_ERROR ? SB_KIND_NONE
 			: report->error != NULL			  ? report->error->kind
 								  : SB_KIND_INTERNAL,
+		.error_kinds = report->outcome == SB_OUTCOME_ERROR ? job->error_kinds : 0,
 		.threat_names = names,
 		.threat_severities = severities,
 		.threat_count = names != NULL && severities != NULL ? count : 0,
