@@ -308,3 +308,10 @@ def peak_memory(process):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_maxrss
+
+
+def unix_connections(name):
+    """Sockets of the whole machine that are bound to a path: the listener, and every
+    connection that somebody made to it, accepted or not."""
+    with open("/proc/net/unix", "rb") as table:
+        return sum(line.rstrip().endswith(b" " + name) for line in table)
