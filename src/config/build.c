@@ -1,1 +1,357 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The document against the tables: every section is read in full, then what this build lacks
+ * is refused where it stands, and what is off by default is said in a notice.
+ */
+#include "config/built.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/hash.h"
+
+enum { CONF_BYTES = 64 << 20, MAX_NOTICES = 64, MAX_IGNORES = 1000 };
+
+int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...)
+{
+	char text[512];
+	const char **notices = (const char **)built->conf.notices;
+	va_list args;
+
+	if (built->conf.notice_count == MAX_NOTICES)
+		return 0;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	notices[built->conf.notice_count] = sb_arena_text(reader->arena, text);
+	if (notices[built->conf.notice_count] == NULL)
+		return sb_error_no_memory(reader->error);
+	built->conf.notice_count++;
+	return 0;
+}
+
+/* --- Sections ---------------------------------------------------------------------------- */
+
+static int read_sections(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const char *names[16] = {"engines", "listeners"};
+	sb_table table = {sb_top_rows, &built->values};
+	char path[32];
+	size_t n = 2;
+	int rc;
+
+	for (const sb_section *s = sb_sections; s->name != NULL; s++)
+		names[n++] = s->name;
+	rc = sb_settings_read(reader, config->root, "", &table, 1, names);
+	for (const sb_section *s = sb_sections; rc == 0 && s->name != NULL; s++) {
+		table.rows = s->rows;
+		snprintf(path, sizeof path, "%s", s->name);
+		rc = sb_settings_read(
+			reader, sb_node_get(config->root, s->name), path, &table, 1, s->others);
+	}
+	return rc;
+}
+
+/* Keys that ask for something of a later build; a value that means off passes. */
+static int check_available(sb_reader *reader, const sb_config *config, const sb_values *v)
+{
+	const struct {
+		const char *section, *key;
+		bool asked;
+		const char *what;
+	} rows[] = {
+		{NULL, "user", v->user != NULL, "user"},
+		{"quarantine", "enabled", v->quarantine.enabled, "quarantine"},
+		{"cache", "enabled", v->cache.enabled, "cache"},
+		{"decision", "strategy", v->decision.strategy != 0, "a strategy other than any"},
+		{"decision", "early_decision", v->decision.early_decision, "early_decision"},
+		{"audit", "sinks", v->audit.sinks.count > 0, "audit.sinks"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const sb_node *map = rows[i].section != NULL
+					     ? sb_node_get(config->root, rows[i].section)
+					     : config->root;
+		const sb_node *node = sb_node_get(map, rows[i].key);
+		if (rows[i].asked && node != NULL)
+			return sb_node_error(reader->error, node,
+				"%s is not available in this build", rows[i].what);
+	}
+	return 0;
+}
+
+static int read_listener(sb_reader *reader, const sb_node *node)
+{
+	static const char *const others[] = {"tls", "auth", NULL};
+	static const sb_setting tls[] = {{.key = "cert", .type = SB_SETTING_PATH, .required = true},
+		{.key = "key", .type = SB_SETTING_PATH, .required = true},
+		{.key = "client_ca", .type = SB_SETTING_PATH}, {.key = NULL}};
+	static const sb_setting auth[] = {
+		{.key = "tokens_file", .type = SB_SETTING_PATH, .required = true}, {.key = NULL}};
+	_Alignas(max_align_t) char scratch[SB_SCRATCH] = {0};
+	sb_table table = {sb_listener_rows, scratch};
+	int rc = sb_settings_read(reader, node, "listeners", &table, 1, others);
+
+	table.rows = tls;
+	if (rc == 0 && sb_node_get(node, "tls") != NULL)
+		rc = sb_settings_read(reader, sb_node_get(node, "tls"), "tls", &table, 1, NULL);
+	table.rows = auth;
+	if (rc == 0 && sb_node_get(node, "auth") != NULL)
+		rc = sb_settings_read(reader, sb_node_get(node, "auth"), "auth", &table, 1, NULL);
+	return rc;
+}
+
+static int read_listeners(sb_reader *reader, const sb_config *config)
+{
+	const sb_node *list = sb_node_get(config->root, "listeners");
+	int rc = 0;
+
+	if (list == NULL)
+		return 0;
+	if (list->type != SB_NODE_LIST)
+		return sb_node_error(reader->error, list, "listeners: a list expected");
+	for (const sb_node *node = list->first; rc == 0 && node != NULL; node = node->next)
+		rc = read_listener(reader, node);
+	return rc != 0 || list->count == 0
+		       ? rc
+		       : sb_node_error(reader->error, list->first,
+				 "listeners are not available in this build; write listeners: []");
+}
+
+static int read_hashes(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *node = sb_node_get(config->root, "hashes");
+	char shown[SB_SHOWN];
+
+	for (size_t i = 0; i < built->values.hashes.count; i++) {
+		const char *name = built->values.hashes.items[i];
+		if (strcmp(name, "sha256") == 0)
+			built->conf.hash_sha256 = true;
+		else if (strcmp(name, "md5") == 0)
+			built->conf.hash_md5 = true;
+		else if (strcmp(name, "blake3") != 0)
+			return sb_node_error(reader->error, node,
+				"hashes: \"%s\" is unknown; possible: blake3, sha256, md5",
+				sb_shown(shown, name));
+	}
+	return 0;
+}
+
+/* --- decision.ignore --------------------------------------------------------------------- */
+
+/* YYYY-MM-DD, the start of the day in UTC, or RFC 3339; false for days that don't exist. */
+static bool parse_time(const char *text, uint64_t *out)
+{
+	struct tm tm = {0}, again;
+	int sign = 0, hours = 0, minutes = 0, read = 0;
+	const char *rest = strptime(text, "%Y-%m-%d", &tm);
+	time_t t;
+
+	if (rest != NULL && (*rest == 'T' || *rest == 't'))
+		rest = strptime(rest + 1, "%H:%M:%S", &tm);
+	else if (rest != NULL && *rest != '\0')
+		return false;
+	if (rest == NULL || strlen(text) < 10 || text[4] != '-' || text[7] != '-')
+		return false;
+	if (text[10] != '\0') {
+		if (*rest == '.') {
+			size_t digits = strspn(++rest, "0123456789");
+			if (digits == 0)
+				return false;
+			rest += digits;
+		}
+		if ((*rest == 'Z' || *rest == 'z') && rest[1] == '\0')
+			sign = 0;
+		else if ((*rest == '+' || *rest == '-') &&
+			 sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &read) == 2 &&
+			 rest[1 + read] == '\0' && hours >= 0 && hours < 24 && minutes >= 0 &&
+			 minutes < 60)
+			sign = *rest == '+' ? -1 : 1;
+		else
+			return false;
+	}
+	again = tm;
+	t = timegm(&again);
+	if (t <= 0 || again.tm_mday != tm.tm_mday || again.tm_mon != tm.tm_mon)
+		return false;
+	*out = (uint64_t)(t + sign * (hours * 3600 + minutes * 60));
+	return true;
+}
+
+static int read_ignore(sb_reader *reader, const sb_node *node, sb_built *built, sb_ignore *out,
+	sb_ignore_values *v)
+{
+	sb_table table = {sb_ignore_rows, v};
+	char shown[SB_SHOWN];
+	int rc = sb_settings_read(reader, node, "decision.ignore", &table, 1, NULL);
+
+	if (rc != 0)
+		return rc;
+	if (!parse_time(v->until, &out->until))
+		return sb_node_error(reader->error, sb_node_get(node, "until"),
+			"until: \"%s\" is not a date (YYYY-MM-DD or RFC 3339)",
+			sb_shown(shown, v->until));
+	out->engine = v->engine;
+	out->threat = v->threat;
+	out->reason = v->reason;
+	if ((time_t)out->until <= time(NULL))
+		return sb_notice(reader, built, "decision.ignore: %s has expired",
+			sb_shown(shown, v->threat));
+	return 0;
+}
+
+static int read_ignores(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *list = sb_node_get(sb_node_get(config->root, "decision"), "ignore");
+	sb_ignore *ignores;
+	size_t n = 0;
+	int rc = 0;
+
+	if (list == NULL)
+		return 0;
+	if (list->type != SB_NODE_LIST || list->count > MAX_IGNORES)
+		return sb_node_error(reader->error, list,
+			"decision.ignore: a list of up to 1000 entries expected");
+	ignores = sb_arena_zalloc(reader->arena, (list->count + 1) * sizeof *ignores);
+	built->ignores = sb_arena_zalloc(reader->arena, (list->count + 1) * sizeof *built->ignores);
+	if (ignores == NULL || built->ignores == NULL)
+		return sb_error_no_memory(reader->error);
+	for (const sb_node *node = list->first; rc == 0 && node != NULL; node = node->next, n++)
+		rc = read_ignore(reader, node, built, &ignores[n], &built->ignores[n]);
+	built->conf.decision.ignores = ignores;
+	built->conf.decision.ignore_count = n;
+	return rc;
+}
+
+/* --- Putting it together ----------------------------------------------------------------- */
+
+static int data_dir(sb_reader *reader, sb_values *v)
+{
+	const char *xdg = secure_getenv("XDG_DATA_HOME"), *home = secure_getenv("HOME");
+
+	if (v->data_dir != NULL)
+		return 0;
+	if (geteuid() == 0)
+		v->data_dir = "/var/lib/scanbridge";
+	else if (xdg != NULL && xdg[0] == '/')
+		v->data_dir = sb_path_below(reader->arena, xdg, "scanbridge");
+	else
+		v->data_dir = sb_path_below(reader->arena,
+			home != NULL && home[0] == '/' ? home : "/tmp",
+			home != NULL && home[0] == '/' ? ".local/share/scanbridge" : "scanbridge");
+	return v->data_dir != NULL ? 0 : sb_error_no_memory(reader->error);
+}
+
+static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	sb_values *v = &built->values;
+	sb_conf *conf = &built->conf;
+
+	conf->data_dir = v->data_dir;
+	conf->limits.max_size = v->limits.max_size;
+	conf->limits.timeout_ms = v->limits.timeout;
+	conf->limits.spool_memory = v->limits.spool_memory;
+	conf->limits.spool_disk = v->limits.spool_disk;
+	conf->limits.max_in_flight = (unsigned)v->limits.max_in_flight;
+	conf->limits.copy_unpinned = v->limits.copy_unpinned;
+	conf->decision.min_engines = (unsigned)v->decision.min_engines;
+	conf->decision.min_assurance = (sb_assurance)v->decision.min_assurance;
+	conf->audit.enabled = v->audit.enabled;
+	conf->audit.failure_allows = v->audit.on_failure == 1;
+	conf->audit.sync = (sb_audit_sync)v->audit.sync;
+	conf->audit.reserve = v->audit.reserve;
+	conf->audit.file = sb_path_below(reader->arena, v->data_dir, v->audit.file);
+	conf->origin = config->file != NULL ? sb_arena_text(reader->arena, config->file) : NULL;
+	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
+}
+
+static int default_notices(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	static const char *const off[] = {"quarantine", "cache"};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < 2; i++)
+		if (sb_node_get(sb_node_get(config->root, off[i]), "enabled") == NULL)
+			rc = sb_notice(reader, built,
+				"%s is off: it is not available in this build", off[i]);
+	return rc == 0 && built->conf.engine_count > 0
+		       ? sb_notice(reader, built,
+				 "circuit breakers are off: they are not available in this build")
+		       : rc;
+}
+
+static int digest(sb_reader *reader, sb_built *built)
+{
+	sb_buf text;
+
+	sb_buf_init(&text, CONF_BYTES);
+	sb_show_write(&text, built, false);
+	if (!text.failed)
+		sb_blake3_memory(text.data, text.length, built->conf.digest);
+	sb_buf_done(&text);
+	return text.failed ? sb_error_no_memory(reader->error) : 0;
+}
+
+static int build(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
+		read_hashes, read_ignores, sb_build_engines, sb_build_policy, default_notices};
+	int rc = 0;
+
+	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));
+	if (built->conf.notices == NULL)
+		return sb_error_no_memory(reader->error);
+	for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof steps[0]; i++)
+		rc = steps[i](reader, config, built);
+	if (rc == 0)
+		rc = check_available(reader, config, &built->values);
+	if (rc == 0)
+		rc = read_listeners(reader, config);
+	if (rc == 0)
+		rc = data_dir(reader, &built->values);
+	if (rc == 0)
+		rc = fill(reader, config, built);
+	return rc == 0 ? digest(reader, built) : rc;
+}
+
+int sb_build(sb_built **out, const sb_config *config, sb_error *error)
+{
+	sb_built *built = calloc(1, sizeof *built);
+	sb_error local;
+	sb_reader reader = {.error = &local};
+
+	sb_error_init(&local);
+	if (built == NULL)
+		return sb_error_no_memory(error);
+	sb_arena_init(&built->arena, CONF_BYTES);
+	built->conf.arena = reader.arena = &built->arena;
+	if (build(&reader, config, built) == 0) {
+		*out = built;
+		return 0;
+	}
+	sb_conf_free(&built->conf);
+	sb_error_copy(error, &local);
+	return -(int)local.kind;
+}
+
+int sb_conf_build(sb_conf **out, const sb_config *config, sb_error *error)
+{
+	sb_built *built;
+	int rc = sb_build(&built, config, error);
+
+	if (rc == 0)
+		*out = &built->conf;
+	return rc;
+}
+
+void sb_conf_free(sb_conf *conf)
+{
+	if (conf == NULL)
+		return;
+	sb_arena_done(conf->arena);
+	free(conf); /* the first member of what was allocated */
+}

@@ -21,11 +21,11 @@ typedef struct sb_engine_conf {
 	const sb_engine_ops *ops;
 	sb_role role;
 	uint64_t timeout_ms;
-	uint64_t max_size;  /* 0: none of its own */
+	uint64_t max_size; /* 0: none of its own */
 	unsigned concurrency;
 	double weight;
 	bool heuristics_infected;
-	const char *self_test; /* eicar | builtin | off | absolute path */
+	const char *self_test;         /* eicar | builtin | off | absolute path */
 	uint64_t max_signature_age_ms; /* 0: off */
 	struct {
 		unsigned attempts; /* the first try counted */
@@ -68,6 +68,9 @@ typedef struct sb_conf {
 /* Check and build; errors as `origin:line:column: message`. The result is the caller's. */
 int sb_conf_build(sb_conf **out, const sb_config *config, sb_error *error);
 void sb_conf_free(sb_conf *conf);
+
+/* Like sb_config_set(), with @p text taken literally: for paths from a command line. */
+int sb_config_set_text(sb_config *config, const char *key, const char *text, sb_error *error);
 
 /* Where the configuration is looked for (interface.md 1): the path to load, or NULL for the
  * built-in defaults. @p explicit_path: from --config, or NULL. Out is allocated. */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* What build.c makes and show.c prints: sb_conf and, beside it, every key as it was read. */
+#ifndef SB_CONFIG_BUILT_H
+#define SB_CONFIG_BUILT_H
+
+#include "config/settings.h"
+
+/* The values of all sections; tables.c says which key is where. */
+typedef struct sb_values {
+	const char *data_dir, *user;
+	sb_texts hashes;
+	int isolation;
+	struct {
+		uint64_t max_size, timeout, spool_memory, spool_disk;
+		int64_t max_in_flight;
+		bool copy_unpinned;
+	} limits;
+	struct {
+		int strategy, min_assurance;
+		int64_t min_engines, quorum;
+		double threshold;
+		bool early_decision;
+	} decision;
+	struct {
+		const char *preset, *file;
+	} policy;
+	struct {
+		bool enabled, remove_original;
+		const char *key_file;
+		uint64_t retention, max_size;
+		int64_t max_per_hour;
+		sb_texts restore_roots;
+	} quarantine;
+	struct {
+		bool enabled;
+		const char *file;
+		int on_failure, sync;
+		sb_texts sinks;
+		uint64_t reserve;
+	} audit;
+	struct {
+		bool enabled, persistent;
+		uint64_t memory, ttl;
+	} cache;
+} sb_values;
+
+/* The keys that every engine has. */
+typedef struct sb_engine_values {
+	const char *name, *type, *self_test;
+	int role, heuristics, isolation, on_open, fallback_on;
+	uint64_t timeout, max_size, max_signature_age;
+	int64_t concurrency;
+	double weight;
+	bool veto;
+	struct {
+		int64_t attempts;
+		uint64_t initial, max;
+		double multiplier;
+		bool jitter;
+	} retry;
+	struct {
+		int preset;
+		int64_t failure_threshold, success_threshold, half_open_probes;
+		uint64_t open, max_open;
+	} breaker;
+} sb_engine_values;
+
+typedef struct sb_ignore_values {
+	const char *engine, *threat, *until, *reason;
+} sb_ignore_values;
+
+typedef struct sb_built {
+	sb_conf conf; /* first: sb_conf_free() frees the whole */
+	sb_arena arena;
+	sb_values values;
+	sb_engine_values *engines; /* beside conf.engines */
+	sb_ignore_values *ignores; /* beside conf.decision.ignores */
+	const sb_rule *rules;      /* without those of the preset behind them */
+	size_t rule_count;
+	bool own_rules;     /* `rules` were given, if only an empty list */
+	const char *preset; /* behind the rules, or alone; NULL: none */
+	size_t notice_room;
+} sb_built;
+
+typedef struct sb_section {
+	const char *name;
+	const sb_setting *rows; /* offsets into sb_values or sb_engine_values */
+	const char *const *others;
+	const char *help;
+} sb_section;
+
+extern const sb_setting sb_top_rows[];
+extern const sb_section sb_sections[]; /* ends with a row without a name */
+extern const sb_setting sb_engine_rows[];
+extern const sb_section sb_engine_sections[]; /* retry, breaker */
+extern const sb_setting sb_ignore_rows[];
+extern const sb_setting sb_listener_rows[];
+extern const sb_setting sb_rule_rows[];
+extern const sb_setting sb_then_rows[];
+
+/* Engine types of later builds: their keys are checked already. NULL: not one of them. */
+const sb_setting *sb_absent_engine_rows(const char *type);
+/* Large enough for any table of a section that is only checked. */
+enum { SB_SCRATCH = 512 };
+
+/* A condition of a rule: what it is read into, and the bit that says it was given. */
+typedef struct sb_when {
+	sb_texts outcome, error_kind, error_class, threat_name, threat_contains, source, tenant,
+		user;
+	int severity_at_least;
+	uint64_t size_above, size_below;
+	int64_t detections_at_least;
+	bool always, never;
+} sb_when;
+extern const sb_setting sb_when_rows[];
+extern const char *const sb_absent_conditions[];
+
+int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built);
+int sb_build_policy(sb_reader *reader, const sb_config *config, sb_built *built);
+int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...) SB_PRINTF(3, 4);
+int sb_build(sb_built **out, const sb_config *config, sb_error *error);
+void sb_show_write(sb_buf *out, const sb_built *built, bool comments);
+
+#endif

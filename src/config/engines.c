@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* The engines section: common keys by our table, the type's own by the table of its ops. */
+#include "config/built.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engines/engines.h"
+#include "util/io.h"
+
+enum { MAX_ENGINES = 64, MAX_TYPES = 96 };
+
+static const sb_engine_ops *find_type(const sb_config *config, const char *type)
+{
+	for (size_t i = 0; i < config->type_count; i++)
+		if (strcmp(config->types[i]->name, type) == 0)
+			return config->types[i];
+	return sb_engine_find(type);
+}
+
+/* A type nobody knows, or one that this build lacks: its keys are still checked. */
+static int refuse_type(
+	sb_reader *reader, const sb_config *config, const sb_node *node, const sb_node *type)
+{
+	static const char *const others[] = {"retry", "breaker", "on_open", NULL};
+	const char *names[MAX_TYPES + 1];
+	char shown[SB_SHOWN], tail[SB_SHOWN];
+	sb_engine_values values = {0};
+	_Alignas(max_align_t) char own[SB_SCRATCH] = {0};
+	sb_table tables[] = {{sb_engine_rows, &values}, {sb_absent_engine_rows(type->text), own}};
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; sb_absent_engines[i] != NULL; i++) {
+		names[n++] = sb_absent_engines[i];
+		if (strcmp(type->text, sb_absent_engines[i]) != 0)
+			continue;
+		rc = tables[1].rows != NULL && strcmp(type->text, "plugin") != 0
+			     ? sb_settings_read(reader, node, "engines", tables, 2, others)
+			     : 0;
+		return rc != 0 ? rc
+			       : sb_node_error(reader->error, type,
+					 "the engine type %s is not available in this build",
+					 type->text);
+	}
+	for (size_t i = 0; sb_builtin_engines[i] != NULL && n < MAX_TYPES; i++)
+		names[n++] = sb_builtin_engines[i]->name;
+	for (size_t i = 0; i < config->type_count && n < MAX_TYPES; i++)
+		names[n++] = config->types[i]->name;
+	names[n] = NULL;
+	return sb_node_error(reader->error, type, "engine type \"%s\" is unknown%s",
+		sb_shown(shown, type->text), sb_did_you_mean(tail, type->text, names));
+}
+
+static int check_name(sb_reader *reader, const sb_node *node, const sb_built *built, size_t count)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	const char *name = built->engines[count].name;
+	size_t length = strlen(name);
+	char shown[SB_SHOWN];
+
+	if (length < 1 || length > 63 || strspn(name, allowed) != length)
+		return sb_node_error(reader->error, sb_node_get(node, "name"),
+			"engine name \"%s\": 1 to 63 of A-Z a-z 0-9 . _ - expected",
+			sb_shown(shown, name));
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(built->engines[i].name, name) == 0)
+			return sb_node_error(reader->error, sb_node_get(node, "name"),
+				"duplicate engine name \"%s\"", name);
+	return 0;
+}
+
+/* Defaults that depend on the type. */
+static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engine_values *values)
+{
+	bool list = (ops->flags & SB_ENGINE_HASH_LIST) != 0;
+
+	if (list && sb_node_get(node, "role") == NULL)
+		values->role = SB_ROLE_OPTIONAL;
+	if (strcmp(ops->name, "clamd") == 0 && sb_node_get(node, "max_size") == NULL)
+		values->max_size = 25u << 20;
+	if ((list || strcmp(ops->name, "mock") == 0) && sb_node_get(node, "self_test") == NULL)
+		values->self_test = "off";
+}
+
+static int read_on_open(sb_reader *reader, const sb_node *node)
+{
+	static const char *const words[] = {"fail_closed", "fail_open", NULL};
+	static const sb_setting word[] = {
+		{.key = "on_open", .type = SB_SETTING_CHOICE, .choices = words}, {.key = NULL}};
+	static const sb_setting fallback[] = {
+		{.key = "fallback", .type = SB_SETTING_TEXT, .required = true}, {.key = NULL}};
+	union {
+		int word;
+		const char *text;
+	} out = {.text = NULL};
+	sb_table table = {fallback, &out};
+	sb_node one = *node, map = {.type = SB_NODE_MAP, .first = &one, .last = &one, .count = 1};
+	int rc;
+
+	if (node->type == SB_NODE_MAP) {
+		rc = sb_settings_read(reader, node, "on_open", &table, 1, NULL);
+	} else {
+		one.next = NULL;
+		table.rows = word;
+		rc = sb_settings_read(reader, &map, "engines", &table, 1, NULL);
+		if (rc == 0 && out.word == 0)
+			return 0;
+	}
+	return rc != 0 ? rc
+		       : sb_node_error(reader->error, node,
+				 "on_open other than fail_closed is not available in this build");
+}
+
+/* Values that parse and ask for what this build lacks. */
+static int check_available(sb_reader *reader, const sb_node *node, const sb_engine_values *values)
+{
+	const sb_node *breaker = sb_node_get(node, "breaker");
+	const sb_node *on_open = sb_node_get(node, "on_open");
+	const sb_node *preset = sb_node_get(breaker, "preset");
+
+	if (preset != NULL && strcmp(preset->text, "off") != 0)
+		return sb_node_error(reader->error, preset,
+			"a breaker is not available in this build; write preset: off");
+	if (values->veto)
+		return sb_node_error(reader->error, sb_node_get(node, "veto"),
+			"veto is not available in this build");
+	if (sb_node_get(node, "fallback_on") != NULL && values->fallback_on != 0)
+		return sb_node_error(reader->error, sb_node_get(node, "fallback_on"),
+			"fallback_on is not available in this build");
+	return on_open != NULL ? read_on_open(reader, on_open) : 0;
+}
+
+static int self_test_path(sb_reader *reader, const sb_node *node, sb_engine_values *values)
+{
+	const sb_node *given = sb_node_get(node, "self_test");
+
+	if (given == NULL || strcmp(given->text, "eicar") == 0 ||
+		strcmp(given->text, "builtin") == 0 || strcmp(given->text, "off") == 0)
+		return 0;
+	if (given->text[0] == '\0')
+		return sb_node_error(
+			reader->error, given, "self_test: eicar, builtin, off or a file expected");
+	values->self_test = sb_path_below(reader->arena, given->origin->folder, given->text);
+	return values->self_test != NULL ? 0 : sb_error_no_memory(reader->error);
+}
+
+static void fill(sb_engine_conf *conf, const sb_engine_values *v)
+{
+	conf->name = v->name;
+	conf->role = (sb_role)v->role;
+	conf->timeout_ms = v->timeout;
+	conf->max_size = v->max_size;
+	conf->concurrency = (unsigned)v->concurrency;
+	conf->weight = v->weight;
+	conf->heuristics_infected = v->heuristics == 1;
+	conf->self_test = v->self_test;
+	conf->max_signature_age_ms = v->max_signature_age;
+	conf->retry.attempts = (unsigned)v->retry.attempts;
+	conf->retry.initial_ms = v->retry.initial;
+	conf->retry.max_ms = v->retry.max;
+	conf->retry.multiplier = v->retry.multiplier;
+	conf->retry.jitter = v->retry.jitter;
+}
+
+static int read_keys(
+	sb_reader *reader, const sb_node *node, sb_engine_conf *conf, sb_engine_values *values)
+{
+	static const char *const others[] = {"retry", "breaker", "on_open", NULL};
+	sb_table tables[] = {{sb_engine_rows, values}, {conf->ops->settings, conf->settings}};
+	sb_table section = {NULL, values};
+	int rc = sb_settings_read(reader, node, "engines", tables, 2, others);
+
+	for (const sb_section *s = sb_engine_sections; rc == 0 && s->name != NULL; s++) {
+		section.rows = s->rows;
+		rc = sb_settings_read(
+			reader, sb_node_get(node, s->name), s->name, &section, 1, NULL);
+	}
+	return rc;
+}
+
+static int read_engine(sb_reader *reader, const sb_config *config, const sb_node *node,
+	sb_built *built, size_t index)
+{
+	sb_engine_values *values = &built->engines[index];
+	sb_engine_conf *conf = &built->conf.engines[index];
+	const sb_node *type = sb_node_get(node, "type");
+	char place[32], *origin;
+	int rc;
+
+	if (node->type != SB_NODE_MAP)
+		return sb_node_error(reader->error, node, "engines: a map of keys expected");
+	if (type == NULL || type->type != SB_NODE_SCALAR)
+		return sb_node_error(reader->error, type != NULL ? type : node,
+			"engines: \"type\" is missing: clamd, hashlist or mock");
+	conf->ops = find_type(config, type->text);
+	if (conf->ops == NULL)
+		return refuse_type(reader, config, node, type);
+	conf->settings = sb_arena_zalloc(reader->arena, conf->ops->state_size + 1);
+	snprintf(place, sizeof place, ":%d:%d", node->line, node->column);
+	origin = sb_arena_alloc(reader->arena, strlen(node->origin->name) + sizeof place);
+	if (conf->settings == NULL || origin == NULL)
+		return sb_error_no_memory(reader->error);
+	memcpy(origin, node->origin->name, strlen(node->origin->name));
+	memcpy(origin + strlen(node->origin->name), place, strlen(place) + 1);
+	conf->origin = origin;
+	rc = read_keys(reader, node, conf, values);
+	if (rc == 0)
+		rc = check_name(reader, node, built, index);
+	if (rc == 0)
+		rc = check_available(reader, node, values);
+	if (rc == 0)
+		rc = self_test_path(reader, node, values);
+	type_defaults(node, conf->ops, values);
+	if (rc == 0)
+		fill(conf, values);
+	return rc;
+}
+
+/* --- The built-in default ---------------------------------------------------------------- */
+
+static bool answers(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	ok = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+	sb_close(&fd);
+	return ok;
+}
+
+/* `clamav`, when a local clamd answers; an empty list otherwise. */
+static const sb_node *default_engines(sb_reader *reader)
+{
+	static const char *const sockets[] = {"/run/clamav/clamd.ctl", "/var/run/clamav/clamd.ctl"};
+	const sb_origin *origin = sb_origin_new(reader->arena, "defaults", NULL);
+	char text[160] = "[]";
+
+	for (size_t i = 0; i < 2 && sb_engine_find("clamd") != NULL; i++)
+		if (answers(sockets[i])) {
+			snprintf(text, sizeof text,
+				"[{name: clamav, type: clamd, address: \"unix:%s\"}]", sockets[i]);
+			break;
+		}
+	if (origin == NULL) {
+		sb_error_no_memory(reader->error);
+		return NULL;
+	}
+	return sb_document_parse(reader->arena, text, strlen(text), origin, reader->error);
+}
+
+static int default_notices(sb_reader *reader, sb_built *built, bool found)
+{
+	int rc = sb_notice(reader, built,
+		"the default engine yara with the bundled rules is not available in this build");
+
+	if (rc == 0 && !found)
+		rc = sb_notice(reader, built,
+			"no engine is configured and no local clamd answers: every scan will be "
+			"an error; add one under engines");
+	return rc;
+}
+
+int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *list = sb_node_get(config->root, "engines");
+	bool given = list != NULL;
+	int rc = 0;
+
+	if (!given)
+		list = default_engines(reader);
+	if (list == NULL)
+		return -1;
+	if (list->type != SB_NODE_LIST)
+		return sb_node_error(reader->error, list, "engines: a list expected");
+	if (list->count > MAX_ENGINES)
+		return sb_node_error(reader->error, list, "engines: more than 64 engines");
+	built->engines = sb_arena_zalloc(reader->arena, (list->count + 1) * sizeof *built->engines);
+	built->conf.engines =
+		sb_arena_zalloc(reader->arena, (list->count + 1) * sizeof *built->conf.engines);
+	if (built->engines == NULL || built->conf.engines == NULL)
+		return sb_error_no_memory(reader->error);
+	for (const sb_node *node = list->first; rc == 0 && node != NULL; node = node->next)
+		rc = read_engine(reader, config, node, built, built->conf.engine_count++);
+	return rc == 0 && !given ? default_notices(reader, built, list->count > 0) : rc;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every key of the configuration, once: type, default, range, help. The reader, `config init`,
+ * `config show`, suggestions and the manual come from here.
+ */
+#include "config/built.h"
+
+#include <string.h>
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define END                                                                                        \
+	{                                                                                          \
+		.key = NULL                                                                        \
+	}
+/* key, type, structure, member, default, smallest, largest, help */
+#define ROW(k, t, s, m, f, lo, hi, h)                                                              \
+	{                                                                                          \
+		.key = (k), .type = SB_SETTING_##t, .offset = offsetof(s, m), .fallback = (f),     \
+		.min = (lo), .max = (hi), .help = (h)                                              \
+	}
+#define PICK(k, s, m, f, words, h)                                                                 \
+	{                                                                                          \
+		.key = (k), .type = SB_SETTING_CHOICE, .offset = offsetof(s, m), .fallback = (f),  \
+		.choices = (words), .help = (h)                                                    \
+	}
+#define NEED(k, t, s, m, h)                                                                        \
+	{                                                                                          \
+		.key = (k), .type = SB_SETTING_##t, .offset = offsetof(s, m), .required = true,    \
+		.help = (h)                                                                        \
+	}
+
+#define V(k, t, m, f, lo, hi, h) ROW(k, t, sb_values, m, f, lo, hi, h)
+#define E(k, t, m, f, lo, hi, h) ROW(k, t, sb_engine_values, m, f, lo, hi, h)
+
+/* Bytes and milliseconds, as the ranges are given in. */
+#define PIB 1125899906842624.
+#define HOUR 3600000.
+#define DAY 86400000.
+
+const sb_setting sb_top_rows[] = {
+	V("data_dir", PATH, data_dir, NULL, 0, 0,
+		"audit log and other data; default /var/lib/scanbridge as root, else "
+		"$XDG_DATA_HOME/scanbridge"),
+	V("user", TEXT, user, NULL, 0, 0, "account that a server started as root changes to"),
+	V("hashes", TEXTS, hashes, "blake3", 0, 0, "in every report: blake3, sha256, md5"),
+	PICK("isolation", sb_values, isolation, "process", WORDS("process", "none"),
+		"where engines that run inside Scanbridge run"),
+	END,
+};
+
+static const sb_setting limits_rows[] = {
+	V("max_size", SIZE, limits.max_size, "1GiB", 1, PIB,
+		"larger content is error file_too_large"),
+	V("timeout", DURATION, limits.timeout, "120s", 1, 30 * DAY, "for one scan as a whole"),
+	V("max_in_flight", INT, limits.max_in_flight, "256", 1, 65536, "scans at the same time"),
+	V("spool_memory", SIZE, limits.spool_memory, "256MiB", 1, PIB,
+		"memory that all contents together may take"),
+	V("spool_disk", SIZE, limits.spool_disk, "10GiB", 0, PIB,
+		"disk that all contents together may take"),
+	V("copy_unpinned", BOOL, limits.copy_unpinned, "false", 0, 0,
+		"copy content that neither a lease nor a reflink can keep from changing"),
+	END,
+};
+
+static const sb_setting decision_rows[] = {
+	PICK("strategy", sb_values, decision.strategy, "any",
+		WORDS("any", "all", "quorum", "majority", "weighted"), "how engines vote"),
+	V("quorum", INT, decision.quorum, NULL, 1, 64, "hits that strategy quorum needs"),
+	V("threshold", NUMBER, decision.threshold, NULL, 0.001, 64000,
+		"weight that strategy weighted needs"),
+	V("min_engines", INT, decision.min_engines, "1", 1, 64,
+		"complete clean answers that clean needs"),
+	PICK("min_assurance", sb_values, decision.min_assurance, "antivirus",
+		WORDS("hash", "rules", "antivirus"),
+		"below it, clean files are allowed with a warning"),
+	V("early_decision", BOOL, decision.early_decision, "false", 0, 0,
+		"stop when the outcome can't change"),
+	END,
+};
+
+static const sb_setting policy_rows[] = {
+	V("preset", TEXT, policy.preset, NULL, 0, 0,
+		"default, strict or monitor; with rules: what follows them"),
+	V("file", PATH, policy.file, NULL, 0, 0, "a policy file instead"),
+	END,
+};
+
+static const sb_setting quarantine_rows[] = {
+	V("enabled", BOOL, quarantine.enabled, "false", 0, 0, "keep encrypted copies"),
+	V("key_file", PATH, quarantine.key_file, NULL, 0, 0, "the key; null: made by itself"),
+	V("retention", DURATION, quarantine.retention, "90d", 0, 36500 * DAY,
+		"objects are deleted afterwards; off: never"),
+	V("max_size", SIZE, quarantine.max_size, "10GiB", 1, PIB, "of the store"),
+	V("remove_original", BOOL, quarantine.remove_original, "false", 0, 0,
+		"remove infected files once they are stored"),
+	V("max_per_hour", INT, quarantine.max_per_hour, "1000", 0, 1e9,
+		"originals removed in an hour"),
+	V("restore_roots", PATHS, quarantine.restore_roots, NULL, 0, 0,
+		"folders that may be restored to"),
+	END,
+};
+
+static const sb_setting audit_rows[] = {
+	V("enabled", BOOL, audit.enabled, "true", 0, 0, "record every verdict"),
+	V("file", TEXT, audit.file, "audit.jsonl", 0, 0, "below the data directory"),
+	PICK("on_failure", sb_values, audit.on_failure, "block", WORDS("block", "allow"),
+		"when a record can't be written"),
+	PICK("sync", sb_values, audit.sync, "group", WORDS("group", "each", "none"),
+		"when records are forced to disk"),
+	V("sinks", TEXTS, audit.sinks, NULL, 0, 0, "also to stderr, syslog, journald"),
+	V("reserve", SIZE, audit.reserve, "8MiB", 0, PIB, "disk kept free for further records"),
+	END,
+};
+
+static const sb_setting cache_rows[] = {
+	V("enabled", BOOL, cache.enabled, "false", 0, 0, "remember verdicts"),
+	V("memory", SIZE, cache.memory, "64MiB", 0, PIB, "for the part in memory"),
+	V("persistent", BOOL, cache.persistent, "true", 0, 0, "keep it in the data directory"),
+	V("ttl", DURATION, cache.ttl, "24h", 1, 3650 * DAY, "how long a verdict holds"),
+	END,
+};
+
+const sb_section sb_sections[] = {
+	{"limits", limits_rows, NULL, "What one scan, and all together, may take"},
+	{"decision", decision_rows, WORDS("ignore"), "From engine answers to an outcome"},
+	{"policy", policy_rows, WORDS("rules"), "From an outcome to an action"},
+	{"quarantine", quarantine_rows, NULL, "Encrypted copies of what policy holds back"},
+	{"audit", audit_rows, NULL, "The chained log of all verdicts"},
+	{"cache", cache_rows, NULL, "Verdicts that are remembered"},
+	{NULL},
+};
+
+/* --- Engines ----------------------------------------------------------------------------- */
+
+#define ROLES WORDS("required", "optional", "shadow")
+
+const sb_setting sb_engine_rows[] = {
+	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
+	NEED("type", TEXT, sb_engine_values, type, "clamd, hashlist or mock"),
+	PICK("role", sb_engine_values, role, "required", ROLES,
+		"what its failure means; hashlist: optional"),
+	E("timeout", DURATION, timeout, "60s", 1, DAY, "for one attempt"),
+	E("max_size", SIZE, max_size, "0", 0, PIB,
+		"larger content is error file_too_large; 0: no limit; clamd: 25MiB"),
+	E("concurrency", INT, concurrency, "4", 1, 1024, "calls at the same time"),
+	E("weight", NUMBER, weight, "1", 0, 1000, "of its hits with strategy weighted"),
+	E("veto", BOOL, veto, "false", 0, 0, "its hit decides alone"),
+	PICK("heuristics", sb_engine_values, heuristics, "suspicious",
+		WORDS("suspicious", "infected"), "what PUA.* and Heuristics.* threats are"),
+	E("self_test", TEXT, self_test, "eicar", 0, 0,
+		"eicar, builtin, off or a file; hashlist, mock: off"),
+	E("max_signature_age", DURATION, max_signature_age, "off", 0, 3650 * DAY,
+		"older signatures are an error; off: any age"),
+	PICK("isolation", sb_engine_values, isolation, "process", WORDS("process", "none"),
+		"where an engine inside Scanbridge runs"),
+	PICK("fallback_on", sb_engine_values, fallback_on, "failure", WORDS("failure", "open"),
+		"when the fallback answers"),
+	END,
+};
+
+static const sb_setting retry_rows[] = {
+	E("attempts", INT, retry.attempts, "3", 1, 100, "the first try counted"),
+	E("initial", DURATION, retry.initial, "100ms", 1, HOUR, "the first wait"),
+	E("max", DURATION, retry.max, "10s", 1, HOUR, "the longest wait"),
+	E("multiplier", NUMBER, retry.multiplier, "2", 1, 100, "from one wait to the next"),
+	E("jitter", BOOL, retry.jitter, "true", 0, 0, "vary the waits"),
+	END,
+};
+
+static const sb_setting breaker_rows[] = {
+	PICK("preset", sb_engine_values, breaker.preset, "off",
+		WORDS("default", "strict", "high_availability", "off"), "off until there is one"),
+	E("failure_threshold", INT, breaker.failure_threshold, "5", 1, 1000,
+		"failures that open it"),
+	E("success_threshold", INT, breaker.success_threshold, "3", 1, 1000,
+		"successes that close it"),
+	E("open", DURATION, breaker.open, "30s", 1, DAY, "how long it stays open"),
+	E("max_open", DURATION, breaker.max_open, "10m", 1, DAY, "at most, when it opens again"),
+	E("half_open_probes", INT, breaker.half_open_probes, "1", 1, 1000, "tries at a time"),
+	END,
+};
+
+const sb_section sb_engine_sections[] = {
+	{"retry", retry_rows, NULL, "Tries after a failure that may pass"},
+	{"breaker", breaker_rows, NULL, "Leave an engine alone that keeps failing"},
+	{NULL},
+};
+
+/* --- What later builds bring: read here so that mistakes are told today ------------------- */
+
+typedef struct scratch {
+	sb_texts texts, more_texts;
+	sb_ints ints, more_ints;
+	const char *text, *more_text, *third, *fourth, *fifth;
+	int64_t number;
+	int word, more_word;
+	bool yes;
+} scratch;
+_Static_assert(sizeof(scratch) <= SB_SCRATCH, "scratch of a section that is only checked");
+
+static const sb_setting yara_rows[] = {
+	ROW("rules", PATHS, scratch, texts, NULL, 0, 0, "rule files and folders"), END};
+static const sb_setting virustotal_rows[] = {
+	NEED("api_key_file", PATH, scratch, text, "the file that holds the API key"),
+	PICK("upload", scratch, word, "never", WORDS("never", "always"), "send unknown files"),
+	ROW("min_detections", INT, scratch, number, "3", 1, 1000, "engines that must agree"),
+	END,
+};
+static const sb_setting command_rows[] = {
+	NEED("argv", TEXTS, scratch, texts, "the program and its arguments"),
+	ROW("infected_exit", INTS, scratch, ints, "1", 0, 255, "statuses that mean infected"),
+	ROW("clean_exit", INTS, scratch, more_ints, "0", 0, 255, "statuses that mean clean"),
+	END,
+};
+static const sb_setting icap_rows[] = {
+	NEED("url", TEXT, scratch, text, "icap://HOST:PORT/SERVICE"), END};
+static const sb_setting plugin_rows[] = {NEED("path", PATH, scratch, text, "the plugin"), END};
+
+static const struct {
+	const char *type;
+	const sb_setting *rows;
+} absent[] = {{"yara", yara_rows}, {"virustotal", virustotal_rows}, {"command", command_rows},
+	{"icap", icap_rows}, {"plugin", plugin_rows}};
+
+const sb_setting *sb_absent_engine_rows(const char *type)
+{
+	for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+		if (strcmp(absent[i].type, type) == 0)
+			return absent[i].rows;
+	return NULL;
+}
+
+const sb_setting sb_listener_rows[] = {
+	{.key = "type",
+		.type = SB_SETTING_CHOICE,
+		.offset = offsetof(scratch, word),
+		.choices = WORDS("http", "clamd", "icap"),
+		.required = true,
+		.help = "http, clamd or icap"},
+	NEED("address", TEXT, scratch, text, "HOST:PORT, tcp:HOST:PORT or unix:PATH"),
+	ROW("allow", TEXTS, scratch, texts, NULL, 0, 0, "networks that may connect"),
+	ROW("mode", TEXT, scratch, more_text, NULL, 0, 0, "of a Unix socket, like \"0660\""),
+	ROW("owner", TEXT, scratch, third, NULL, 0, 0, "of a Unix socket"),
+	ROW("group", TEXT, scratch, fourth, NULL, 0, 0, "of a Unix socket"),
+	ROW("trusted", BOOL, scratch, yes, NULL, 0, 0, "may scan paths"),
+	PICK("on_unscanned", scratch, more_word, "error", WORDS("error", "found"),
+		"how clamd clients hear of errors"),
+	END,
+};
+
+/* --- Rules ------------------------------------------------------------------------------- */
+
+const sb_setting sb_ignore_rows[] = {
+	ROW("engine", TEXT, sb_ignore_values, engine, NULL, 0, 0, "only from this engine"),
+	NEED("threat", TEXT, sb_ignore_values, threat, "the exact name"),
+	NEED("until", TEXT, sb_ignore_values, until,
+		"an ignored threat must expire: YYYY-MM-DD or RFC 3339"),
+	NEED("reason", TEXT, sb_ignore_values, reason, "why it is ignored"),
+	END,
+};
+
+const sb_setting sb_rule_rows[] = {
+	NEED("id", TEXT, sb_rule, id, "a unique name"),
+	ROW("name", TEXT, sb_rule, name, NULL, 0, 0, "for people"),
+	ROW("description", TEXT, sb_rule, description, NULL, 0, 0, "for people"),
+	ROW("priority", INT, sb_rule, priority, "0", -1e6, 1e6, "higher first"),
+	ROW("enabled", BOOL, sb_rule, enabled, "true", 0, 0, "false: left out"),
+	END,
+};
+
+const sb_setting sb_then_rows[] = {
+	NEED("action", TEXT, sb_ignore_values, engine, "what is done"),
+	ROW("reason", TEXT, sb_ignore_values, reason, NULL, 0, 0, "for the report"),
+	ROW("message", TEXT, sb_ignore_values, threat, NULL, 0, 0, "for the user"),
+	END,
+};
+
+/* In the order of enum sb_condition; `always` and `never` last. */
+const sb_setting sb_when_rows[] = {
+	ROW("outcome", TEXTS, sb_when, outcome, NULL, 0, 0, "any of these"),
+	PICK("severity_at_least", sb_when, severity_at_least, NULL,
+		WORDS("low", "medium", "high", "critical"), "of a threat"),
+	ROW("error_kind", TEXTS, sb_when, error_kind, NULL, 0, 0, "any of these"),
+	ROW("error_class", TEXTS, sb_when, error_class, NULL, 0, 0, "any of these"),
+	ROW("threat_name", TEXTS, sb_when, threat_name, NULL, 0, 0, "patterns, any case"),
+	ROW("threat_contains", TEXTS, sb_when, threat_contains, NULL, 0, 0, "any case"),
+	ROW("source", TEXTS, sb_when, source, NULL, 0, 0, "cli, …"),
+	ROW("tenant", TEXTS, sb_when, tenant, NULL, 0, 0, "any of these"),
+	ROW("user", TEXTS, sb_when, user, NULL, 0, 0, "any of these"),
+	ROW("size_above", SIZE, sb_when, size_above, NULL, 0, 0, "strictly"),
+	ROW("size_below", SIZE, sb_when, size_below, NULL, 0, 0, "strictly"),
+	ROW("detections_at_least", INT, sb_when, detections_at_least, NULL, 1, 1000, "engines"),
+	ROW("never", BOOL, sb_when, never, NULL, 0, 0, "true: matches nothing"),
+	ROW("always", BOOL, sb_when, always, NULL, 0, 0, "true: matches everything"),
+	END,
+};
+
+const char *const sb_absent_conditions[] = {"engine", "file_type", "mime", "hash", "metadata",
+	"cached", "container", "time", "all", "any", "not", NULL};
