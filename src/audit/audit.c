@@ -43,9 +43,11 @@
 #include "audit/line.h"
 #include "util/text.h"
 
+enum request_state { WAITING, LEADING, DONE };
+
 /* One sb_audit_append() in progress, on its caller's stack. */
 struct request {
-	enum { WAITING, LEADING, DONE } state;
+	enum request_state state;
 	sb_audit_entry *entries;
 	size_t count, bytes; /* at most */
 	sb_error *error;
@@ -170,7 +172,7 @@ static void answer(struct request *request, int status, const sb_error *error)
 	}
 }
 
-static void wake(struct request *request, int state)
+static void wake(struct request *request, enum request_state state)
 {
 	request->state = state;
 	sem_post(&request->changed); /* from here on it is its owner's again */

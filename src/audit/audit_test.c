@@ -707,6 +707,67 @@ static void test_opens_by_the_end(void **state)
 	free(data);
 }
 
+/* A long hole at the end hides every good line of the first window. */
+static void test_long_hole(void **state)
+{
+	struct fixture *x = *state;
+	size_t length;
+	char *data = make_log(x, 600000, &length);
+	sb_audit_recovery recovery;
+
+	assert_int_equal(truncate(x->path, (off_t)(length + (2 << 20))), 0);
+	unlinkat(AT_FDCWD, x->state, 0);
+	sb_audit_close(open_io(x, &sb_audit_system_io, &recovery));
+	assert_true(recovery.recovered);
+	assert_int_equal(recovery.offset, length);
+	assert_int_equal(recovery.length, 2 << 20);
+	assert_true(verify(x, true).ok);
+	free(data);
+}
+
+static void test_refuses_paths(void **state)
+{
+	struct fixture *x = *state;
+	char link[128], nowhere[128];
+	static const char victim[] = "somebody's";
+	size_t length;
+	char *data;
+
+	snprintf(link, sizeof link, "%s/victim", x->folder);
+	snprintf(nowhere, sizeof nowhere, "%s/none/audit.jsonl", x->folder);
+	spill(link, victim, sizeof victim - 1);
+	assert_int_equal(symlink(link, x->path), 0);
+	must_refuse(x, "a symbolic link");
+	data = slurp(link, &length);
+	assert_string_equal(data, victim);
+	free(data);
+	unlinkat(AT_FDCWD, x->path, 0);
+	assert_int_equal(mkfifo(x->path, 0600), 0);
+	must_refuse(x, "a FIFO");
+	unlinkat(AT_FDCWD, x->path, 0);
+	unlinkat(AT_FDCWD, x->state, 0);
+	assert_int_equal(symlink(link, x->state), 0);
+	must_refuse(x, "a symbolic link as its state");
+	x->options.path = nowhere;
+	assert_int_equal(sb_audit_open(&(sb_audit *){NULL}, &x->options, NULL, &x->error),
+		-SB_KIND_AUDIT_FAILED);
+}
+
+/* Somebody shortens the log under a running writer. */
+static void test_cut_while_open(void **state)
+{
+	struct fixture *x = *state;
+	sb_audit *audit = open_log(x);
+	struct stat st;
+
+	must_append(x, audit, 3);
+	assert_int_equal(stat(x->path, &st), 0);
+	assert_int_equal(truncate(x->path, st.st_size / 2), 0);
+	assert_int_equal(append(audit, "e", "", NULL, &x->error), -SB_KIND_AUDIT_FAILED);
+	assert_non_null(strstr(x->error.message, "became shorter"));
+	sb_audit_close(audit);
+}
+
 /* --- Disks that fail ---------------------------------------------------------------------- */
 
 /* Counters run down; at 0 the call fails, once or (sticky) for ever. */
@@ -866,6 +927,81 @@ static void test_failed_flush(void **state)
 	sb_audit_close(open_log(x));
 	spill(x->path, "", 0);
 	must_refuse(x, "the new file emptied");
+}
+
+static char *after_failed_flush(struct fixture *x, sb_audit_state *before)
+{
+	sb_audit *audit;
+	size_t length;
+	int fd;
+	char *old;
+
+	empty_folder(x);
+	no_fault();
+	audit = open_io(x, &faulty_io, NULL);
+	must_append(x, audit, 3);
+	old = slurp(x->path, &length);
+	fd = open(x->state, O_RDONLY);
+	assert_int_equal(sb_audit_state_read(fd, before), 1);
+	close(fd);
+	fault.sync_in = 0;
+	assert_int_equal(append(audit, "lost", "", NULL, &x->error), -SB_KIND_AUDIT_FAILED);
+	must_append(x, audit, 1);
+	sb_audit_close(audit);
+	return old;
+}
+
+static void keep_state(const struct fixture *x, const sb_audit_state *kept)
+{
+	int fd = open(x->state, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(sb_audit_state_publish(fd, kept), 0);
+	close(fd);
+}
+
+/* Log and kept state that don't fit: verify and open agree on what is acceptable. */
+static void test_state_against_log(void **state)
+{
+	struct fixture *x = *state;
+	enum { OLD_FILE, OLD_STATE, WRONG_HEAD, TOO_NEW, OTHER_LOG, CHANGED, CASES };
+	static const char *const why[CASES] = {"yesterday's file put back",
+		"a state from before the new file", "a state with another head before the new file",
+		"a file that begins inside of what was on disk", "the state of another log",
+		"a record other than the known one"};
+
+	for (int i = 0; i < CASES; i++) {
+		sb_audit_state before;
+		char *old = after_failed_flush(x, &before);
+		sb_audit *audit = NULL;
+		sb_audit_verdict verdict;
+		int status;
+
+		if (i == WRONG_HEAD)
+			before.hash[0] = before.hash[0] == '0' ? '1' : '0';
+		if (i == TOO_NEW)
+			before.seq++;
+		if (i == OTHER_LOG)
+			before.log_id[0] = before.log_id[0] == '0' ? '1' : '0';
+		if (i == OLD_FILE)
+			spill(x->path, old, strlen(old));
+		else if (i != CHANGED)
+			keep_state(x, &before);
+		if (i == CHANGED) {
+			int fd = open(x->state, O_RDONLY);
+			assert_int_equal(sb_audit_state_read(fd, &before), 1);
+			close(fd);
+			before.hash[0] = before.hash[0] == '0' ? '1' : '0';
+			keep_state(x, &before);
+		}
+		verdict = verify(x, true);
+		status = sb_audit_open(&audit, &x->options, NULL, &x->error);
+		sb_audit_close(audit);
+		if ((status == 0) != (i == OLD_STATE))
+			fail_msg("open, %s: %s", why[i], x->error.message);
+		if (verdict.ok != (i == OLD_STATE))
+			fail_msg("verify, %s: %s", why[i], verdict.why);
+		free(old);
+	}
 }
 
 /* The disk is gone altogether: appends fail, and work again once it is back. */
@@ -1042,9 +1178,13 @@ int main(void)
 		TEST(test_hole),
 		TEST(test_refuses),
 		TEST(test_opens_by_the_end),
+		TEST(test_long_hole),
+		TEST(test_refuses_paths),
+		TEST(test_cut_while_open),
 		TEST(test_failed_writes),
 		TEST(test_reopens_after_torn_write),
 		TEST(test_failed_flush),
+		TEST(test_state_against_log),
 		TEST(test_dead_disk),
 		TEST(test_voided_publish),
 		TEST(test_torn_state),

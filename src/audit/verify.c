@@ -264,6 +264,9 @@ static void compare(const sb_audit_verifier *v, const sb_audit_state *known, sb_
 			"this file begins at seq %" PRIu64 ", but seq %" PRIu64
 			" was on disk before it",
 			v->first_seq, known->seq);
+	else if (v->first_seq == known->seq + 1 && strcmp(v->opened.previous, known->hash) != 0)
+		snprintf(why, room, "it doesn't continue the record %" PRIu64 " that was on disk",
+			known->seq);
 	else
 		return;
 	out->ok = false;
