@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scan/content.h"
@@ -785,6 +786,72 @@ static void test_a_full_disk_is_said(void **state)
 	close_spool();
 }
 
+/* Constant memory: what has gone to disk is no longer in the memory budget. */
+static void test_a_long_stream(void **state)
+{
+	enum { PIECES = 100 };
+	sb_blake3 *hasher = sb_blake3_new();
+	uint8_t expected[SB_BLAKE3_SIZE];
+	uint64_t memory, disk;
+	sb_content *content;
+
+	(void)state;
+	open_spool(SMALL, (uint64_t)PIECES * MIB, false);
+	source.max_size = (uint64_t)2 * PIECES * MIB;
+	assert_int_equal(sb_content_stream(&content, &source, &error), 0);
+	for (int i = 0; i < PIECES; i++) {
+		assert_int_equal(sb_content_append(content, bytes + i, MIB, &error), 0);
+		sb_blake3_update(hasher, bytes + i, MIB);
+		sb_spool_usage(spool, &memory, &disk);
+		assert_int_equal(memory, 0);
+		assert_int_equal(disk, (uint64_t)(i + 1) * MIB);
+	}
+	assert_int_equal(sb_content_append(content, "x", 1, &error), -SB_KIND_OVERLOADED);
+	assert_int_equal(sb_content_end(content, &error), 0);
+	sb_blake3_final(hasher, expected);
+	assert_memory_equal(sb_content_blake3(content), expected, sizeof expected);
+	sb_blake3_free(hasher);
+	sb_content_unref(content);
+	close_spool();
+}
+
+/* A descriptor from somebody who may open what we may not: what it gives is copied. */
+static int copy_without_rights(int fd)
+{
+	sb_content *content = NULL;
+	uint64_t memory, disk;
+	int own;
+
+	if (seteuid(65534) < 0 || sb_content_from_fd(&content, &source, fd, NULL, &error) < 0)
+		return 1;
+	sb_spool_usage(spool, &memory, &disk);
+	own = sb_content_fd(content, &error);
+	return disk == LARGE && own >= 0 && sb_content_check(content) == SB_CONTENT_STATE_PINNED
+		       ? 0
+		       : 1;
+}
+
+static void test_a_descriptor_beyond_our_rights(void **state)
+{
+	int fd, status = -1;
+	pid_t child;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	open_spool(64 * MIB, 64 * MIB, false);
+	make_file("file", LARGE);
+	fd = openat(dir, "file", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fchmodat(dir, "spool", 0777, 0), 0);
+	child = fork();
+	if (child == 0)
+		_exit(copy_without_rights(fd));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(fd);
+	close_spool();
+}
+
 /* --- Many at once ----------------------------------------------------------------------- */
 
 static void *scan_some(void *data)
@@ -884,6 +951,8 @@ int main(void)
 		cmocka_unit_test(test_what_ends_waiting),
 		cmocka_unit_test(test_a_silent_pipe),
 		cmocka_unit_test(test_a_full_disk_is_said),
+		cmocka_unit_test(test_a_long_stream),
+		cmocka_unit_test(test_a_descriptor_beyond_our_rights),
 		cmocka_unit_test(test_threads),
 	};
 
