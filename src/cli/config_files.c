@@ -88,27 +88,35 @@ int sb_config_cmd_show(const char *path, FILE *out, FILE *err)
 	return rc == 0 ? OK : complain(err, &error);
 }
 
+static int write_new(const char *target, const sb_buf *text, FILE *out, FILE *err)
+{
+	int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644), rc = FAILED;
+
+	if (fd < 0 && errno == EEXIST) {
+		fprintf(err, "scanbridge: %s exists; it is not overwritten\n", target);
+	} else if (fd < 0 || sb_write_all(fd, text->data, text->length) != 0) {
+		fprintf(err, "scanbridge: write %s: %s\n", target, strerror(errno));
+	} else {
+		fprintf(out, "%s: written\n", target);
+		rc = OK;
+	}
+	sb_close(&fd);
+	return rc;
+}
+
 int sb_config_cmd_init(const char *target, FILE *out, FILE *err)
 {
 	sb_buf text;
-	int fd = STDOUT_FILENO, rc = OK;
+	int rc;
 
 	sb_buf_init(&text, TEXT_BYTES);
 	sb_config_starter(&text);
-	if (target == NULL) {
-		if (text.failed || fwrite(text.data, 1, text.length, out) != text.length)
-			rc = FAILED;
-	} else {
-		fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (fd < 0 && errno == EEXIST)
-			fprintf(err, "scanbridge: %s exists; it is not overwritten\n", target);
-		else if (fd < 0 || text.failed || sb_write_all(fd, text.data, text.length) != 0)
-			fprintf(err, "scanbridge: write %s: %s\n", target, strerror(errno));
-		else
-			fprintf(out, "%s: written\n", target);
-		rc = fd < 0 ? FAILED : OK;
-		sb_close(&fd);
-	}
+	if (text.failed)
+		rc = FAILED;
+	else if (target != NULL)
+		rc = write_new(target, &text, out, err);
+	else
+		rc = fwrite(text.data, 1, text.length, out) == text.length ? OK : FAILED;
 	sb_buf_done(&text);
 	return rc;
 }

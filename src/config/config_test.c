@@ -1,1 +1,371 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The configuration from outside: every mistake has one message with its place, every limit is
+ * tried on both sides, what `show` and `init` print is read back. The engines here are fakes,
+ * so that only the configuration is under test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/config_files.h"
+#include "config/config.h"
+#include "engines/engines.h"
+#include "util/error.h"
+
+typedef struct fake {
+	sb_texts address;
+	const char *list;
+	int64_t level;
+} fake;
+
+static const sb_setting fake_settings[] = {
+	{.key = "address", .type = SB_SETTING_TEXTS, .offset = offsetof(fake, address)},
+	{.key = "list", .type = SB_SETTING_PATH, .offset = offsetof(fake, list)},
+	{.key = "level",
+		.type = SB_SETTING_INT,
+		.offset = offsetof(fake, level),
+		.fallback = "7",
+		.min = 1,
+		.max = 9},
+	{.key = NULL},
+};
+
+static int fake_open(void *state, sb_error *error)
+{
+	(void)state, (void)error;
+	return 0;
+}
+
+static int fake_scan(void *state, sb_call *call, sb_error *error)
+{
+	(void)state, (void)call, (void)error;
+	return 0;
+}
+
+static void fake_close(void *state)
+{
+	(void)state;
+}
+
+#define FAKE(type, bits)                                                                           \
+	{                                                                                          \
+		.abi = SB_ENGINE_ABI, .name = type, .state_size = sizeof(fake),                    \
+		.settings = fake_settings, .flags = bits, .open = fake_open, .scan = fake_scan,    \
+		.close = fake_close                                                                \
+	}
+static const sb_engine_ops mock = FAKE("mock", 0);
+static const sb_engine_ops hashlist = FAKE("hashlist", SB_ENGINE_HASH_LIST);
+static const sb_engine_ops own = FAKE("own", 0);
+const sb_engine_ops *const sb_builtin_engines[] = {&mock, &hashlist, NULL};
+const char *const sb_absent_engines[] = {
+	"clamd", "yara", "virustotal", "command", "icap", "plugin", NULL};
+
+const sb_engine_ops *sb_engine_find(const char *type)
+{
+	for (size_t i = 0; sb_builtin_engines[i] != NULL; i++)
+		if (strcmp(sb_builtin_engines[i]->name, type) == 0)
+			return sb_builtin_engines[i];
+	return NULL;
+}
+
+/* The configuration of a text, or NULL with the error. */
+static sb_conf *built(const char *text, size_t length, sb_error *error)
+{
+	sb_config *config = sb_config_new();
+	sb_conf *conf = NULL;
+
+	sb_error_init(error);
+	assert_non_null(config);
+	if (sb_config_load_text(config, text, length, "t", error) == 0)
+		(void)sb_conf_build(&conf, config, error);
+	sb_config_free(config);
+	return conf;
+}
+
+#define ENGINE(rest) "engines: [{name: a, type: mock, " rest "}]"
+#define WHEN(rest) "policy: {rules: [{id: r, when: {" rest "}, then: allow}]}"
+
+static const struct {
+	const char *text, *message;
+} bad[] = {
+	/* YAML itself */
+	{"a: [1, 2", "t:2:1: not valid YAML: flow sequence without a closing bracket"},
+	{"limits: {}\nlimits: {}\n", "t:2:1: duplicate key \"limits\"; first given in line 1"},
+	{"a: &x 1\n", "anchors"},
+	{"limits: *x\n", "t:1:9: aliases"},
+	{"limits: !!map {}\n", "tags"},
+	{"--- {}\n--- {}\n", "only one document"},
+	{"- 1\n", "t:1:1: the configuration must be a map"},
+	{"? [a]\n: 1\n", "a key must be a plain word"},
+	{"\"\": 1\n", "a key is empty"},
+	{"user: \"a\\0b\"\n", "t:1:7: a text must not contain NUL"},
+	{"a: \xff\n", "t:1:4: byte 0xff is not valid UTF-8"},
+	{"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1", "nested too deeply"},
+	/* keys */
+	{"limts: {}\n", "t:1:1: unknown key \"limts\"; did you mean \"limits\"?"},
+	{"limits:\n  tymeout: 1s\n",
+		"t:2:3: limits: unknown key \"tymeout\"; did you mean \"timeout\"?"},
+	{"limits: 3\n", "t:1:9: limits: a map of keys expected"},
+	{"zzzzzzzzzz: 3\n", "t:1:1: unknown key \"zzzzzzzzzz\""},
+	/* types and units */
+	{"limits: {timeout: 30}\n", "t:1:19: limits.timeout: \"30\" needs a unit (ms, s, m, h, d)"},
+	{"limits: {timeout: \"30\"}\n", "needs a unit"},
+	{"limits: {timeout: 99999999999999999999d}\n", "is not a duration"},
+	{"limits: {timeout: 5y}\n", "is not a duration"},
+	{"limits: {timeout: off}\n", "is not a duration"},
+	{"limits: {timeout: -1s}\n", "is not a duration"},
+	{"limits: {timeout: [1s]}\n", "limits.timeout: a duration expected"},
+	{"limits: {max_size: 1GB}\n", "is not a size"},
+	{"limits: {max_size: 99999999999GiB}\n", "is not a size"},
+	{"limits: {max_size: 1.5GiB}\n", "is not a size"},
+	{"limits: {max_in_flight: many}\n", "is not a whole number"},
+	{"limits: {max_in_flight: \"5\"}\n", "without quotes"},
+	{"limits: {max_in_flight: 99999999999999999999}\n", "is not a whole number"},
+	{"limits: {copy_unpinned: yes}\n", "t:1:25: limits.copy_unpinned: \"yes\" is neither"},
+	{"audit: {enabled: off}\n", "is neither true nor false"},
+	{"audit: {enabled: \"true\"}\n", "is a text; write true or false"},
+	{"audit: {sync: often}\n", "is unknown; possible: group, each, none"},
+	{"hashes: [sha1]\n", "hashes: \"sha1\" is unknown; possible: blake3, sha256, md5"},
+	{"hashes: {a: b}\n", "hashes: a text or a list of texts expected"},
+	{"quarantine: {retention: 90}\n", "quarantine.retention: \"90\" needs a unit"},
+	{"cache: {ttl: 1}\n", "needs a unit"},
+	/* engines */
+	{"engines: {}\n", "engines: a list expected"},
+	{"engines: [{type: mock}]\n", "\"name\" is missing"},
+	{"engines: [{name: a}]\n", "\"type\" is missing"},
+	{"engines: [{name: a, type: mok}]\n",
+		"t:1:27: engine type \"mok\" is unknown; did you mean \"mock\"?"},
+	{"engines: [{name: a b, type: mock}]\n", "t:1:18: engine name \"a b\""},
+	{"engines: [{name: a, type: mock}, {name: a, type: mock}]\n", "duplicate engine name"},
+	{ENGINE("level: 10"), "is out of range; 1 to 9 is possible"},
+	{ENGINE("lvel: 1"), "did you mean \"level\"?"},
+	{ENGINE("role: boss"), "possible: required, optional, shadow"},
+	{ENGINE("weight: .inf"), "is not a number"},
+	{ENGINE("weight: 1e999"), "is not a number"},
+	{ENGINE("retry: {multiplier: 0.5}"), "is out of range; 1 to 100"},
+	{ENGINE("retry: {tries: 3}"), "retry: unknown key \"tries\""},
+	{ENGINE("address: [a, [b]]"), "a text or a list of texts expected"},
+	/* not yet */
+	{"listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n",
+		"t:1:13: listeners are not available in this build"},
+	{"listeners: [{type: http}]\n", "\"address\" is missing"},
+	{"engines: [{name: y, type: yara}]\n", "type yara is not available in this build"},
+	{"engines: [{name: v, type: virustotal, api_key_file: k, min_detections: x}]\n",
+		"is not a whole number"},
+	{"engines: [{name: v, type: virustotal, api_key_file: k}]\n",
+		"virustotal is not available"},
+	{"engines: [{name: c, type: command, argv: [a, \"{}\"], clean_exit: [0]}]\n",
+		"command is not available"},
+	{"engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n", "icap is not available"},
+	{"engines: [{name: p, type: plugin, path: /p.so}]\n", "plugin is not available"},
+	{"quarantine: {enabled: true}\n", "t:1:23: quarantine is not available in this build"},
+	{"cache: {enabled: true}\n", "cache is not available"},
+	{"user: scanbridge\n", "user is not available"},
+	{"audit: {sinks: [syslog]}\n", "audit.sinks is not available"},
+	{"decision: {strategy: all}\n", "a strategy other than any is not available"},
+	{"decision: {early_decision: true}\n", "early_decision is not available"},
+	{ENGINE("breaker: {preset: strict}"), "a breaker is not available"},
+	{ENGINE("breaker: {open: 30}"), "needs a unit"},
+	{ENGINE("on_open: fail_open"), "on_open other than fail_closed is not available"},
+	{ENGINE("on_open: {fallback: b}"), "on_open other than fail_closed is not available"},
+	{ENGINE("on_open: fail_shut"), "possible: fail_closed, fail_open"},
+	{ENGINE("veto: true"), "veto is not available"},
+	/* decision and policy */
+	{"decision: {ignore: [{threat: X, reason: r}]}\n", "\"until\" is missing"},
+	{"decision: {ignore: [{threat: X, until: 2030-02-30, reason: r}]}\n", "is not a date"},
+	{"decision: {ignore: [{threat: X, until: 2030-01-01}]}\n", "\"reason\" is missing"},
+	{"policy: {preset: mail}\n", "t:1:18: the policy preset mail is not available"},
+	{"policy: {preset: strickt}\n", "did you mean \"strict\"?"},
+	{"policy: {file: a, preset: strict}\n", "policy.file stands alone"},
+	{"policy: {file: /nowhere/p.yaml}\n", "/nowhere/p.yaml"},
+	{WHEN(""), "a rule needs a condition"},
+	{WHEN("always: false"), "can only be true"},
+	{WHEN("always: true, never: true"), "not both"},
+	{WHEN("outcome: []"), "the list is empty"},
+	{WHEN("outcome: bad"), "\"bad\" is unknown"},
+	{WHEN("error_kind: none"), "is unknown"},
+	{WHEN("mime: x/y"), "the condition \"mime\" is not available in this build"},
+	{WHEN("not: {outcome: clean}"), "the condition \"not\" is not available"},
+	{WHEN("outcom: clean"), "did you mean \"outcome\"?"},
+	{"policy: {rules: [{id: r, when: {always: true}, then: pass}]}\n", "is no action"},
+	{"policy: {rules: [{when: {always: true}, then: block}]}\n", "\"id\" is missing"},
+	{"policy: {rules: [{id: r, then: block}]}\n", "\"when\" is missing"},
+	{"policy: {rules: [{id: r, when: {never: true}, then: block}, "
+	 "{id: r, when: {never: true}, then: block}]}\n",
+		"duplicate rule id \"r\""},
+	{"policy: {preset: default, rules: [{id: clean, when: {never: true}, then: block}]}\n",
+		"duplicate rule id \"clean\""},
+};
+
+static void every_mistake_has_its_message(void **state)
+{
+	sb_error error;
+	int wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		sb_conf *conf = built(bad[i].text, strlen(bad[i].text), &error);
+		if (conf != NULL || strstr(error.message, bad[i].message) == NULL) {
+			print_error("%s\nexpected: %s\ngot: %s\n", bad[i].text, bad[i].message,
+				conf != NULL ? "no error" : error.message);
+			wrong++;
+		}
+		sb_conf_free(conf);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static const char *const good[] = {
+	"",
+	"# nothing\n",
+	"{\"limits\": {\"timeout\": \"30s\"}}",
+	"limits: {max_in_flight: 010}\n",
+	"limits:\n",
+	"quarantine: {enabled: false, retention: off}\ncache: {enabled: false}\n",
+	"listeners: []\naudit: {sinks: []}\nisolation: none\nuser: null\n",
+	"engines: []\n",
+	ENGINE("breaker: {preset: off}, retry: {attempts: 1}, on_open: fail_closed"),
+	ENGINE("self_test: x/probe.bin, max_signature_age: 7d, level: 0x9, isolation: none"),
+	"policy: {preset: strict, rules: [{id: r, priority: -5, when: {threat_name: [A*, 'B?'], "
+	"size_above: 1KiB, error_class: engine, error_kind: [timeout], severity_at_least: low}, "
+	"then: {action: quarantine, reason: \"a \\\"b\\\"\"}}]}\n",
+	WHEN("always: true"),
+	"decision: {ignore: [{engine: a, threat: X, until: 2030-01-02T03:04:05.5+02:00, "
+	"reason: r}, {threat: Y, until: 2030-12-31, reason: s}]}\n",
+};
+
+/* What show prints is a configuration with the same digest. */
+static void show_is_read_back(void **state)
+{
+	sb_error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		sb_config *config = sb_config_new();
+		sb_conf *first, *again;
+		sb_buf text;
+
+		first = built(good[i], strlen(good[i]), &error);
+		if (first == NULL)
+			fail_msg("%s: %s", good[i], error.message);
+		sb_buf_init(&text, 1 << 20);
+		assert_int_equal(
+			sb_config_load_text(config, good[i], strlen(good[i]), "t", &error), 0);
+		assert_int_equal(sb_config_show(config, &text, &error), 0);
+		again = built(text.data, text.length, &error);
+		if (again == NULL)
+			fail_msg("%s: %s", text.data, error.message);
+		assert_memory_equal(first->digest, again->digest, sizeof first->digest);
+		sb_conf_free(first);
+		sb_conf_free(again);
+		sb_buf_done(&text);
+		sb_config_free(config);
+	}
+}
+
+static void starter_is_valid(void **state)
+{
+	sb_conf *conf;
+	sb_error error;
+	sb_buf text;
+
+	(void)state;
+	sb_buf_init(&text, 1 << 20);
+	sb_config_starter(&text);
+	conf = built(text.data, text.length, &error);
+	assert_non_null(conf);
+	assert_int_equal(conf->limits.timeout_ms, 120000);
+	sb_conf_free(conf);
+	sb_buf_done(&text);
+}
+
+static const struct {
+	const char *key, *value;
+	bool ok;
+} ranges[] = {
+	{"limits.max_in_flight", "0", false},
+	{"limits.max_in_flight", "1", true},
+	{"limits.max_in_flight", "65536", true},
+	{"limits.max_in_flight", "65537", false},
+	{"limits.timeout", "0ms", false},
+	{"limits.timeout", "1ms", true},
+	{"limits.timeout", "30d", true},
+	{"limits.timeout", "31d", false},
+	{"limits.max_size", "0", false},
+	{"limits.max_size", "1", true},
+	{"decision.min_engines", "0", false},
+	{"decision.min_engines", "1", true},
+	{"decision.min_engines", "64", true},
+	{"decision.min_engines", "65", false},
+	{"limits..timeout", "1s", false},
+	{"", "1", false},
+};
+
+static void limits_hold_on_both_sides(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+		sb_config *config = sb_config_new();
+		sb_conf *conf = NULL;
+		sb_error error;
+		int rc = sb_config_set(config, ranges[i].key, ranges[i].value, &error);
+
+		if (rc == 0)
+			rc = sb_conf_build(&conf, config, &error);
+		if ((rc == 0) != ranges[i].ok)
+			fail_msg("%s: %s", ranges[i].key, ranges[i].value);
+		sb_conf_free(conf);
+		sb_config_free(config);
+	}
+}
+
+static void later_values_replace_earlier_ones(void **state)
+{
+	sb_config *config = sb_config_new();
+	sb_conf *conf;
+	sb_error error;
+	const char text[] = "limits: {timeout: 5s, max_size: 7}\nengines: []\n";
+
+	(void)state;
+	assert_int_equal(sb_config_register_engine(config, &own, &error), 0);
+	assert_int_not_equal(sb_config_register_engine(config, &own, &error), 0);
+	assert_int_equal(sb_config_load_text(config, text, strlen(text), "t", &error), 0);
+	assert_int_equal(sb_config_set(config, "limits.timeout", "9s", &error), 0);
+	assert_int_equal(sb_config_set_text(config, "data_dir", "/a: b # c", &error), 0);
+	assert_int_equal(sb_config_add_engine(config, "{name: o, type: own, list: /x}", &error), 0);
+	assert_int_equal(sb_config_add_engine(config, "{name: h, type: hashlist}", &error), 0);
+	assert_int_equal(sb_conf_build(&conf, config, &error), 0);
+	sb_config_free(config); /* the result stands alone */
+	assert_int_equal(conf->limits.timeout_ms, 9000);
+	assert_int_equal(conf->limits.max_size, 7);
+	assert_string_equal(conf->data_dir, "/a: b # c");
+	assert_string_equal(conf->audit.file, "/a: b # c/audit.jsonl");
+	assert_int_equal(conf->engine_count, 2);
+	assert_int_equal(conf->engines[0].role, SB_ROLE_REQUIRED);
+	assert_string_equal(conf->engines[0].self_test, "eicar");
+	assert_string_equal(((fake *)conf->engines[0].settings)->list, "/x");
+	assert_int_equal(((fake *)conf->engines[0].settings)->level, 7);
+	assert_int_equal(conf->engines[1].role, SB_ROLE_OPTIONAL);
+	assert_string_equal(conf->engines[1].self_test, "off");
+	sb_conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_mistake_has_its_message),
+		cmocka_unit_test(show_is_read_back),
+		cmocka_unit_test(starter_is_valid),
+		cmocka_unit_test(limits_hold_on_both_sides),
+		cmocka_unit_test(later_values_replace_earlier_ones),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
