@@ -307,6 +307,16 @@ static int scalar(parse *p, struct fy_token *value)
 	return place(p, node);
 }
 
+/* libfyaml's mark lies behind the opening quote, and behind an alias's star. */
+static bool starts_behind_its_sign(struct fy_event *e)
+{
+	enum fy_scalar_style style = FYSS_PLAIN;
+
+	if (e->type == FYET_SCALAR && e->scalar.value != NULL)
+		style = fy_token_scalar_style(e->scalar.value);
+	return e->type == FYET_ALIAS || style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+}
+
 static int event(parse *p, struct fy_event *e)
 {
 	const struct fy_mark *mark = fy_event_start_mark(e);
@@ -315,6 +325,8 @@ static int event(parse *p, struct fy_event *e)
 		p->line = mark->line + 1;
 		p->column = mark->column + 1;
 	}
+	if (mark != NULL && p->column > 1 && starts_behind_its_sign(e))
+		p->column--;
 	if (e->type == FYET_ALIAS)
 		return refuse(p, "aliases (*) are not supported: write the value out");
 	if (fy_event_get_anchor_token(e) != NULL)
