@@ -1,1 +1,230 @@
 /* SPDX-License-Identifier: MIT */
+/* `engines`: every engine looked at now, as a table for people or as JSON, one a line. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/log.h"
+#include "cli/open.h"
+#include "cli/settings.h"
+#include "cli/term.h"
+#include "scan/manager.h"
+#include "util/json.h"
+#include "util/text.h"
+
+#define AT(member) offsetof(sb_engines_settings, member)
+
+const sb_option sb_engines_options[] = {
+	{"check", 0, SB_OPTION_YES, NULL, AT(check),
+		"run the known-answer test on each engine and tell what to change"},
+	{"json", 0, SB_OPTION_YES, NULL, AT(json), "one engine a line, as JSON"},
+	{NULL},
+};
+
+/* --- As JSON ---------------------------------------------------------------------------- */
+
+static void put_check(sb_json *json, const sb_engine_state *state)
+{
+	if (!state->checked) {
+		sb_json_null(json, "check");
+		return;
+	}
+	sb_json_object(json, "check");
+	sb_json_bool(json, "ok", state->check_ok);
+	sb_json_bool(json, "attested_limits", state->attested_limits);
+	sb_json_bool(json, "attested_encrypted", state->attested_encrypted);
+	sb_json_bool(json, "attested_max_size", state->attested_max_size);
+	sb_json_text(json, "remedy", state->remedy[0] != '\0' ? state->remedy : NULL);
+	sb_json_number(json, "duration_ms", state->duration_ms);
+	sb_json_end_object(json);
+}
+
+static const char *text_or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+static void put_json(sb_buf *out, const sb_engine_state *state)
+{
+	sb_json json = sb_json_on(out);
+
+	sb_json_object(&json, NULL);
+	sb_json_text(&json, "name", state->name);
+	sb_json_text(&json, "type", state->type);
+	sb_json_text(&json, "role", sb_role_name(state->role));
+	sb_json_text(&json, "assurance", sb_assurance_name(state->assurance));
+	sb_json_text(&json, "breaker", state->breaker);
+	sb_json_bool(&json, "reachable", state->reachable);
+	sb_json_text(&json, "engine_version", text_or_null(state->identity.engine_version));
+	sb_json_text(&json, "signature_version", text_or_null(state->identity.signature_version));
+	if (state->signature_age_s >= 0)
+		sb_json_int(&json, "signature_age_s", state->signature_age_s);
+	else
+		sb_json_null(&json, "signature_age_s");
+	if (state->error.kind != SB_KIND_NONE) {
+		sb_json_object(&json, "error");
+		sb_json_text(&json, "kind", sb_kind_name(state->error.kind));
+		sb_json_text(&json, "class", sb_class_name(sb_kind_class(state->error.kind)));
+		sb_json_text(&json, "message", state->error.message);
+		sb_json_end_object(&json);
+	} else {
+		sb_json_null(&json, "error");
+	}
+	put_check(&json, state);
+	sb_json_end_object(&json);
+	sb_buf_char(out, '\n');
+}
+
+/* --- As a table ---------------------------------------------------------------------------- */
+
+enum { COLUMNS = 9 };
+static const char *const titles[COLUMNS] = {
+	"NAME", "TYPE", "ROLE", "ASSURANCE", "BREAKER", "VERSION", "SIGNATURES", "AGE", "STATE"};
+
+typedef struct cells {
+	char text[COLUMNS][96];
+} cells;
+
+static void age(char *out, size_t room, int64_t seconds)
+{
+	if (seconds < 0)
+		snprintf(out, room, "-");
+	else if (seconds < 2 * 3600)
+		snprintf(out, room, "%lld min", (long long)(seconds / 60));
+	else if (seconds < 2 * 86400)
+		snprintf(out, room, "%lld h", (long long)(seconds / 3600));
+	else
+		snprintf(out, room, "%lld d", (long long)(seconds / 86400));
+}
+
+static const char *condition(const sb_engine_state *state)
+{
+	if (state->error.kind != SB_KIND_NONE)
+		return sb_kind_name(state->error.kind);
+	if (state->checked)
+		return state->check_ok ? "ok, checked" : "check failed";
+	return state->reachable ? "ok" : "unreachable";
+}
+
+static void put_cell(char *out, size_t room, const char *text)
+{
+	sb_buf escaped;
+
+	sb_buf_init(&escaped, 4096);
+	sb_escape(&escaped, text, strnlen(text, 200));
+	snprintf(out, room, "%s", escaped.length > 0 ? escaped.data : "-");
+	sb_buf_done(&escaped);
+}
+
+static void fill(cells *row, const sb_engine_state *state)
+{
+	const char *texts[COLUMNS] = {state->name, state->type, sb_role_name(state->role),
+		sb_assurance_name(state->assurance), state->breaker, state->identity.engine_version,
+		state->identity.signature_version, "", condition(state)};
+	char number[32];
+
+	age(number, sizeof number, state->signature_age_s);
+	texts[7] = number;
+	for (size_t i = 0; i < COLUMNS; i++)
+		put_cell(row->text[i], sizeof row->text[i], texts[i]);
+}
+
+static void put_table(sb_buf *out, const cells *rows, size_t count)
+{
+	size_t widths[COLUMNS];
+
+	for (size_t c = 0; c < COLUMNS; c++) {
+		widths[c] = strlen(titles[c]);
+		for (size_t r = 0; r < count; r++)
+			if (strlen(rows[r].text[c]) > widths[c])
+				widths[c] = strlen(rows[r].text[c]);
+	}
+	for (size_t r = 0; r <= count; r++) {
+		for (size_t c = 0; c < COLUMNS; c++) {
+			const char *text = r == 0 ? titles[c] : rows[r - 1].text[c];
+			sb_buf_printf(out, c + 1 < COLUMNS ? "%-*s  " : "%.*s",
+				c + 1 < COLUMNS ? (int)widths[c] : 96, text);
+		}
+		sb_buf_char(out, '\n');
+	}
+}
+
+/* Each line of a text behind `  NAME: `. */
+static void put_lines(sb_buf *out, const char *name, const char *text)
+{
+	while (*text != '\0') {
+		size_t length = strcspn(text, "\n");
+		sb_buf_printf(out, "  %s: ", name);
+		sb_escape(out, text, length);
+		sb_buf_char(out, '\n');
+		text += length;
+		text += *text == '\n';
+	}
+}
+
+static void put_advice(sb_buf *out, const sb_engine_state *state)
+{
+	if (state->error.kind != SB_KIND_NONE)
+		put_lines(out, state->name, state->error.message);
+	put_lines(out, state->name, state->remedy);
+}
+
+/* --- Both -------------------------------------------------------------------------------- */
+
+static bool look(sb_manager *manager, size_t index, bool check, sb_engine_state *state)
+{
+	int status = sb_manager_engine_state(manager, index, check, state);
+
+	return status >= 0 && (!check || !state->checked || state->check_ok);
+}
+
+static int show(sb_manager *manager, const sb_engines_settings *settings)
+{
+	const sb_conf *conf = sb_manager_conf(manager);
+	cells *rows = calloc(conf->engine_count + 1, sizeof *rows);
+	sb_engine_state *state = malloc(sizeof *state);
+	sb_buf out, advice;
+	int status = SB_EXIT_OK;
+
+	sb_buf_init(&out, 4 * 1024 * 1024);
+	sb_buf_init(&advice, 4 * 1024 * 1024);
+	for (size_t i = 0; rows != NULL && state != NULL && i < conf->engine_count; i++) {
+		memset(state, 0, sizeof *state);
+		if (!look(manager, i, settings->check != 0, state) && settings->check != 0 &&
+			state->role == SB_ROLE_REQUIRED)
+			status = SB_EXIT_FOUND;
+		fill(&rows[i], state);
+		put_advice(&advice, state);
+		if (settings->json != 0)
+			put_json(&out, state);
+	}
+	if (rows != NULL && settings->json == 0) {
+		put_table(&out, rows, conf->engine_count);
+		if (advice.length > 0)
+			sb_buf_printf(&out, "\n%s", advice.data);
+	}
+	if (rows == NULL || state == NULL || out.failed || advice.failed) {
+		sb_log(SB_LOG_ERROR, "out of memory");
+		status = SB_EXIT_FAILED;
+	} else if (out.length > 0) {
+		fwrite(out.data, 1, out.length, stdout);
+	}
+	sb_buf_done(&out);
+	sb_buf_done(&advice);
+	free(state);
+	free(rows);
+	return sb_cli_flushed(status);
+}
+
+int sb_cmd_engines(const sb_globals *globals, const void *data, char **words, size_t count)
+{
+	sb_config *config = sb_cli_config(globals);
+	sb_manager *manager = config != NULL ? sb_cli_open(config) : NULL;
+	int status = manager != NULL ? show(manager, data) : SB_EXIT_FAILED;
+
+	(void)words;
+	(void)count;
+	sb_manager_free(manager);
+	sb_config_free(config);
+	return status;
+}

@@ -1,1 +1,378 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of commands, and the little that is needed to walk along it. */
+#include "cli/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/settings.h"
+#include "cli/log.h"
+#include "config/config.h"
+#include "util/text.h"
+
+const sb_option sb_global_options[] = {
+	{"config", 0, SB_OPTION_TEXT, "FILE", offsetof(sb_globals, config),
+		"read this configuration (default: $SCANBRIDGE_CONFIG, "
+		"$XDG_CONFIG_HOME/scanbridge/scanbridge.yaml, /etc/scanbridge/scanbridge.yaml, "
+		"else built-in defaults)"},
+	{"data-dir", 0, SB_OPTION_TEXT, "DIR", offsetof(sb_globals, data_dir),
+		"where the audit log and other data live"},
+	{"log-level", 0, SB_OPTION_CHOICE, "LEVEL", offsetof(sb_globals, log_level),
+		"error, warn (default), info or debug", sb_log_levels},
+	{"log-format", 0, SB_OPTION_CHOICE, "FORMAT", offsetof(sb_globals, log_format),
+		"text (default) or json, on standard error", sb_log_formats},
+	{"version", 'V', SB_OPTION_YES, NULL, offsetof(sb_globals, version),
+		"print the version, engines and features of this build"},
+	{NULL},
+};
+
+const sb_command sb_commands[] = {
+	{.name = "scan",
+		.synopsis = "[OPTIONS] PATH...\n[OPTIONS] -",
+		.summary = "scan files, directories or standard input",
+		.description =
+			"Every PATH is scanned, directories with all that is below them; - is "
+			"standard input. A line is printed for every file that is not simply "
+			"clean, "
+			"a summary on standard error at the end. A verdict is printed only after "
+			"its audit record is on disk. Symbolic links are followed when they are "
+			"named, never inside a directory; a file with several names is scanned "
+			"once; kernel file systems and the data directory are left out.",
+		.options = sb_scan_cli_options,
+		.options_size = sizeof(sb_scan_settings),
+		.max_words = UINT32_MAX,
+		.examples = "  scanbridge scan ~/Downloads\n"
+			    "  scanbridge scan --json --exclude '*.iso' /srv > reports.ndjson\n"
+			    "  curl -s https://example.org/file | scanbridge scan --name file -\n"
+			    "  find /srv -newer stamp -print0 | scanbridge scan --file-list - -0\n",
+		.exit_status =
+			"  0    policy allows every file\n"
+			"  1    at least one file was judged and is not allowed\n"
+			"  2    none of those, but something could not be scanned or opened,\n"
+			"       or the command could not run\n"
+			"  130  interrupted; the summary tells how far it got\n",
+		.run = sb_cmd_scan},
+	{.name = "engines",
+		.synopsis = "[--check] [--json]",
+		.summary = "show the engines and how they are",
+		.description =
+			"Asks every configured engine who it is. --check also lets each one judge "
+			"harmless content and the EICAR test file, and tells what to change when "
+			"an answer is not what it has to be; the result is kept for later scans.",
+		.options = sb_engines_options,
+		.options_size = sizeof(sb_engines_settings),
+		.exit_status = "  0    fine\n"
+			       "  1    --check: a required engine failed\n"
+			       "  2    the command could not run\n",
+		.run = sb_cmd_engines},
+	{.name = "audit verify",
+		.synopsis = "[FILE]",
+		.summary = "check the audit log's chain; name the first bad record",
+		.description = "FILE is by default the audit log of the configuration.",
+		.max_words = 1,
+		.exit_status = "  0    consistent\n"
+			       "  1    not consistent: altered, cut or torn\n"
+			       "  2    the file could not be read\n",
+		.run = sb_cmd_audit_verify},
+	{.name = "audit show",
+		.synopsis = "[OPTIONS] [FILE]",
+		.summary = "print audit records for people",
+		.options = sb_audit_show_options,
+		.options_size = sizeof(sb_audit_show_settings),
+		.max_words = 1,
+		.run = sb_cmd_audit_show},
+	{.name = "config check",
+		.synopsis = "[FILE]",
+		.summary = "check a configuration; errors come with file, line and column",
+		.max_words = 1,
+		.exit_status = "  0    fine\n"
+			       "  1    there is an error in it\n"
+			       "  2    the file could not be read\n",
+		.run = sb_cmd_config_check},
+	{.name = "config show",
+		.synopsis = "",
+		.summary = "print the effective configuration, defaults included",
+		.run = sb_cmd_config_show},
+	{.name = "config init",
+		.synopsis = "[FILE]",
+		.summary = "write a commented starter file",
+		.description = "Without FILE it is printed. A file that exists is never replaced.",
+		.max_words = 1,
+		.run = sb_cmd_config_init},
+	{.name = "hash",
+		.synopsis = "[OPTIONS] FILE...",
+		.summary = "print BLAKE3 digests in the format of b3sum",
+		.options = sb_hash_options,
+		.options_size = sizeof(sb_hash_settings),
+		.min_words = 1,
+		.max_words = UINT32_MAX,
+		.examples = "  scanbridge hash *.iso > digests\n"
+			    "  b3sum --check digests\n",
+		.exit_status = "  0    fine\n"
+			       "  1    a file could not be read\n"
+			       "  2    the command could not run\n",
+		.run = sb_cmd_hash},
+	{NULL},
+};
+
+/* Commands of the product that other builds have. */
+static const char *const absent[] = {"serve", "watch", "quarantine", "policy", "cache", "doctor",
+	"setup", "rules", "completion", NULL};
+
+/* --- Help --------------------------------------------------------------------------- */
+
+static void usage_lines(sb_buf *out, const sb_command *command)
+{
+	const char *line = command->synopsis;
+	const char *head = "Usage: ";
+
+	do {
+		size_t length = strcspn(line, "\n");
+		sb_buf_printf(out, "%sscanbridge [GLOBAL OPTIONS] %s%s%.*s\n", head, command->name,
+			length > 0 ? " " : "", (int)length, line);
+		head = "       ";
+		line += length;
+	} while (*line++ == '\n');
+}
+
+static int flush_help(sb_buf *text, FILE *out)
+{
+	int status = SB_EXIT_OK;
+
+	if (text->failed || fwrite(text->data, 1, text->length, out) != text->length ||
+		fflush(out) != 0)
+		status = SB_EXIT_FAILED;
+	sb_buf_done(text);
+	return status;
+}
+
+static int help_command(const sb_command *command)
+{
+	sb_buf text;
+
+	sb_buf_init(&text, 65536);
+	usage_lines(&text, command);
+	sb_buf_char(&text, '\n');
+	sb_help_wrap(&text, command->description != NULL ? command->description : command->summary,
+		0, 0);
+	if (command->options != NULL) {
+		if (command->options[0].type != SB_OPTION_GROUP)
+			sb_buf_text(&text, "\nOptions:\n");
+		sb_options_help(&text, command->options);
+	}
+	sb_buf_printf(&text, "%s  -h, --help              this text\n",
+		command->options == NULL ? "\nOptions:\n" : "");
+	sb_buf_text(&text, "\nGlobal options (scanbridge --help) may stand before or after.\n");
+	if (command->examples != NULL)
+		sb_buf_printf(&text, "\nExamples:\n%s", command->examples);
+	sb_buf_printf(&text, "\nExit status:\n%s",
+		command->exit_status != NULL ? command->exit_status
+					     : "  0    fine\n"
+					       "  2    the command could not run\n");
+	return flush_help(&text, stdout);
+}
+
+/* One line each for all commands, or for those of a group like `audit`. */
+static void command_lines(sb_buf *out, const char *group)
+{
+	size_t length = group != NULL ? strlen(group) : 0;
+
+	for (const sb_command *c = sb_commands; c->name != NULL; c++) {
+		size_t start = out->length;
+		if (group != NULL &&
+			(strncmp(c->name, group, length) != 0 || c->name[length] != ' '))
+			continue;
+		sb_buf_printf(out, "  %s", c->name);
+		sb_help_wrap(out, c->summary, 18, out->length - start);
+	}
+}
+
+void sb_help_program(FILE *out)
+{
+	sb_buf text;
+
+	sb_buf_init(&text, 65536);
+	sb_buf_text(&text,
+		"Usage: scanbridge [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n"
+		"\n"
+		"One door in front of every malware scanner: asks the configured engines, decides\n"
+		"once, applies policy, and records it before it tells you.\n"
+		"\nCommands:\n");
+	command_lines(&text, NULL);
+	sb_buf_text(&text, "\nGlobal options:\n");
+	sb_options_help(&text, sb_global_options);
+	sb_buf_text(&text,
+		"  -h, --help              this text; after a command, the command's\n"
+		"\nExamples:\n"
+		"  scanbridge scan ~/Downloads          scan a folder\n"
+		"  scanbridge engines --check           are the engines doing their work?\n"
+		"  scanbridge audit verify              has anybody touched the records?\n"
+		"\nExit status:\n"
+		"  0 fine; 1 something was found, failed a check or was refused; 2 could not "
+		"run\n");
+	(void)flush_help(&text, out);
+}
+
+void sb_usage_short(FILE *out)
+{
+	sb_buf text;
+
+	sb_buf_init(&text, 65536);
+	sb_buf_text(&text, "Usage: scanbridge [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n\n");
+	command_lines(&text, NULL);
+	sb_buf_text(&text, "\nTry 'scanbridge --help' or 'scanbridge COMMAND --help'.\n");
+	(void)flush_help(&text, out);
+}
+
+/* --- Finding a command ---------------------------------------------------------------- */
+
+/* The row for argv[0] (and argv[1]); *words_used says how many words its name took. */
+static const sb_command *find(int argc, char **argv, int *words_used)
+{
+	for (const sb_command *c = sb_commands; c->name != NULL; c++) {
+		const char *second = strchr(c->name, ' ');
+		size_t first = second != NULL ? (size_t)(second - c->name) : strlen(c->name);
+		if (strlen(argv[0]) != first || strncmp(c->name, argv[0], first) != 0)
+			continue;
+		if (second == NULL || (argc > 1 && strcmp(second + 1, argv[1]) == 0)) {
+			*words_used = second != NULL ? 2 : 1;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static bool is_group(const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const sb_command *c = sb_commands; c->name != NULL; c++)
+		if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
+			return true;
+	return false;
+}
+
+static int group_without_command(const char *group, const char *word)
+{
+	bool help = word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+	sb_buf text, shown;
+
+	sb_buf_init(&shown, 256);
+	if (word != NULL && !help) {
+		sb_escape(&shown, word, strnlen(word, 60));
+		sb_log(SB_LOG_ERROR, "'%s' is no %s command", shown.data != NULL ? shown.data : "",
+			group);
+	}
+	sb_buf_done(&shown);
+	sb_buf_init(&text, 65536);
+	sb_buf_printf(
+		&text, "Usage: scanbridge [GLOBAL OPTIONS] %s COMMAND [ARGUMENTS]\n\n", group);
+	command_lines(&text, group);
+	sb_buf_printf(&text, "\nTry 'scanbridge %s COMMAND --help'.\n", group);
+	if (help)
+		return flush_help(&text, stdout);
+	(void)flush_help(&text, stderr);
+	return SB_EXIT_FAILED;
+}
+
+static int unknown_command(const char *word)
+{
+	const char *names[64];
+	const char *near;
+	size_t count = 0;
+	sb_buf shown;
+
+	for (size_t i = 0; absent[i] != NULL; i++) {
+		if (strcmp(absent[i], word) == 0) {
+			sb_log(SB_LOG_ERROR, "%s is not available in this build", word);
+			return SB_EXIT_FAILED;
+		}
+	}
+	for (const sb_command *c = sb_commands; c->name != NULL && count < 64; c++)
+		names[count++] = c->name;
+	near = sb_suggest(word, names, count);
+	sb_buf_init(&shown, 256);
+	sb_escape(&shown, word, strnlen(word, 60));
+	sb_log(SB_LOG_ERROR, "unknown command '%s'%s%s%s", shown.data != NULL ? shown.data : "",
+		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
+	sb_log(SB_LOG_ERROR, "try 'scanbridge --help'");
+	sb_buf_done(&shown);
+	return SB_EXIT_FAILED;
+}
+
+/* --- Running it ------------------------------------------------------------------------ */
+
+static int usage_error(const sb_command *command, const char *message)
+{
+	sb_log(SB_LOG_ERROR, "%s: %s", command->name, message);
+	sb_log(SB_LOG_ERROR, "try 'scanbridge %s --help'", command->name);
+	return SB_EXIT_FAILED;
+}
+
+static int parse_and_run(
+	const sb_command *command, sb_globals *globals, void *options, int argc, char **argv)
+{
+	const sb_option_set sets[] = {{command->options, options}, {sb_global_options, globals}};
+	bool help = false;
+	int first;
+	size_t count;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_options_parse(sets, 2, argc, argv, false, &first, &help, &error) < 0)
+		return usage_error(command, sb_error_message(&error));
+	if (help)
+		return help_command(command);
+	sb_log_setup(globals->log_level, globals->log_format == 1);
+	count = (size_t)(argc - first);
+	if (count < command->min_words)
+		return usage_error(command, "an argument is missing");
+	if (count > command->max_words)
+		return usage_error(command, "too many arguments");
+	return command->run(globals, options, argv + first, count);
+}
+
+int sb_command_dispatch(sb_globals *globals, int argc, char **argv)
+{
+	int words = 0, status;
+	const sb_command *command = find(argc, argv, &words);
+	void *options;
+
+	if (command == NULL && is_group(argv[0]))
+		return group_without_command(argv[0], argc > 1 ? argv[1] : NULL);
+	if (command == NULL)
+		return unknown_command(argv[0]);
+	options = calloc(1, command->options_size + 1);
+	if (options == NULL) {
+		sb_log(SB_LOG_ERROR, "out of memory");
+		return SB_EXIT_FAILED;
+	}
+	status = parse_and_run(command, globals, options, argc - (words - 1), argv + (words - 1));
+	sb_options_done(command->options, options);
+	free(options);
+	return status;
+}
+
+sb_config *sb_cli_config(const sb_globals *globals)
+{
+	char *path = sb_config_find(globals->config);
+	sb_config *config = sb_config_new();
+	int status = 0;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (config == NULL)
+		status = sb_error_no_memory(&error);
+	if (status == 0 && path != NULL)
+		status = sb_config_load_file(config, path, &error);
+	if (status == 0 && globals->data_dir != NULL)
+		status = sb_config_set(config, "data_dir", globals->data_dir, &error);
+	free(path);
+	if (status < 0) {
+		sb_log_error(&error);
+		sb_config_free(config);
+		return NULL;
+	}
+	return config;
+}

@@ -19,7 +19,7 @@ enum { SB_EXIT_OK = 0, SB_EXIT_FOUND = 1, SB_EXIT_FAILED = 2, SB_EXIT_INTERRUPTE
 /* What stands before the command. */
 typedef struct sb_globals {
 	const char *config, *data_dir;
-	int log_level; /* sb_log_level */
+	int log_level;  /* sb_log_level */
 	int log_format; /* 0 text, 1 json */
 	int version;
 } sb_globals;
@@ -30,10 +30,10 @@ typedef struct sb_command {
 	const char *name;     /* `scan`, or two words: `audit verify` */
 	const char *synopsis; /* what follows the name; several lines if there are several forms */
 	const char *summary;  /* one line */
-	const char *description; /* paragraphs; NULL: the summary says it all */
-	const sb_option *options; /* or NULL */
-	size_t options_size;  /* of the structure they fill in */
-	unsigned min_words, max_words; /* words after the options */
+	const char *description;            /* paragraphs; NULL: the summary says it all */
+	const sb_option *options;           /* or NULL */
+	size_t options_size;                /* of the structure they fill in */
+	unsigned min_words, max_words;      /* words after the options */
 	const char *examples, *exit_status; /* ready lines; NULL: the usual statuses */
 	int (*run)(const sb_globals *globals, const void *options, char **words, size_t count);
 } sb_command;
@@ -59,7 +59,6 @@ int sb_cmd_engines(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_audit_verify_options[], sb_audit_show_options[];
 int sb_cmd_audit_verify(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_audit_show(const sb_globals *, const void *, char **, size_t);
-extern const sb_option sb_config_init_options[];
 int sb_cmd_config_check(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_init(const sb_globals *, const void *, char **, size_t);

@@ -12,8 +12,15 @@ static const struct {
 	const char *name;
 	bool here;
 } features[] = {
-	{"scan", true}, {"policy", true}, {"audit", true}, {"hash", true}, {"quarantine", false},
-	{"cache", false}, {"server", false}, {"watch", false}, {"isolation", false},
+	{"scan", true},
+	{"policy", true},
+	{"audit", true},
+	{"hash", true},
+	{"quarantine", false},
+	{"cache", false},
+	{"server", false},
+	{"watch", false},
+	{"isolation", false},
 };
 
 static void print_features(const char *title, bool here)

@@ -2,7 +2,9 @@
 /* The table of options, turned into getopt_long's terms, into values and into help. */
 #include "cli/options.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,15 @@ static int set_count(void *target, const char *value)
 	return 0;
 }
 
+static int set_number(void *target, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	*(uint64_t *)target = strtoull(value, &end, 10);
+	return value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 ? 0 : -1;
+}
+
 static int set_choice(void *target, const char *const *choices, const char *value)
 {
 	for (int i = 0; choices[i] != NULL; i++) {
@@ -109,6 +120,8 @@ static const char *expectation(sb_option_type type)
 	switch (type) {
 	case SB_OPTION_COUNT:
 		return "a whole number from 1 to 1024";
+	case SB_OPTION_NUMBER:
+		return "a whole number";
 	case SB_OPTION_SIZE:
 		return "bytes above 0 or a size like 25MiB (units KiB, MiB, GiB)";
 	case SB_OPTION_DURATION:
@@ -167,6 +180,8 @@ static int store(const sb_option *option, void *structure, const char *value, sb
 		return add_word(target, value, error);
 	case SB_OPTION_COUNT:
 		return set_count(target, value) == 0 ? 0 : bad_value(option, value, error);
+	case SB_OPTION_NUMBER:
+		return set_number(target, value) == 0 ? 0 : bad_value(option, value, error);
 	case SB_OPTION_SIZE:
 		if (sb_parse_size(value, target) && *(uint64_t *)target > 0)
 			return 0;
@@ -233,7 +248,8 @@ static int refuse(const parser *p, int code, char **argv, sb_error *error)
 			snprintf(shown, sizeof shown, "%c", c);
 		else
 			snprintf(shown, sizeof shown, "\\x%02x", c);
-		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0, "unknown option '-%s'", shown);
+		return sb_error_set(
+			error, SB_KIND_NOT_CONFIGURED, 0, "unknown option '-%s'", shown);
 	}
 	return unknown_option(p, argv[optind - 1], error);
 }

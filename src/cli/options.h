@@ -17,6 +17,7 @@ typedef enum sb_option_type {
 	SB_OPTION_TEXT,     /* const char * into argv; the last one wins */
 	SB_OPTION_LIST,     /* sb_words, in the order given */
 	SB_OPTION_COUNT,    /* unsigned, 1 to 1,024 */
+	SB_OPTION_NUMBER,   /* uint64_t */
 	SB_OPTION_SIZE,     /* uint64_t bytes, more than 0 */
 	SB_OPTION_DURATION, /* uint64_t ms, more than 0 */
 	SB_OPTION_CHOICE,   /* int: index into `choices` */
@@ -24,12 +25,12 @@ typedef enum sb_option_type {
 } sb_option_type;
 
 typedef struct sb_option {
-	const char *name;     /* long name; NULL ends the table */
-	char key;             /* short name, or 0 */
+	const char *name; /* long name; NULL ends the table */
+	char key;         /* short name, or 0 */
 	sb_option_type type;
-	const char *argument; /* placeholder in help; NULL: takes none */
-	size_t offset;        /* of the value in the zeroed target structure */
-	const char *help;     /* may wrap; no full stop */
+	const char *argument;       /* placeholder in help; NULL: takes none */
+	size_t offset;              /* of the value in the zeroed target structure */
+	const char *help;           /* may wrap; no full stop */
 	const char *const *choices; /* NULL-terminated, for SB_OPTION_CHOICE */
 } sb_option;
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* One ring under one lock: at most DEPTH items, each holding at most one directory open. */
+#include "cli/feed.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { DEPTH = 128 };
+
+/* Files above this are not read into memory (scan/content.h): they count as their buffers. */
+static const uint64_t in_memory = 16 << 20, when_larger = 1 << 20;
+
+struct sb_feed {
+	pthread_mutex_t lock;
+	pthread_cond_t room, work;
+	/* all under lock */
+	sb_walk_item *ring[DEPTH];
+	size_t first, count;
+	uint64_t budget, in_work;
+	unsigned short_of_budget; /* workers that wait although there are items */
+	bool ended, stopped;
+};
+
+static uint64_t weight(const sb_walk_item *item)
+{
+	return item->size > in_memory ? when_larger : item->size;
+}
+
+sb_feed *sb_feed_new(uint64_t budget)
+{
+	sb_feed *feed = calloc(1, sizeof *feed);
+
+	if (feed == NULL)
+		return NULL;
+	pthread_mutex_init(&feed->lock, NULL);
+	pthread_cond_init(&feed->room, NULL);
+	pthread_cond_init(&feed->work, NULL);
+	feed->budget = budget;
+	return feed;
+}
+
+void sb_feed_free(sb_feed *feed)
+{
+	if (feed == NULL)
+		return;
+	for (; feed->count > 0; feed->count--, feed->first++)
+		sb_walk_item_free(feed->ring[feed->first % DEPTH]);
+	pthread_cond_destroy(&feed->room);
+	pthread_cond_destroy(&feed->work);
+	pthread_mutex_destroy(&feed->lock);
+	free(feed);
+}
+
+bool sb_feed_put(sb_feed *feed, sb_walk_item *item)
+{
+	bool taken = false;
+
+	pthread_mutex_lock(&feed->lock);
+	while (feed->count == DEPTH && !feed->stopped)
+		pthread_cond_wait(&feed->room, &feed->lock);
+	if (!feed->stopped) {
+		feed->ring[(feed->first + feed->count++) % DEPTH] = item;
+		taken = true;
+	}
+	pthread_mutex_unlock(&feed->lock);
+	if (taken)
+		pthread_cond_signal(&feed->work);
+	else
+		sb_walk_item_free(item);
+	return taken;
+}
+
+static void set(sb_feed *feed, bool *flag)
+{
+	pthread_mutex_lock(&feed->lock);
+	*flag = true;
+	pthread_cond_broadcast(&feed->room);
+	pthread_cond_broadcast(&feed->work);
+	pthread_mutex_unlock(&feed->lock);
+}
+
+void sb_feed_end(sb_feed *feed)
+{
+	set(feed, &feed->ended);
+}
+
+void sb_feed_stop(sb_feed *feed)
+{
+	set(feed, &feed->stopped);
+}
+
+static bool head_fits(const sb_feed *feed)
+{
+	uint64_t head;
+
+	if (feed->count == 0)
+		return false;
+	head = weight(feed->ring[feed->first]);
+	return feed->in_work == 0 || feed->in_work + head <= feed->budget;
+}
+
+sb_walk_item *sb_feed_take(sb_feed *feed)
+{
+	sb_walk_item *item = NULL;
+
+	pthread_mutex_lock(&feed->lock);
+	while (!feed->stopped && !head_fits(feed) && (feed->count > 0 || !feed->ended)) {
+		bool is_short = feed->count > 0;
+		feed->short_of_budget += is_short;
+		pthread_cond_wait(&feed->work, &feed->lock);
+		feed->short_of_budget -= is_short;
+	}
+	if (!feed->stopped && feed->count > 0) {
+		item = feed->ring[feed->first];
+		feed->first = (feed->first + 1) % DEPTH;
+		feed->count--;
+		feed->in_work += weight(item);
+	}
+	pthread_mutex_unlock(&feed->lock);
+	if (item != NULL)
+		pthread_cond_signal(&feed->room);
+	return item;
+}
+
+void sb_feed_done(sb_feed *feed, sb_walk_item *item)
+{
+	pthread_mutex_lock(&feed->lock);
+	feed->in_work -= weight(item);
+	if (feed->short_of_budget > 0)
+		pthread_cond_broadcast(&feed->work);
+	pthread_mutex_unlock(&feed->lock);
+	sb_walk_item_free(item);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors of opening end here: the library's message, then what the person can do. */
+#include "cli/open.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/log.h"
+#include "scan/manager.h"
+#include "util/error.h"
+
+static bool is_permission(const sb_error *error)
+{
+	int code = sb_error_sys_errno(error);
+
+	return code == EACCES || code == EPERM || code == EROFS;
+}
+
+static void tell_recovery(const sb_audit_recovery *recovery)
+{
+	if (recovery == NULL || !recovery->recovered)
+		return;
+	sb_log(SB_LOG_WARN,
+		"audit log recovered: %llu bytes of an unfinished record were cut at offset %llu; "
+		"the last whole record is seq %llu",
+		(unsigned long long)recovery->length, (unsigned long long)recovery->offset,
+		(unsigned long long)recovery->last_seq);
+}
+
+sb_manager *sb_cli_open(const sb_config *config)
+{
+	sb_manager *manager = NULL;
+	const sb_conf *conf;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_manager_open(&manager, config, &error) < 0) {
+		sb_log_error(&error);
+		if (is_permission(&error))
+			sb_log(SB_LOG_ERROR,
+				"name another data directory with --data-dir DIR, or "
+				"make this one writable for uid %u",
+				(unsigned)geteuid());
+		return NULL;
+	}
+	tell_recovery(sb_manager_recovery(manager));
+	conf = sb_manager_conf(manager);
+	for (size_t i = 0; i < conf->notice_count; i++)
+		sb_log(SB_LOG_INFO, "%s", conf->notices[i]);
+	return manager;
+}
+
+sb_conf *sb_cli_conf(const sb_config *config)
+{
+	sb_conf *conf = NULL;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_conf_build(&conf, config, &error) == 0)
+		return conf;
+	sb_log_error(&error);
+	return NULL;
+}
+
+char *sb_cli_absolute(const char *path)
+{
+	struct stat st;
+	char *folder, *out = NULL;
+
+	if (stat(path, &st) != 0)
+		return NULL;
+	folder = path[0] != '/' ? getcwd(NULL, 0) : NULL;
+	if (asprintf(&out, "%s%s%s", folder != NULL ? folder : "", folder != NULL ? "/" : "",
+		    path) < 0)
+		out = NULL;
+	free(folder);
+	return out;
+}
+
+int sb_cli_flushed(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	sb_log(SB_LOG_ERROR, "standard output: %s", strerror(errno));
+	return 2;
+}

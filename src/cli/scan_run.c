@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads of one scan and how they end. Everybody who works is counted in `active`; whoever
+ * brings it to zero writes to an eventfd that the main thread polls beside its signalfd.
+ */
+#include "cli/scan_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/feed.h"
+#include "cli/line.h"
+#include "cli/log.h"
+#include "util/clock.h"
+#include "util/io.h"
+#include "util/thread.h"
+
+enum {
+	TICK_MS = 100,
+	GRACE_MS = 1000, /* for threads to end after a signal */
+	MAX_JOBS = 256,
+	MAX_LINE = 256 * 1024,
+};
+
+struct worker {
+	struct run *run;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	sb_job *job; /* under lock: what can be cancelled now */
+};
+
+struct run {
+	const sb_scan_run *plan;
+	sb_feed *feed;
+	atomic_bool stopped;
+	atomic_uint active;
+	int done_fd, signal_fd;
+	pthread_t walker;
+	struct worker workers[MAX_JOBS];
+	unsigned worker_count;
+	sigset_t signals;
+};
+
+/* --- Stopping --------------------------------------------------------------------------- */
+
+static void stop(struct run *run)
+{
+	atomic_store(&run->stopped, true);
+	sb_feed_stop(run->feed);
+	for (unsigned i = 0; i < run->worker_count; i++) {
+		struct worker *worker = &run->workers[i];
+		pthread_mutex_lock(&worker->lock);
+		if (worker->job != NULL)
+			sb_job_cancel(worker->job);
+		pthread_mutex_unlock(&worker->lock);
+	}
+}
+
+static void leave(struct run *run)
+{
+	uint64_t one = 1;
+
+	if (atomic_fetch_sub(&run->active, 1) == 1)
+		(void)sb_write_all(run->done_fd, &one, sizeof one); /* can't fail below 2^64 */
+}
+
+/* --- Workers ---------------------------------------------------------------------------- */
+
+static sb_input *make_input(const struct run *run, const sb_walk_item *item, const char *path)
+{
+	sb_input *input;
+
+	if (item->dir != NULL)
+		return sb_input_at(item->dir->fd, item->name, path);
+	if (!item->standard_input)
+		return sb_input_path(path);
+	input = sb_input_fd(STDIN_FILENO);
+	if (input != NULL && run->plan->stdin_name != NULL &&
+		sb_input_set_name(input, run->plan->stdin_name, strlen(run->plan->stdin_name)) <
+			0) {
+		sb_input_free(input);
+		return NULL;
+	}
+	return input;
+}
+
+/* The job is visible to stop() from the moment it runs, and a stop that came before is seen. */
+static void hold(struct worker *worker, sb_job *job)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->job = job;
+	if (job != NULL && atomic_load(&worker->run->stopped))
+		sb_job_cancel(job);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static int scan_input(struct worker *worker, sb_input *input, const sb_buf *path, sb_error *error)
+{
+	const sb_scan_run *plan = worker->run->plan;
+	sb_report *report;
+	sb_job *job;
+	int status;
+
+	status = sb_submit(&job, plan->manager, input, plan->options, NULL, NULL, NULL, error);
+	if (status < 0)
+		return status;
+	hold(worker, job);
+	(void)sb_job_wait(job, -1); /* without an end, so it is done */
+	hold(worker, NULL);
+	status = sb_job_take(job, &report, error);
+	sb_job_free(job);
+	if (status < 0)
+		return status;
+	if (!sb_output_report(plan->output, path->data, path->length, report))
+		stop(worker->run);
+	sb_report_free(report);
+	return 0;
+}
+
+static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *path)
+{
+	sb_output *output = worker->run->plan->output;
+	sb_input *input = NULL;
+	sb_error error;
+
+	sb_error_init(&error);
+	sb_walk_item_path(item, path);
+	if (path->data != NULL && !path->failed)
+		input = make_input(worker->run, item, path->data);
+	if (input == NULL) {
+		(void)sb_error_no_memory(&error);
+		sb_output_failed(output, item->name, &error);
+		return;
+	}
+	sb_output_begins(output, path->data, path->length);
+	if (scan_input(worker, input, path, &error) < 0)
+		sb_output_failed(output, path->data, &error);
+	sb_input_free(input);
+}
+
+static void *work(void *data)
+{
+	struct worker *worker = data;
+	struct run *run = worker->run;
+	sb_walk_item *item;
+	sb_buf path;
+
+	sb_buf_init(&path, MAX_LINE + 4096);
+	while ((item = sb_feed_take(run->feed)) != NULL) {
+		scan_item(worker, item, &path);
+		sb_feed_done(run->feed, item);
+	}
+	sb_buf_done(&path);
+	leave(run);
+	return NULL;
+}
+
+/* --- The walk --------------------------------------------------------------------------- */
+
+static bool on_file(void *data, sb_walk_item *item)
+{
+	struct run *run = data;
+
+	sb_output_found(run->plan->output, item->size);
+	return sb_feed_put(run->feed, item);
+}
+
+static void on_skipped(void *data, const char *path, sb_skip why)
+{
+	struct run *run = data;
+
+	sb_output_skipped(run->plan->output, path, why);
+}
+
+static void on_problem(void *data, const char *path, const char *message)
+{
+	struct run *run = data;
+
+	sb_output_unopened(run->plan->output, path, message);
+}
+
+/* One path a line (or NUL), read as they come; empty ones are nothing. */
+static bool walk_list(struct run *run, sb_walk *walk, FILE *list)
+{
+	int end = run->plan->nul_separated ? '\0' : '\n';
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	bool more = true;
+
+	while (more && (length = getdelim(&line, &room, end, list)) > 0) {
+		if (line[length - 1] == (char)end)
+			line[--length] = '\0';
+		if (strlen(line) != (size_t)length)
+			on_problem(
+				run, line, "a name with a NUL byte in it; use -0 for such lists");
+		else if (length > 0)
+			more = sb_walk_path(walk, line);
+	}
+	if (ferror(list))
+		on_problem(run, run->plan->file_list, strerror(errno));
+	free(line);
+	return more;
+}
+
+static bool walk_file_list(struct run *run, sb_walk *walk)
+{
+	const char *name = run->plan->file_list;
+	bool is_stdin = strcmp(name, "-") == 0, more;
+	FILE *list = is_stdin ? stdin : fopen(name, "re");
+
+	if (list == NULL) {
+		on_problem(run, name, strerror(errno));
+		return true;
+	}
+	more = walk_list(run, walk, list);
+	if (!is_stdin)
+		fclose(list);
+	return more;
+}
+
+static void *walk_all(void *data)
+{
+	struct run *run = data;
+	const sb_walk_sink sink = {on_file, on_skipped, on_problem, run};
+	sb_walk *walk = sb_walk_new(&run->plan->walk, &sink);
+	bool more = walk != NULL;
+
+	if (walk == NULL)
+		on_problem(run, "walk", strerror(ENOMEM));
+	for (size_t i = 0; more && i < run->plan->path_count; i++)
+		more = sb_walk_path(walk, run->plan->paths[i]);
+	if (more && run->plan->file_list != NULL)
+		more = walk_file_list(run, walk);
+	sb_walk_free(walk);
+	if (more)
+		sb_output_found_all(run->plan->output);
+	sb_feed_end(run->feed);
+	leave(run);
+	return NULL;
+}
+
+/* --- The main thread -------------------------------------------------------------------- */
+
+/* SIGINT and SIGTERM arrive through a descriptor; one that is ignored (a shell's `&`) stays so. */
+static int catch_signals(struct run *run)
+{
+	static const int wanted[] = {SIGINT, SIGTERM};
+	struct sigaction now;
+
+	sigemptyset(&run->signals);
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		if (sigaction(wanted[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&run->signals, wanted[i]);
+	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
+	run->signal_fd = signalfd(-1, &run->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	run->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return run->signal_fd < 0 || run->done_fd < 0 ? -1 : 0;
+}
+
+static bool signal_came(const struct run *run)
+{
+	struct signalfd_siginfo info;
+
+	return read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+static int patience(const struct run *run, uint64_t until)
+{
+	uint64_t now = sb_clock_now(sb_clock_system());
+
+	if (until != SB_NEVER)
+		return until > now ? (int)((until - now) / SB_MS) + 1 : 0;
+	return run->plan->progress ? TICK_MS : -1;
+}
+
+static sb_run_end supervise(struct run *run)
+{
+	struct pollfd polled[] = {{run->done_fd, POLLIN, 0}, {run->signal_fd, POLLIN, 0}};
+	uint64_t until = SB_NEVER;
+
+	for (;;) {
+		int ready = poll(polled, 2, patience(run, until));
+		if (ready > 0 && (polled[0].revents & POLLIN) != 0)
+			return until == SB_NEVER ? SB_RUN_DONE : SB_RUN_INTERRUPTED;
+		if (ready > 0 && signal_came(run)) {
+			if (until != SB_NEVER)
+				_exit(SB_EXIT_INTERRUPTED);
+			until = sb_clock_now(sb_clock_system()) + GRACE_MS * SB_MS;
+			stop(run);
+		} else if (until != SB_NEVER && sb_clock_now(sb_clock_system()) >= until) {
+			return SB_RUN_STUCK;
+		} else if (until == SB_NEVER) {
+			sb_output_tick(run->plan->output);
+		}
+	}
+}
+
+static int start_threads(struct run *run)
+{
+	unsigned wanted = run->plan->jobs < MAX_JOBS ? run->plan->jobs : MAX_JOBS;
+	int status = 0;
+
+	atomic_init(&run->active, wanted + 1);
+	for (unsigned i = 0; i < wanted; i++) {
+		struct worker *worker = &run->workers[i];
+		worker->run = run;
+		pthread_mutex_init(&worker->lock, NULL);
+	}
+	while (run->worker_count < wanted && status == 0) {
+		struct worker *worker = &run->workers[run->worker_count];
+		status = sb_thread_start(&worker->thread, "scan", work, worker);
+		if (status == 0)
+			run->worker_count++;
+	}
+	/* Fewer workers do as well; those that are missing have left already. */
+	if (run->worker_count > 0) {
+		for (unsigned i = run->worker_count; i < wanted; i++)
+			leave(run);
+		status = sb_thread_start(&run->walker, "walk", walk_all, run);
+	}
+	return status;
+}
+
+static void join_threads(struct run *run, bool walker)
+{
+	if (walker)
+		pthread_join(run->walker, NULL);
+	for (unsigned i = 0; i < run->worker_count; i++)
+		pthread_join(run->workers[i].thread, NULL);
+}
+
+static void done(struct run *run)
+{
+	for (unsigned i = 0; i < run->worker_count; i++)
+		pthread_mutex_destroy(&run->workers[i].lock);
+	sb_close(&run->signal_fd);
+	sb_close(&run->done_fd);
+	sb_feed_free(run->feed);
+	free(run);
+}
+
+sb_run_end sb_scan_run_all(const sb_scan_run *plan)
+{
+	struct run *run = calloc(1, sizeof *run);
+	sb_run_end end = SB_RUN_FAILED;
+	int status = ENOMEM;
+
+	if (run == NULL)
+		return SB_RUN_FAILED;
+	run->plan = plan;
+	run->signal_fd = run->done_fd = -1;
+	run->feed = sb_feed_new(plan->budget);
+	if (run->feed != NULL)
+		status = catch_signals(run) == 0 ? start_threads(run) : errno;
+	if (status != 0) {
+		sb_log(SB_LOG_ERROR, "could not start scanning: %s", strerror(status));
+		if (run->feed != NULL)
+			stop(run);
+		join_threads(run, false);
+		done(run);
+		return SB_RUN_FAILED;
+	}
+	end = supervise(run);
+	if (end == SB_RUN_STUCK)
+		return end; /* the threads still use all of it */
+	join_threads(run, true);
+	/* From here on Ctrl-C ends the program at once again. */
+	pthread_sigmask(SIG_UNBLOCK, &run->signals, NULL);
+	done(run);
+	return end;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of each command, as the tables fill them in. */
+#ifndef SB_CLI_SETTINGS_H
+#define SB_CLI_SETTINGS_H
+
+#include "cli/options.h"
+
+typedef struct sb_scan_settings {
+	int json, verbose, quiet, colour, progress; /* 1, -1 (--no-…), 0: not given */
+	int no_cache, no_quarantine, dry_run, local;
+	unsigned jobs; /* 0: as many as help */
+	sb_words engines, excludes, metadata;
+	const char *policy, *file_list, *name;
+	int nul_separated;
+	uint64_t max_size, timeout_ms; /* 0: the configuration's */
+	const char *tenant, *user, *request_id, *source;
+} sb_scan_settings;
+
+typedef struct sb_engines_settings {
+	int check, json;
+} sb_engines_settings;
+
+typedef struct sb_audit_show_settings {
+	int json;
+	uint64_t after, limit;
+	const char *event;
+} sb_audit_show_settings;
+
+typedef struct sb_hash_settings {
+	int sha256, md5;
+	unsigned jobs;
+} sb_hash_settings;
+
+#endif
