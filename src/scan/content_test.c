@@ -440,6 +440,61 @@ static void test_unreadable(void **state)
 	close_spool();
 }
 
+struct holder {
+	int fd;
+	bool lets_go;
+};
+
+/* A file server with a write lease, which hears that somebody wants to read. */
+static void *hold(void *data)
+{
+	struct holder *h = data;
+	sigset_t asked;
+	int signal;
+
+	sigemptyset(&asked);
+	sigaddset(&asked, SIGUSR1);
+	sigwait(&asked, &signal);
+	if (h->lets_go)
+		fcntl(h->fd, F_SETLEASE, F_UNLCK);
+	else
+		atomic_store((_Atomic(bool) *)(uintptr_t)source.cancelled, true);
+	return NULL;
+}
+
+static void test_a_write_lease_in_the_way(void **state)
+{
+	static _Atomic(bool) cancelled;
+	sigset_t asked, before;
+
+	(void)state;
+	sigemptyset(&asked);
+	sigaddset(&asked, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &asked, &before);
+	open_spool(64 * MIB, 0, false);
+	source.cancelled = &cancelled;
+	for (int lets_go = 0; lets_go < 2; lets_go++) {
+		struct holder h = {.lets_go = lets_go};
+		sb_content *content = NULL;
+		pthread_t thread;
+
+		atomic_store(&cancelled, false);
+		make_file("file", 100);
+		h.fd = openat(dir, "file", O_RDWR | O_CLOEXEC);
+		assert_int_equal(fcntl(h.fd, F_SETSIG, SIGUSR1), 0);
+		assert_int_equal(fcntl(h.fd, F_SETLEASE, F_WRLCK), 0);
+		pthread_create(&thread, NULL, hold, &h);
+		assert_int_equal(
+			sb_content_open(&content, &source, dir, "file", true, NULL, &error),
+			lets_go ? 0 : -SB_KIND_CANCELLED);
+		pthread_join(thread, NULL);
+		close(h.fd);
+		sb_content_unref(content);
+	}
+	close_spool();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* --- Did it stand still? ---------------------------------------------------------------- */
 
 /* The host application has default dispositions here: a stray SIGIO would end the test. */
@@ -941,6 +996,7 @@ int main(void)
 		cmocka_unit_test(test_descriptors_do_not_share_an_offset),
 		cmocka_unit_test(test_not_files),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_a_write_lease_in_the_way),
 		cmocka_unit_test(test_a_writer_breaks_the_lease),
 		cmocka_unit_test(test_a_rename_does_not),
 		cmocka_unit_test(test_a_shared_mapping_is_never_pinned),

@@ -304,9 +304,8 @@ static int not_regular(const char *what, mode_t mode, sb_error *error)
 		type_name(mode));
 }
 
-static int open_failed(int dir_fd, const char *name, bool follow, sb_error *error)
+static int open_failed(int dir_fd, const char *name, bool follow, int reason, sb_error *error)
 {
-	int reason = errno;
 	struct stat st;
 
 	if (reason == ENOENT || reason == ENOTDIR)
@@ -333,15 +332,39 @@ static int admit(sb_content *content, const sb_content_source *source, const cha
 	return sb_source_check(source, error);
 }
 
+/*
+ * Never blocks: a FIFO is opened at once, and when somebody's write lease (a file server's)
+ * stands in the way, the kernel asks for it back and we come again until it is gone. The
+ * descriptor; or a negative kind with *reason 0, or -1 with *reason, an errno.
+ */
+static int open_patiently(const sb_content_source *source, int dir_fd, const char *name,
+	bool follow, int *reason, sb_error *error)
+{
+	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, pause_ms = 5;
+
+	for (;;) {
+		int fd = openat(dir_fd, name, flags | (follow ? 0 : O_NOFOLLOW)), status;
+
+		*reason = fd < 0 ? errno : 0;
+		if (*reason != EWOULDBLOCK)
+			return fd;
+		status = sb_source_check(source, error);
+		if (status < 0) {
+			*reason = 0;
+			return status;
+		}
+		poll(NULL, 0, pause_ms);
+	}
+}
+
 int sb_content_open(sb_content **out, const sb_content_source *source, int dir_fd, const char *name,
 	bool follow, uint64_t *size, sb_error *error)
 {
-	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = openat(dir_fd, name, flags | (follow ? 0 : O_NOFOLLOW)), status;
+	int reason, fd = open_patiently(source, dir_fd, name, follow, &reason, error), status;
 	sb_content *content;
 
 	if (fd < 0)
-		return open_failed(dir_fd, name, follow, error);
+		return reason != 0 ? open_failed(dir_fd, name, follow, reason, error) : fd;
 	content = sb_content_make(source->spool);
 	if (content == NULL) {
 		close(fd);
