@@ -31,7 +31,7 @@ class Abi(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not LIBRARY.exists():
-            raise unittest.SkipTest(f"{LIBRARY} is not built")
+            raise FileNotFoundError(f"{LIBRARY} is not built")
 
     def test_exported_is_declared(self):
         self.assertEqual(sorted(exported() - declared()), [], "exported, but in no header")

@@ -115,7 +115,7 @@ class Binaries(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not SCANBRIDGE.exists():
-            raise unittest.SkipTest(f"{SCANBRIDGE} is not built")
+            raise FileNotFoundError(f"{SCANBRIDGE} is not built")
 
     def readelf(self, path, *options):
         return subprocess.run(["readelf", "-W", *options, path], check=True, capture_output=True,

@@ -58,7 +58,7 @@ class Arguments(harness.Case):
         listener.bind(str(self.folder / "socket"))
         for path in ("fifo", "socket", "/dev/null"):
             with self.subTest(path):
-                result = self.scan(path, status=1)  # unsupported is class content
+                result = self.scan(path, status=2)
                 self.assert_outcome(result.report, "error", kind="unsupported")
 
     def test_special_files_in_a_tree_are_skipped_and_counted(self):
@@ -237,7 +237,7 @@ class Sizes(harness.Case):
             with self.subTest(size):
                 self.write("file", b"x" * size)
                 result = self.scan("--max-size", "1000", "file",
-                                   status=0 if outcome == "clean" else 1)
+                                   status=0 if outcome == "clean" else 2)
                 self.assert_outcome(result.report, outcome)
                 if outcome == "error":
                     self.assert_outcome(result.report, "error", kind="file_too_large")

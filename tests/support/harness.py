@@ -151,7 +151,7 @@ class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not SCANBRIDGE.exists():
-            raise unittest.SkipTest(f"{SCANBRIDGE} is not built")
+            raise FileNotFoundError(f"{SCANBRIDGE} is not built: ninja -C {BUILD}")
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="scanbridge-test."))
