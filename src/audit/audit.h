@@ -6,6 +6,7 @@
  *   {"seq":7,"time":"…Z","event":"scan_completed","prev":"<64 hex>","hash":"<64 hex>",
  *    "writer":"<id>","durable":6, <body>}
  *
+ * seq begins with 1, so that 0 says "none"; audit.c documents the format in full.
  * `hash` is SHA-256 over the line without its newline and with `"hash":"…",` taken out; `prev`
  * is the previous record's hash. Any number of processes write one file: the OFD lock on it
  * is held from reading the tail to the end of the write, never during the flush.

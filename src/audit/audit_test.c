@@ -43,8 +43,12 @@ static int set_up(void **state)
 {
 	struct fixture *x = calloc(1, sizeof *x);
 	const char *base = getenv("TMPDIR");
+	struct stat shm;
 
-	snprintf(x->folder, sizeof x->folder, "%.32s/sb-audit-XXXXXX", base ? base : "/tmp");
+	/* In memory if possible: thousands of flushes that prove nothing here. */
+	if (base == NULL)
+		base = stat("/dev/shm", &shm) == 0 && S_ISDIR(shm.st_mode) ? "/dev/shm" : "/tmp";
+	snprintf(x->folder, sizeof x->folder, "%.32s/sb-audit-XXXXXX", base);
 	if (mkdtemp(x->folder) == NULL)
 		return -1;
 	snprintf(x->path, sizeof x->path, "%s/audit.jsonl", x->folder);
@@ -772,7 +776,7 @@ static void test_cut_while_open(void **state)
 
 /* Counters run down; at 0 the call fails, once or (sticky) for ever. */
 static struct {
-	int write_in, short_in, sync_in, truncate_in, error;
+	int write_in, short_in, sync_in, truncate_in, any_in, error;
 	bool sticky;
 } fault;
 
@@ -791,7 +795,7 @@ static ssize_t faulty_write(int fd, const void *data, size_t length)
 		fault.write_in = 0;
 		return write(fd, data, length / 2);
 	}
-	if (strikes(&fault.write_in)) {
+	if (strikes(&fault.any_in) || strikes(&fault.write_in)) {
 		errno = fault.error;
 		return -1;
 	}
@@ -800,7 +804,7 @@ static ssize_t faulty_write(int fd, const void *data, size_t length)
 
 static int faulty_sync(int fd)
 {
-	if (strikes(&fault.sync_in)) {
+	if (strikes(&fault.any_in) || strikes(&fault.sync_in)) {
 		errno = fault.error;
 		return -1;
 	}
@@ -809,14 +813,23 @@ static int faulty_sync(int fd)
 
 static int faulty_truncate(int fd, off_t length)
 {
-	if (strikes(&fault.truncate_in)) {
+	if (strikes(&fault.any_in) || strikes(&fault.truncate_in)) {
 		errno = fault.error;
 		return -1;
 	}
 	return ftruncate(fd, length);
 }
 
-static const sb_audit_io faulty_io = {faulty_write, faulty_sync, faulty_truncate, fallocate};
+static int faulty_allocate(int fd, int mode, off_t offset, off_t length)
+{
+	if (strikes(&fault.any_in)) {
+		errno = fault.error;
+		return -1;
+	}
+	return fallocate(fd, mode, offset, length);
+}
+
+static const sb_audit_io faulty_io = {faulty_write, faulty_sync, faulty_truncate, faulty_allocate};
 
 static void no_fault(void)
 {
@@ -927,6 +940,88 @@ static void test_failed_flush(void **state)
 	sb_audit_close(open_log(x));
 	spill(x->path, "", 0);
 	must_refuse(x, "the new file emptied");
+}
+
+/* Is this text in any file of the folder? */
+static bool stored(const struct fixture *x, const char *text)
+{
+	DIR *dir = opendir(x->folder);
+	struct dirent *entry;
+	bool found = false;
+
+	while (!found && (entry = readdir(dir)) != NULL) {
+		char name[400], *data;
+		size_t length;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof name, "%s/%s", x->folder, entry->d_name);
+		data = slurp(name, &length);
+		found = memmem(data, length, text, strlen(text)) != NULL;
+		free(data);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Open, five appends, reopen, five more; returns what was acknowledged, a bit each. */
+static unsigned eventful_life(struct fixture *x)
+{
+	unsigned acknowledged = 0;
+
+	for (int life = 0; life < 2; life++) {
+		sb_audit *audit;
+
+		if (sb_audit_open_with(&audit, &x->options, &faulty_io, NULL, &x->error) != 0)
+			continue;
+		for (int i = life * 5; i < life * 5 + 5; i++) {
+			char body[32];
+			snprintf(body, sizeof body, "\"tag\":\"t%d\"", i);
+			if (append(audit, "e", body, NULL, &x->error) == 0)
+				acknowledged |= 1u << i;
+		}
+		sb_audit_close(audit);
+	}
+	return acknowledged;
+}
+
+/* D1: every call fails, once, and from there on for ever. What was acknowledged is stored,
+ * and once the disk is well the log opens, verifies and goes on. */
+static void test_every_call_fails(void **state)
+{
+	struct fixture *x = *state;
+	static const int errors[] = {EIO, ENOSPC, EDQUOT, EROFS};
+	bool reached = true;
+
+	x->options.reserve = 1 << 16;
+	for (int k = 0; reached; k++)
+		for (size_t e = 0; e < 2 * COUNT(errors); e++) {
+			unsigned acknowledged;
+			sb_audit *audit;
+
+			empty_folder(x);
+			no_fault();
+			fault.any_in = k;
+			fault.sticky = e % 2 != 0;
+			fault.error = errors[e / 2];
+			acknowledged = eventful_life(x);
+			reached = fault.any_in <= 0;
+			no_fault();
+			audit = open_log(x);
+			must_append(x, audit, 1);
+			sb_audit_close(audit);
+			if (!verify(x, true).ok)
+				fail_msg("call %d, %s: %s", k, strerror(errors[e / 2]),
+					verify(x, true).why);
+			for (int i = 0; i < 10; i++) {
+				char text[16];
+				snprintf(text, sizeof text, "\"t%d\"", i);
+				if ((acknowledged >> i & 1) != 0 && !stored(x, text))
+					fail_msg("call %d: record %d was acknowledged", k, i);
+			}
+			if (!reached)
+				assert_int_equal(acknowledged, 0x3ff);
+		}
 }
 
 static char *after_failed_flush(struct fixture *x, sb_audit_state *before)
@@ -1185,6 +1280,7 @@ int main(void)
 		TEST(test_reopens_after_torn_write),
 		TEST(test_failed_flush),
 		TEST(test_state_against_log),
+		TEST(test_every_call_fails),
 		TEST(test_dead_disk),
 		TEST(test_voided_publish),
 		TEST(test_torn_state),

@@ -327,7 +327,7 @@ int sb_audit_write_own(sb_audit_file *f, const char *event, const sb_buf *body, 
 	if (body->failed)
 		return sb_error_no_memory(error);
 	sb_audit_file_time(f, time);
-	sb_buf_init(&line, 2 * SB_AUDIT_LINE_MAX);
+	sb_buf_init(&line, (size_t)2 * SB_AUDIT_LINE_MAX);
 	sb_audit_line_add(&line, &head, &parts);
 	status = sb_audit_file_write(f, &line, &head, error);
 	sb_buf_done(&line);
