@@ -74,7 +74,17 @@ int sb_spool_reopen(int fd);
 int sb_source_check(const sb_content_source *source, sb_error *error);
 int sb_source_too_large(const sb_content_source *source, const char *what, uint64_t size,
 	bool whole, sb_error *error);
+int sb_wrong_length(const char *what, bool grew, sb_error *error);
 bool sb_same_file(const struct stat *a, const struct stat *b);
+/* 0, or `changed` when @p fd is no longer what content->stat says. */
+int sb_content_unchanged(const sb_content *content, int fd, const char *what, sb_error *error);
+
+/* --- pin.c ------------------------------------------------------------------------------ */
+
+/* Pin the file that content->stat describes and hash it. Takes @p fd over, also on failure.
+ * @p own: its open file description is ours alone, else it can only be copied. */
+int sb_content_pin(sb_content *content, const sb_content_source *source, int fd, bool own,
+	const char *what, sb_error *error);
 
 /* --- stream.c --------------------------------------------------------------------------- */
 

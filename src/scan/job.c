@@ -426,11 +426,13 @@ static void attend(sb_job *job)
 int sb_scan(sb_report **out, sb_manager *manager, sb_input *input,
 	const sb_scan_options *options, sb_error *error)
 {
-	sb_job *job = make(manager, input, options, error);
+	sb_error own;
+	sb_job *job = make(manager, input, options, &own);
 
-	if (job == NULL)
-		return sb_error_kind(error) != SB_KIND_NONE ? -(int)sb_error_kind(error)
-							    : -(int)SB_KIND_INTERNAL;
+	if (job == NULL) {
+		sb_error_copy(error, &own);
+		return -(int)own.kind;
+	}
 	job->attended = true;
 	watch_start(job);
 	do {
@@ -646,10 +648,8 @@ int sb_submit(sb_job **out, sb_manager *manager, sb_input *input,
 	sb_error *error)
 {
 	sb_error own;
-	sb_job *job;
+	sb_job *job = make(manager, input, options, &own);
 
-	sb_error_init(&own);
-	job = make(manager, input, options, &own);
 	if (job != NULL && own_descriptor(job, &own) < 0) {
 		sb_job_unref(job);
 		sb_manager_leave(manager);

@@ -4,19 +4,16 @@
  *
  * Small files are read once into a buffer of ours; the digest is taken from that buffer, so
  * nothing that happens to the file afterwards matters, and two fstat() around the read tell
- * whether it happened meanwhile. Large files are pinned where they are, in this order:
- *   read lease -> reflink in the spool -> copy in the spool (by setting) -> not at all.
+ * whether it happened meanwhile. Large ones: pin.c.
  */
 #include "scan/content_body.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -33,11 +30,6 @@ int sb_source_check(const sb_content_source *source, sb_error *error)
 		return sb_error_set(error, SB_KIND_TIMEOUT, 0,
 			"the deadline passed while the content was read");
 	return 0;
-}
-
-static bool must_stop(void *data)
-{
-	return sb_source_check(data, NULL) < 0;
 }
 
 int sb_source_too_large(const sb_content_source *source, const char *what, uint64_t size,
@@ -57,7 +49,7 @@ bool sb_same_file(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-static int unchanged(const sb_content *content, int fd, const char *what, sb_error *error)
+int sb_content_unchanged(const sb_content *content, int fd, const char *what, sb_error *error)
 {
 	struct stat now;
 
@@ -90,7 +82,7 @@ static ssize_t read_at_least(int fd, char *buffer, size_t want, size_t room, uin
 	return (ssize_t)done;
 }
 
-static int wrong_length(const char *what, bool grew, sb_error *error)
+int sb_wrong_length(const char *what, bool grew, sb_error *error)
 {
 	return sb_error_set(error, SB_KIND_CHANGED, 0, "%.400s %s while it was read", what,
 		grew ? "grew" : "shrank");
@@ -116,7 +108,7 @@ static int read_pieces(sb_content *content, const sb_content_source *source, int
 		if (n < 0)
 			status = sb_error_set(error, SB_KIND_IO, errno, "read %.400s", what);
 		else if ((size_t)n != want)
-			status = wrong_length(what, (size_t)n > want, error);
+			status = sb_wrong_length(what, (size_t)n > want, error);
 		else
 			sb_blake3_update(hasher, content->heap + done, want);
 		done += want;
@@ -146,134 +138,12 @@ static int read_small(sb_content *content, const sb_content_source *source, int 
 		if (n < 0)
 			return sb_error_set(error, SB_KIND_IO, errno, "read %.400s", what);
 		if ((size_t)n != size)
-			return wrong_length(what, (size_t)n > size, error);
+			return sb_wrong_length(what, (size_t)n > size, error);
 		sb_blake3_memory(content->heap, size, content->blake3);
 	}
 	content->memory = content->heap;
 	atomic_store_explicit(&content->size, size, memory_order_relaxed);
-	return unchanged(content, fd, what, error);
-}
-
-/* --- Large files ------------------------------------------------------------------------ */
-
-/* What fstat() said before the lease has to be true under it. Without one: 0, and go on. */
-static int pin_by_lease(sb_content *content, int fd, const char *what, sb_error *error)
-{
-	if (!sb_lease_take(sb_spool_leases(content->spool), &content->lease, fd))
-		return 0;
-	return unchanged(content, fd, what, error);
-}
-
-/* True: place is SPOOL and fd holds the same extents as the file. */
-static bool reflink(sb_content *content, int fd)
-{
-	struct stat clone;
-	int copy;
-
-	if (sb_content_use_disk(content, (uint64_t)content->stat.st_size, NULL) < 0)
-		return false;
-	copy = sb_spool_file(content->spool, NULL);
-	if (copy >= 0 && ioctl(copy, FICLONE, fd) == 0 && fstat(copy, &clone) == 0 &&
-		clone.st_size == content->stat.st_size) {
-		content->fd = copy;
-		content->place = SB_PLACE_SPOOL;
-		return true;
-	}
-	if (copy >= 0)
-		close(copy);
-	sb_content_release_disk(content, (uint64_t)content->stat.st_size);
-	return false;
-}
-
-static int copy_pieces(int from, int to, uint64_t size, const sb_content_source *source,
-	const char *what, sb_error *error)
-{
-	char *buffer = aligned_alloc(4096, SB_IO_PIECE);
-	int status = buffer != NULL ? 0 : sb_error_no_memory(error);
-
-	for (uint64_t done = 0; status == 0 && done < size;) {
-		size_t want = size - done < SB_IO_PIECE ? (size_t)(size - done) : SB_IO_PIECE;
-		ssize_t n;
-
-		status = sb_source_check(source, error);
-		if (status < 0)
-			break;
-		n = sb_pread_full(from, buffer, want, done);
-		if (n < 0)
-			status = sb_error_set(error, SB_KIND_IO, errno, "read %.400s", what);
-		else if ((size_t)n < want)
-			status = wrong_length(what, false, error);
-		else if (sb_pwrite_all(to, buffer, want, done) < 0)
-			status = sb_error_set(error, SB_KIND_IO, errno,
-				"copy %.400s into the spool folder", what);
-		done += want;
-	}
-	free(buffer);
-	return status;
-}
-
-static int copy_file(sb_content *content, const sb_content_source *source, int fd, const char *what,
-	sb_error *error)
-{
-	uint64_t size = (uint64_t)content->stat.st_size;
-	int status = sb_content_use_disk(content, size, error);
-
-	if (status < 0)
-		return status;
-	content->fd = sb_spool_file(content->spool, error);
-	if (content->fd < 0)
-		return content->fd;
-	content->place = SB_PLACE_SPOOL;
-	status = copy_pieces(fd, content->fd, size, source, what, error);
-	return status < 0 ? status : unchanged(content, fd, what, error);
-}
-
-static int hash_large(
-	sb_content *content, const sb_content_source *source, const char *what, sb_error *error)
-{
-	sb_content_source *data = (sb_content_source *)(uintptr_t)source;
-	uint64_t size = (uint64_t)content->stat.st_size;
-	int status =
-		sb_blake3_file_until(content->fd, size, 0, must_stop, data, content->blake3, error);
-
-	if (status == -(int)SB_KIND_CANCELLED)
-		status = sb_source_check(source, error);
-	else if (status < 0)
-		sb_error_prefix(error, "%.400s", what);
-	if (status < 0)
-		return status;
-	atomic_store_explicit(&content->size, size, memory_order_relaxed);
-	return content->place == SB_PLACE_FILE ? unchanged(content, content->fd, what, error) : 0;
-}
-
-/* Takes @p fd over. `own`: its open file description is ours alone. */
-static int pin_large(sb_content *content, const sb_content_source *source, int fd, bool own,
-	const char *what, sb_error *error)
-{
-	int status;
-
-	if (own) {
-		/* From here on the content closes it. */
-		content->fd = fd;
-		content->place = SB_PLACE_FILE;
-		status = pin_by_lease(content, fd, what, error);
-		if (status < 0)
-			return status;
-		if (content->lease.taken)
-			return hash_large(content, source, what, error);
-		content->fd = -1;
-	}
-	if (!reflink(content, fd)) {
-		if (!own || sb_spool_copies(content->spool)) {
-			status = copy_file(content, source, fd, what, error);
-			close(fd);
-			return status < 0 ? status : hash_large(content, source, what, error);
-		}
-		content->fd = fd;
-		return hash_large(content, source, what, error);
-	}
-	close(fd);
-	return hash_large(content, source, what, error);
+	return sb_content_unchanged(content, fd, what, error);
 }
 
 /* --- By path ---------------------------------------------------------------------------- */
@@ -377,7 +247,7 @@ int sb_content_open(sb_content **out, const sb_content_source *source, int dir_f
 	else
 		status = admit(content, source, name, size, error);
 	if (status == 0 && (uint64_t)content->stat.st_size > sb_spool_small(source->spool)) {
-		status = pin_large(content, source, fd, true, name, error);
+		status = sb_content_pin(content, source, fd, true, name, error);
 	} else {
 		if (status == 0)
 			status = read_small(content, source, fd, name, error);
@@ -403,12 +273,12 @@ static int load_fd(sb_content *content, const sb_content_source *source, int fd,
 		return read_small(content, source, fd, what, error);
 	own = sb_spool_reopen(fd);
 	if (own >= 0)
-		return pin_large(content, source, own, true, what, error);
+		return sb_content_pin(content, source, own, true, what, error);
 	/* Given to us by somebody who may read what we may not open: it can only be copied. */
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return sb_error_set(error, SB_KIND_IO, errno, "duplicate %s", what);
-	return pin_large(content, source, own, false, what, error);
+	return sb_content_pin(content, source, own, false, what, error);
 }
 
 /* Never blocks: another reader may have been quicker after poll(). */

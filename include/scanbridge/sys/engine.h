@@ -144,7 +144,7 @@ typedef struct sb_engine_ops {
 	sb_assurance assurance;
 	unsigned flags; /**< enum sb_engine_flags */
 
-	/** Once, before anything else, with all settings filled in; may block. Checks settings,
+	/** Optional. Once, before anything else, with all settings filled in; may block. Checks settings,
 	 * loads lists; does not need to reach a remote engine. On failure close() follows. */
 	int (*open)(void *state, sb_error *error);
 
@@ -180,7 +180,7 @@ typedef struct sb_engine_ops {
 	 * EICAR probes were answered well; statements by sb_check_attest(). */
 	int (*canary)(void *state, sb_check *check, sb_error *error);
 
-	/** After the last call, also when open() failed halfway. Frees what open() made. */
+	/** Optional. After the last call, also when open() failed halfway. Frees what open() made. */
 	void (*close)(void *state);
 } sb_engine_ops;
 

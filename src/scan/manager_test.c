@@ -1,0 +1,869 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager and its calls, with engines of this file that do what a test tells them, and a
+ * clock that the tests turn. No test sleeps: they wait for an event, or turn the clock until
+ * the event is there.
+ */
+#include <jansson.h>
+#include <poll.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <scanbridge/scanbridge.h>
+
+#include "scan/manager.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* --- An engine that does what it is told ---------------------------------------------------- */
+
+typedef int (*behaviour)(sb_call *call, unsigned attempt, sb_error *error);
+
+static struct {
+	behaviour scan;
+	_Atomic(unsigned) attempts, inside, most_inside, streamed;
+	_Atomic(uint64_t) at[8]; /* when each attempt began */
+	sem_t entered, go;
+	sb_clock *clock;
+} script;
+
+static int scripted_scan(void *state, sb_call *call, sb_error *error)
+{
+	unsigned attempt = atomic_fetch_add(&script.attempts, 1);
+	unsigned inside = atomic_fetch_add(&script.inside, 1) + 1, most;
+	int status;
+
+	(void)state;
+	if (attempt < 8)
+		atomic_store(&script.at[attempt], sb_clock_now(script.clock));
+	most = atomic_load(&script.most_inside);
+	while (inside > most && !atomic_compare_exchange_weak(&script.most_inside, &most, inside))
+		;
+	sem_post(&script.entered);
+	status = script.scan(call, attempt, error);
+	atomic_fetch_sub(&script.inside, 1);
+	return status;
+}
+
+static const sb_engine_ops obedient = {
+	.abi = SB_ENGINE_ABI,
+	.name = "obedient",
+	.summary = "honours deadlines",
+	.assurance = SB_ASSURANCE_ANTIVIRUS,
+	.flags = SB_ENGINE_HONOURS_DEADLINE,
+	.scan = scripted_scan,
+};
+
+static const sb_engine_ops stubborn = {
+	.abi = SB_ENGINE_ABI,
+	.name = "stubborn",
+	.summary = "does not",
+	.assurance = SB_ASSURANCE_ANTIVIRUS,
+	.scan = scripted_scan,
+};
+
+static int stream_begin(void *state, sb_call *call, void **stream, sb_error *error)
+{
+	(void)state;
+	(void)error;
+	assert_int_equal(sb_call_size(call), 0);
+	*stream = calloc(1, sizeof(uint64_t));
+	return 0;
+}
+
+static int stream_feed(void *state, void *stream, const void *data, size_t length, sb_error *error)
+{
+	(void)state;
+	(void)data;
+	(void)error;
+	*(uint64_t *)stream += length;
+	atomic_fetch_add(&script.streamed, (unsigned)length);
+	return 0;
+}
+
+static int stream_finish(void *state, sb_call *call, void *stream, bool whole, sb_error *error)
+{
+	uint64_t bytes = *(uint64_t *)stream;
+
+	(void)state;
+	free(stream);
+	if (!whole)
+		return 0;
+	assert_int_equal(sb_call_size(call), bytes);
+	return sb_call_clean(call, bytes, SB_CONTENT_INSPECTED, error);
+}
+
+static const sb_engine_ops streaming = {
+	.abi = SB_ENGINE_ABI,
+	.name = "streaming",
+	.summary = "judges while it arrives",
+	.assurance = SB_ASSURANCE_ANTIVIRUS,
+	.flags = SB_ENGINE_HONOURS_DEADLINE,
+	.scan = scripted_scan,
+	.begin = stream_begin,
+	.feed = stream_feed,
+	.finish = stream_finish,
+};
+
+static int clean(sb_call *call, unsigned attempt, sb_error *error)
+{
+	(void)attempt;
+	return sb_call_clean(call, sb_call_size(call), SB_CONTENT_INSPECTED, error);
+}
+
+static int infected(sb_call *call, unsigned attempt, sb_error *error)
+{
+	const sb_threat threat = {.name = "Test.Virus", .name_length = 10};
+
+	(void)attempt;
+	sb_call_cover(call, sb_call_size(call), SB_CONTENT_INSPECTED);
+	return sb_call_infected(call, &threat, error);
+}
+
+static int silent(sb_call *call, unsigned attempt, sb_error *error)
+{
+	(void)call;
+	(void)attempt;
+	(void)error;
+	return 0;
+}
+
+static int hasty(sb_call *call, unsigned attempt, sb_error *error)
+{
+	(void)attempt;
+	return sb_call_clean(call, sb_call_size(call) - 1, SB_CONTENT_INSPECTED, error);
+}
+
+static int wordless(sb_call *call, unsigned attempt, sb_error *error)
+{
+	(void)call;
+	(void)attempt;
+	(void)error;
+	return -SB_KIND_CORRUPT;
+}
+
+static int heuristic(sb_call *call, unsigned attempt, sb_error *error)
+{
+	const sb_threat threat = {.name = "Heuristics.Phishing", .name_length = 19};
+
+	(void)attempt;
+	return sb_call_infected(call, &threat, error);
+}
+
+static int odd_name(sb_call *call, unsigned attempt, sb_error *error)
+{
+	const sb_threat threat = {.name = "\x1b[31mEvil\n", .name_length = 10};
+
+	(void)attempt;
+	return sb_call_infected(call, &threat, error);
+}
+
+static int refused_twice(sb_call *call, unsigned attempt, sb_error *error)
+{
+	if (attempt < 2)
+		return sb_error_set(error, SB_KIND_CONNECTION_FAILED, 0, "refused");
+	return clean(call, attempt, error);
+}
+
+static int always_refused(sb_call *call, unsigned attempt, sb_error *error)
+{
+	(void)call;
+	(void)attempt;
+	return sb_error_set(error, SB_KIND_CONNECTION_FAILED, 0, "refused");
+}
+
+static int garbled(sb_call *call, unsigned attempt, sb_error *error)
+{
+	(void)call;
+	(void)attempt;
+	return sb_error_set(error, SB_KIND_PROTOCOL_ERROR, 0, "garbage");
+}
+
+static int until_go(sb_call *call, unsigned attempt, sb_error *error)
+{
+	while (sem_wait(&script.go) != 0)
+		;
+	return clean(call, attempt, error);
+}
+
+static int until_cancelled(sb_call *call, unsigned attempt, sb_error *error)
+{
+	struct pollfd poller = {.fd = sb_call_cancel_fd(call), .events = POLLIN};
+
+	(void)attempt;
+	while (poll(&poller, 1, -1) != 1)
+		;
+	assert_true(sb_call_cancelled(call));
+	return sb_error_set(error, SB_KIND_CANCELLED, 0, "told to stop");
+}
+
+/* --- A manager for each test ------------------------------------------------------------------ */
+
+struct bench {
+	sb_clock *clock;
+	sb_manager *manager;
+	char dir[64];
+};
+
+static void open_bench(struct bench *bench, behaviour scan, const char *yaml)
+{
+	char text[2048];
+	sb_config *config = sb_config_new();
+	sb_error error;
+
+	sb_error_init(&error);
+	memset(&script, 0, sizeof script);
+	sem_init(&script.entered, 0, 0);
+	sem_init(&script.go, 0, 0);
+	snprintf(bench->dir, sizeof bench->dir, "%s/sb-manager-XXXXXX",
+		getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+	assert_non_null(mkdtemp(bench->dir));
+	bench->clock = sb_clock_fake_new();
+	script.clock = bench->clock;
+	script.scan = scan;
+	snprintf(text, sizeof text, "data_dir: %s\n%s", bench->dir, yaml);
+	sb_config_register_engine(config, &obedient, &error);
+	sb_config_register_engine(config, &stubborn, &error);
+	sb_config_register_engine(config, &streaming, &error);
+	if (sb_config_load_text(config, text, strlen(text), "test", &error) < 0 ||
+		sb_manager_open_with(&bench->manager, config, bench->clock, &error) < 0)
+		fail_msg("%s", error.message);
+	sb_config_free(config);
+}
+
+static void remove_folder(const char *path)
+{
+	char command[128];
+	pid_t child = fork();
+
+	snprintf(command, sizeof command, "%s", path);
+	if (child == 0) {
+		execlp("rm", "rm", "-rf", "--", command, (char *)NULL);
+		_exit(127);
+	}
+	assert_true(child > 0);
+	while (waitpid(child, NULL, 0) < 0)
+		;
+}
+
+static void close_bench(struct bench *bench)
+{
+	sb_manager_free(bench->manager);
+	sb_clock_fake_free(bench->clock);
+	sem_destroy(&script.entered);
+	sem_destroy(&script.go);
+	remove_folder(bench->dir);
+}
+
+static const char no_audit[] = "audit: {enabled: false}\n";
+
+static const char one[] = "audit: {enabled: false}\nengines: [{name: e, type: obedient, "
+			  "self_test: off, timeout: 10s, retry: {attempts: 3, jitter: false}}]\n";
+
+static sb_report *scan_text(struct bench *bench, const char *text)
+{
+	sb_input *input = sb_input_memory(text, strlen(text));
+	sb_report *report = NULL;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_scan(&report, bench->manager, input, NULL, &error) < 0)
+		fail_msg("%s", error.message);
+	sb_input_free(input);
+	return report;
+}
+
+static sb_job *submit_text(struct bench *bench, const char *text, sb_queue *queue, sb_done_fn done,
+	void *data)
+{
+	sb_input *input = sb_input_memory(text, strlen(text));
+	sb_job *job = NULL;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_submit(&job, bench->manager, input, NULL, queue, done, data, &error) < 0)
+		fail_msg("%s", error.message);
+	sb_input_free(input);
+	return job;
+}
+
+/* Turn the clock in steps of @p ns until the job is done. */
+static sb_report *turn_until_done(struct bench *bench, sb_job *job, uint64_t ns)
+{
+	sb_report *report = NULL;
+
+	while (sb_job_state(job) != SB_JOB_DONE) {
+		sb_clock_fake_turn(bench->clock, ns);
+		sched_yield();
+	}
+	assert_int_equal(sb_job_take(job, &report, NULL), 0);
+	sb_job_free(job);
+	return report;
+}
+
+static void expect(const char *why, const sb_report *report, sb_outcome outcome, sb_kind kind)
+{
+	if (sb_report_outcome(report) != outcome ||
+		sb_error_kind(sb_report_error(report)) != kind)
+		fail_msg("%s: %s", why, sb_report_json(report, NULL));
+}
+
+/* --- What one answer becomes --------------------------------------------------------------------- */
+
+static const struct {
+	const char *why;
+	behaviour scan;
+	sb_outcome outcome;
+	sb_kind kind;
+	unsigned attempts;
+} answers[] = {
+	{"a clean statement about every byte", clean, SB_OUTCOME_CLEAN, SB_KIND_NONE, 1},
+	{"a detection", infected, SB_OUTCOME_INFECTED, SB_KIND_NONE, 1},
+	{"no statement is no clean", silent, SB_OUTCOME_ERROR, SB_KIND_PROTOCOL_ERROR, 1},
+	{"one byte unseen is no clean", hasty, SB_OUTCOME_ERROR, SB_KIND_PROTOCOL_ERROR, 1},
+	{"a failure without a message", wordless, SB_OUTCOME_ERROR, SB_KIND_CORRUPT, 1},
+	{"Heuristics.* is no proof", heuristic, SB_OUTCOME_SUSPICIOUS, SB_KIND_NONE, 1},
+	{"a name that is none", odd_name, SB_OUTCOME_INFECTED, SB_KIND_NONE, 1},
+	{"nonsense is not repeated on the same peer", garbled, SB_OUTCOME_ERROR,
+		SB_KIND_PROTOCOL_ERROR, 1},
+};
+
+static void answers_become_verdicts(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		struct bench bench;
+		sb_report *report;
+
+		open_bench(&bench, answers[i].scan, one);
+		report = scan_text(&bench, "some bytes");
+		expect(answers[i].why, report, answers[i].outcome, answers[i].kind);
+		assert_int_equal(atomic_load(&script.attempts), answers[i].attempts);
+		if (answers[i].kind != SB_KIND_NONE)
+			assert_string_equal(sb_error_engine(sb_report_error(report)), "e");
+		if (answers[i].scan == odd_name) {
+			assert_memory_equal(sb_report_threat_name(report, 0), "Unnamed.", 8);
+			assert_null(strchr(sb_report_json(report, NULL), '\x1b'));
+		}
+		sb_report_free(report);
+		close_bench(&bench);
+	}
+}
+
+static void a_report_is_complete_json(void **unused)
+{
+	static const char *const members[] = {"schema", "id", "outcome", "action", "rule", "reason",
+		"explanation", "file", "threats", "engines", "error", "quarantine_id", "cached",
+		"context", "requested_at", "completed_at", "duration_ms", "audit_seq"};
+	struct bench bench;
+	sb_report *report;
+	json_t *root, *engine;
+
+	(void)unused;
+	open_bench(&bench, infected, one);
+	report = scan_text(&bench, "some bytes");
+	root = json_loads(sb_report_json(report, NULL), JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(root);
+	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+		if (json_object_get(root, members[i]) == NULL)
+			fail_msg("%s is missing", members[i]);
+	assert_string_equal(json_string_value(json_object_get(root, "action")), "quarantine");
+	engine = json_array_get(json_object_get(root, "engines"), 0);
+	assert_string_equal(json_string_value(json_object_get(engine, "outcome")), "infected");
+	/* Not clean: SHA-256 of "some bytes", as sha256sum has it. */
+	assert_string_equal(sb_report_sha256(report),
+		"0d22cdcc10e6d049dbe1af5123d50873fdfc1a4f58306e58cb6241be9472014d");
+	json_decref(root);
+	close_bench(&bench);
+	/* The report outlives its manager. */
+	assert_string_equal(sb_report_engine_name(report, 0), "e");
+	sb_report_free(report);
+}
+
+/* --- Retries, by the clock ------------------------------------------------------------------------ */
+
+static void a_refused_connection_is_tried_again(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+	uint64_t first, second, third;
+
+	(void)unused;
+	open_bench(&bench, refused_twice, one);
+	report = turn_until_done(&bench, submit_text(&bench, "x", NULL, NULL, NULL), SB_MS);
+	expect("third time lucky", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	first = atomic_load(&script.at[0]);
+	second = atomic_load(&script.at[1]);
+	third = atomic_load(&script.at[2]);
+	assert_true(second - first >= 100 * SB_MS);
+	assert_true(third - second >= 200 * SB_MS);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+static void attempts_are_counted(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+
+	(void)unused;
+	open_bench(&bench, always_refused, one);
+	report = turn_until_done(&bench, submit_text(&bench, "x", NULL, NULL, NULL), SB_MS);
+	expect("refused for good", report, SB_OUTCOME_ERROR, SB_KIND_CONNECTION_FAILED);
+	assert_int_equal(atomic_load(&script.attempts), 3);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+static void the_retry_budget_is_bounded(void **unused)
+{
+	struct bench bench;
+	const unsigned scans = 40;
+
+	(void)unused;
+	open_bench(&bench, always_refused, one);
+	for (unsigned i = 0; i < scans; i++)
+		sb_report_free(turn_until_done(&bench,
+			submit_text(&bench, "x", NULL, NULL, NULL), 100 * SB_MS));
+	/* 10 retries to begin with, and a tenth for each scan. */
+	assert_true(atomic_load(&script.attempts) <= scans + 10 + scans / 10 + 1);
+	assert_true(atomic_load(&script.attempts) >= scans + 10);
+	close_bench(&bench);
+}
+
+/* --- Deadlines --------------------------------------------------------------------------------------- */
+
+static void an_engine_that_overruns_is_given_up(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+	sb_job *job;
+	uint64_t begun;
+
+	(void)unused;
+	open_bench(&bench, until_go,
+		"audit: {enabled: false}\n"
+		"engines: [{name: e, type: stubborn, self_test: off, timeout: 2s}]\n");
+	begun = sb_clock_now(bench.clock);
+	job = submit_text(&bench, "x", NULL, NULL, NULL);
+	while (sem_wait(&script.entered) != 0)
+		;
+	report = turn_until_done(&bench, job, 10 * SB_MS);
+	expect("overrun", report, SB_OUTCOME_ERROR, SB_KIND_TIMEOUT);
+	assert_true(sb_clock_now(bench.clock) - begun >= 2000 * SB_MS);
+	sb_report_free(report);
+	sem_post(&script.go); /* what it says now is too late, and harms nobody */
+	close_bench(&bench);
+}
+
+static void waiting_for_a_slot_has_an_end(void **unused)
+{
+	struct bench bench;
+	sb_job *first, *second;
+	sb_report *report;
+
+	(void)unused;
+	open_bench(&bench, until_go,
+		"audit: {enabled: false}\n"
+		"engines: [{name: e, type: stubborn, self_test: off, timeout: 2s, concurrency: 1}]\n");
+	first = submit_text(&bench, "x", NULL, NULL, NULL);
+	while (sem_wait(&script.entered) != 0)
+		;
+	second = submit_text(&bench, "y", NULL, NULL, NULL);
+	report = turn_until_done(&bench, second, 10 * SB_MS);
+	expect("no slot", report, SB_OUTCOME_ERROR, SB_KIND_OVERLOADED);
+	sb_report_free(report);
+	report = turn_until_done(&bench, first, 10 * SB_MS);
+	expect("the slot's holder", report, SB_OUTCOME_ERROR, SB_KIND_TIMEOUT);
+	sb_report_free(report);
+	sem_post(&script.go);
+	close_bench(&bench);
+}
+
+/* --- Permits ------------------------------------------------------------------------------------------ */
+
+enum { MANY = 300 };
+
+static void count_done(sb_job *job, void *data)
+{
+	sb_report *report;
+
+	assert_int_equal(sb_job_take(job, &report, NULL), 0);
+	expect("one of many", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	sb_report_free(report);
+	++*(unsigned *)data;
+}
+
+static void no_more_calls_inside_than_permits(void **unused)
+{
+	struct bench bench;
+	sb_queue *queue = sb_queue_new(NULL);
+	sb_job *jobs[MANY];
+	unsigned done = 0;
+
+	(void)unused;
+	open_bench(&bench, clean,
+		"audit: {enabled: false}\nlimits: {max_in_flight: 1000}\n"
+		"engines: [{name: e, type: stubborn, self_test: off, concurrency: 3}]\n");
+	for (unsigned i = 0; i < MANY; i++)
+		jobs[i] = submit_text(&bench, "some bytes", queue, count_done, &done);
+	while (done < MANY) {
+		struct pollfd poller = {.fd = sb_queue_fd(queue), .events = POLLIN};
+		assert_int_equal(poll(&poller, 1, -1), 1);
+		assert_true(sb_dispatch(queue, 7) > 0);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		sb_job_free(jobs[i]);
+	assert_true(atomic_load(&script.most_inside) <= 3);
+	assert_int_equal(atomic_load(&script.attempts), MANY);
+	sb_queue_free(queue);
+	close_bench(&bench);
+}
+
+static void *scan_some(void *data)
+{
+	for (int i = 0; i < 100; i++) {
+		sb_report *report = scan_text(data, "some bytes");
+		expect("from many threads", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+		sb_report_free(report);
+	}
+	return NULL;
+}
+
+static void many_threads_share_a_manager(void **unused)
+{
+	struct bench bench;
+	pthread_t threads[8];
+
+	(void)unused;
+	open_bench(&bench, clean,
+		"audit: {enabled: false}\n"
+		"engines: [{name: a, type: obedient, self_test: off, concurrency: 2},"
+		"{name: b, type: stubborn, self_test: off, concurrency: 2}]\n");
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, scan_some, &bench), 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&script.attempts), 1600);
+	assert_true(atomic_load(&script.most_inside) <= 4);
+	close_bench(&bench);
+}
+
+/* --- Cancelling, shedding, ending ------------------------------------------------------------------------ */
+
+static void a_cancelled_job_ends_soon(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+	sb_job *job;
+
+	(void)unused;
+	open_bench(&bench, until_cancelled, one);
+	job = submit_text(&bench, "x", NULL, NULL, NULL);
+	while (sem_wait(&script.entered) != 0)
+		;
+	sb_job_cancel(job);
+	assert_true(sb_job_wait(job, -1));
+	assert_int_equal(sb_job_take(job, &report, NULL), 0);
+	expect("cancelled", report, SB_OUTCOME_ERROR, SB_KIND_CANCELLED);
+	assert_int_equal(sb_report_action(report), SB_ACTION_BLOCK);
+	sb_report_free(report);
+	assert_int_equal(sb_job_take(job, &report, NULL), -SB_KIND_INTERNAL);
+	sb_job_free(job);
+	close_bench(&bench);
+}
+
+static void too_many_are_shed(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+	sb_job *job;
+
+	(void)unused;
+	open_bench(&bench, until_go,
+		"audit: {enabled: false}\nlimits: {max_in_flight: 1}\n"
+		"engines: [{name: e, type: stubborn, self_test: off}]\n");
+	job = submit_text(&bench, "x", NULL, NULL, NULL);
+	while (sem_wait(&script.entered) != 0)
+		;
+	report = scan_text(&bench, "y");
+	expect("shed", report, SB_OUTCOME_ERROR, SB_KIND_OVERLOADED);
+	assert_int_equal(atomic_load(&script.attempts), 1);
+	sb_report_free(report);
+	sem_post(&script.go);
+	assert_true(sb_job_wait(job, -1));
+	sb_job_free(job);
+	close_bench(&bench);
+}
+
+static void a_closed_manager_takes_nothing(void **unused)
+{
+	struct bench bench;
+	sb_input *input = sb_input_memory("x", 1);
+	sb_report *report;
+
+	(void)unused;
+	open_bench(&bench, clean, one);
+	sb_manager_close(bench.manager);
+	assert_int_equal(sb_scan(&report, bench.manager, input, NULL, NULL), -SB_KIND_CANCELLED);
+	sb_input_free(input);
+	close_bench(&bench);
+}
+
+static void no_engine_is_an_error(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+	char text[128];
+
+	(void)unused;
+	snprintf(text, sizeof text, "%sengines: []\n", no_audit);
+	open_bench(&bench, clean, text);
+	report = scan_text(&bench, "x");
+	expect("no engine", report, SB_OUTCOME_ERROR, SB_KIND_NOT_CONFIGURED);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+/* --- Limits ------------------------------------------------------------------------------------------------ */
+
+static const struct {
+	size_t size;
+	sb_outcome outcome;
+} sizes[] = {{99, SB_OUTCOME_CLEAN}, {100, SB_OUTCOME_CLEAN}, {101, SB_OUTCOME_ERROR}};
+
+static void the_limits_hold(void **unused)
+{
+	static const char *const configs[] = {
+		"audit: {enabled: false}\n"
+		"engines: [{name: e, type: obedient, self_test: off, max_size: 100}]\n",
+		"audit: {enabled: false}\nlimits: {max_size: 100}\n"
+		"engines: [{name: e, type: obedient, self_test: off}]\n",
+	};
+
+	(void)unused;
+	for (size_t c = 0; c < 2; c++) {
+		for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+			char text[128] = {0};
+			struct bench bench;
+			sb_report *report;
+
+			memset(text, 'x', sizes[i].size);
+			open_bench(&bench, clean, configs[c]);
+			report = scan_text(&bench, text);
+			expect(configs[c], report, sizes[i].outcome,
+				sizes[i].outcome == SB_OUTCOME_CLEAN ? SB_KIND_NONE
+								     : SB_KIND_FILE_TOO_LARGE);
+			assert_int_equal(atomic_load(&script.attempts),
+				sizes[i].outcome == SB_OUTCOME_CLEAN);
+			sb_report_free(report);
+			close_bench(&bench);
+		}
+	}
+}
+
+/* --- Streams ------------------------------------------------------------------------------------------------- */
+
+static const char both[] =
+	"audit: {enabled: false}\nlimits: {max_size: 1MiB, timeout: 30s}\n"
+	"engines: [{name: s, type: streaming, self_test: off},"
+	"{name: e, type: obedient, self_test: off}]\n";
+
+static sb_job *submit_stream(struct bench *bench)
+{
+	sb_input *input = sb_input_stream();
+	sb_job *job = NULL;
+
+	assert_int_equal(
+		sb_submit(&job, bench->manager, input, NULL, NULL, NULL, NULL, NULL), 0);
+	sb_input_free(input);
+	return job;
+}
+
+static sb_report *take(sb_job *job)
+{
+	sb_report *report = NULL;
+
+	assert_true(sb_job_wait(job, -1));
+	assert_int_equal(sb_job_take(job, &report, NULL), 0);
+	sb_job_free(job);
+	return report;
+}
+
+static void a_stream_is_judged_as_it_arrives(void **unused)
+{
+	static char piece[100000];
+	struct bench bench;
+	sb_report *report;
+	sb_job *job;
+
+	(void)unused;
+	open_bench(&bench, clean, both);
+	job = submit_stream(&bench);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(sb_job_write(job, piece, sizeof piece, NULL), 0);
+	/* The one that streams sees it before the end; the other one waits. */
+	while (atomic_load(&script.streamed) < 10 * sizeof piece)
+		sched_yield();
+	assert_int_equal(atomic_load(&script.attempts), 0);
+	assert_int_equal(sb_job_finish(job, NULL), 0);
+	report = take(job);
+	expect("a stream", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	assert_int_equal(sb_report_size(report), 10 * sizeof piece);
+	assert_non_null(sb_report_blake3(report));
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+static void a_broken_stream_is_no_verdict(void **unused)
+{
+	static char piece[600000];
+	struct bench bench;
+	sb_report *report;
+	sb_job *job;
+
+	(void)unused;
+	open_bench(&bench, clean, both);
+	job = submit_stream(&bench); /* never finished */
+	assert_int_equal(sb_job_write(job, piece, 10, NULL), 0);
+	sb_job_cancel(job);
+	report = take(job);
+	expect("cancelled", report, SB_OUTCOME_ERROR, SB_KIND_CANCELLED);
+	sb_report_free(report);
+
+	job = submit_stream(&bench); /* too long */
+	assert_int_equal(sb_job_write(job, piece, sizeof piece, NULL), 0);
+	assert_int_equal(sb_job_write(job, piece, sizeof piece, NULL), -SB_KIND_FILE_TOO_LARGE);
+	report = take(job);
+	expect("too long", report, SB_OUTCOME_ERROR, SB_KIND_FILE_TOO_LARGE);
+	sb_report_free(report);
+
+	job = submit_stream(&bench); /* too slow */
+	report = turn_until_done(&bench, job, 500 * SB_MS);
+	expect("too slow", report, SB_OUTCOME_ERROR, SB_KIND_TIMEOUT);
+	sb_report_free(report);
+	sb_job_free(submit_stream(&bench)); /* forgotten */
+	close_bench(&bench);
+}
+
+/* --- The record comes first ------------------------------------------------------------------------------------ */
+
+static const char audited[] = "engines: [{name: e, type: obedient, self_test: off}]\n";
+
+static void a_verdict_has_its_record(void **unused)
+{
+	struct bench bench;
+	sb_audit_verdict verdict;
+	sb_report *report;
+	char path[128];
+
+	(void)unused;
+	open_bench(&bench, clean, audited);
+	report = scan_text(&bench, "x");
+	expect("audited", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	snprintf(path, sizeof path, "%s/audit.jsonl", bench.dir);
+	assert_int_equal(sb_audit_verify(path, true, &verdict, NULL), 0);
+	assert_true(verdict.ok);
+	assert_true(sb_report_audit_seq(report) > 0);
+	assert_int_equal(verdict.last_seq, sb_report_audit_seq(report));
+	sb_report_free(report);
+	report = take(submit_text(&bench, "y", NULL, NULL, NULL));
+	assert_int_equal(sb_audit_verify(path, true, &verdict, NULL), 0);
+	assert_int_equal(verdict.last_seq, sb_report_audit_seq(report));
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+static void a_long_scan_is_recorded_when_it_starts(void **unused)
+{
+	struct bench bench;
+	sb_audit_verdict before, verdict;
+	sb_report *report;
+	char path[128];
+	sb_job *job;
+
+	(void)unused;
+	open_bench(&bench, until_go, audited);
+	snprintf(path, sizeof path, "%s/audit.jsonl", bench.dir);
+	assert_int_equal(sb_audit_verify(path, false, &before, NULL), 0);
+	job = submit_text(&bench, "x", NULL, NULL, NULL);
+	while (sem_wait(&script.entered) != 0)
+		;
+	do { /* scan_started, while the engine still works */
+		sb_clock_fake_turn(bench.clock, 100 * SB_MS);
+		assert_int_equal(sb_audit_verify(path, false, &verdict, NULL), 0);
+		sched_yield();
+	} while (verdict.records == before.records);
+	assert_int_equal(verdict.records, before.records + 1);
+	sem_post(&script.go);
+	report = take(job);
+	assert_int_equal(sb_audit_verify(path, true, &verdict, NULL), 0);
+	assert_true(verdict.ok);
+	assert_int_equal(verdict.records, before.records + 3);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+static void no_verdict_without_its_record(void **unused)
+{
+	struct rlimit old, none = {.rlim_cur = 1};
+	struct bench bench;
+	sb_report *report;
+
+	(void)unused;
+	open_bench(&bench, infected, audited);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	none.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &none); /* every write to a file fails now */
+	report = scan_text(&bench, "x");
+	setrlimit(RLIMIT_FSIZE, &old);
+	expect("disk full", report, SB_OUTCOME_ERROR, SB_KIND_AUDIT_FAILED);
+	assert_int_equal(sb_report_action(report), SB_ACTION_BLOCK);
+	assert_int_equal(sb_report_threat_count(report), 0);
+	assert_int_equal(sb_report_engine_outcome(report, 0), SB_OUTCOME_ERROR);
+	sb_report_free(report);
+	report = scan_text(&bench, "y");
+	expect("disk free again", report, SB_OUTCOME_INFECTED, SB_KIND_NONE);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_become_verdicts),
+		cmocka_unit_test(a_report_is_complete_json),
+		cmocka_unit_test(a_refused_connection_is_tried_again),
+		cmocka_unit_test(attempts_are_counted),
+		cmocka_unit_test(the_retry_budget_is_bounded),
+		cmocka_unit_test(an_engine_that_overruns_is_given_up),
+		cmocka_unit_test(waiting_for_a_slot_has_an_end),
+		cmocka_unit_test(no_more_calls_inside_than_permits),
+		cmocka_unit_test(many_threads_share_a_manager),
+		cmocka_unit_test(a_cancelled_job_ends_soon),
+		cmocka_unit_test(too_many_are_shed),
+		cmocka_unit_test(a_closed_manager_takes_nothing),
+		cmocka_unit_test(no_engine_is_an_error),
+		cmocka_unit_test(the_limits_hold),
+		cmocka_unit_test(a_stream_is_judged_as_it_arrives),
+		cmocka_unit_test(a_broken_stream_is_no_verdict),
+		cmocka_unit_test(a_verdict_has_its_record),
+		cmocka_unit_test(a_long_scan_is_recorded_when_it_starts),
+		cmocka_unit_test(no_verdict_without_its_record),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
