@@ -181,15 +181,20 @@ static sb_job *make(sb_manager *manager, const sb_input *input, const sb_scan_op
 
 /* --- Answers coming in ----------------------------------------------------------------------- */
 
-/* With the lock held; true when it was the last one. */
-static bool settle(sb_job *job, size_t slot)
+/* With the lock held; true when nothing else is pending. */
+static bool one_less(sb_job *job)
 {
-	job->settled[slot] = true;
 	if (--job->pending > 0)
 		return false;
 	if (job->attended)
 		pthread_cond_signal(&job->changed);
 	return true;
+}
+
+static bool settle(sb_job *job, size_t slot)
+{
+	job->settled[slot] = true;
+	return one_less(job);
 }
 
 static void finish_unattended(sb_job *job);
@@ -198,6 +203,19 @@ static void answered(sb_job *job)
 {
 	if (!job->attended)
 		finish_unattended(job);
+}
+
+/* Whoever starts calls is pending itself until all are started: the first answers must not
+ * finish the job under its hands. */
+static void all_started(sb_job *job)
+{
+	bool last;
+
+	pthread_mutex_lock(&job->lock);
+	last = one_less(job);
+	pthread_mutex_unlock(&job->lock);
+	if (last)
+		answered(job);
 }
 
 void sb_job_deliver(sb_job *job, struct sb_call *call)
@@ -316,6 +334,7 @@ static void start_calls(sb_job *job)
 			start_call(job, i, false, true);
 	if (mine < count && job->calls[mine] == NULL)
 		start_call(job, mine, false, true);
+	all_started(job);
 }
 
 /* --- Reading the content ----------------------------------------------------------------------- */
@@ -387,16 +406,16 @@ static void watch_start(sb_job *job)
 /* With the content known, or known to be impossible. */
 static void ask(sb_job *job)
 {
-	size_t count = job->report->result_count;
+	bool there = job->content_error.kind == SB_KIND_NONE;
 
 	pthread_mutex_lock(&job->lock);
 	job->status = SB_JOB_RUNNING;
-	job->pending = job->content_error.kind == SB_KIND_NONE ? count : 0;
+	job->pending = there ? job->report->result_count + 1 : 0;
 	pthread_mutex_unlock(&job->lock);
-	if (job->pending == 0)
-		answered(job);
-	else
+	if (there)
 		start_calls(job);
+	else
+		answered(job);
 }
 
 /* --- Attended ------------------------------------------------------------------------------------ */
@@ -569,7 +588,7 @@ static void begin_stream(sb_job *job)
 	pthread_mutex_lock(&job->lock);
 	job->status = SB_JOB_RUNNING;
 	job->streaming = true;
-	job->pending = count;
+	job->pending = count + 1;
 	pthread_mutex_unlock(&job->lock);
 	if (job->deadline != SB_NEVER) {
 		sb_job_ref(job);
@@ -579,6 +598,7 @@ static void begin_stream(sb_job *job)
 	for (size_t i = 0; i < count; i++)
 		if (wants_stream(job->engines[i]))
 			start_call(job, i, true, false);
+	all_started(job);
 }
 
 int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error)
@@ -626,6 +646,7 @@ int sb_job_finish(sb_job *job, sb_error *error)
 	pthread_mutex_lock(&job->lock);
 	open = job->streaming; /* a cancel may have come between */
 	job->streaming = false;
+	job->pending += open;
 	pthread_mutex_unlock(&job->lock);
 	if (open)
 		start_calls(job);
