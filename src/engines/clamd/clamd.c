@@ -103,15 +103,15 @@ static bool reusable(const sb_clamd_request *request, const sb_clamd_verdict *ve
 }
 
 /* Connecting has a limit of its own inside the call's deadline. */
-static sb_clamd_link *connect_link(const clamd *c, const sb_clamd_peer *peer, bool session,
-	const sb_clamd_wait *wait, sb_error *error)
+static int connect_link(const clamd *c, const sb_clamd_peer *peer, bool session,
+	const sb_clamd_wait *wait, sb_clamd_link **out, sb_error *error)
 {
 	sb_clamd_wait connecting = *wait;
 	uint64_t limit = sb_clamd_deadline(c->connect_timeout_ms);
 
 	if (limit < connecting.deadline)
 		connecting.deadline = limit;
-	return sb_clamd_link_open(peer, session, &connecting, error);
+	return sb_clamd_link_open(out, peer, session, &connecting, error);
 }
 
 /* 0 when a reply was judged. @p unreachable: no connection came about. */
@@ -123,11 +123,10 @@ static int ask_peer(const clamd *c, sb_clamd_peer *peer, sb_clamd_request *reque
 	int status;
 
 	for (;;) {
-		if (link == NULL)
-			link = connect_link(c, peer, session, wait, error);
-		*unreachable = link == NULL;
-		if (link == NULL)
-			return -(int)sb_error_kind(error);
+		status = link == NULL ? connect_link(c, peer, session, wait, &link, error) : 0;
+		*unreachable = status != 0;
+		if (status != 0)
+			return status;
 		status = sb_clamd_ask(link, peer->address.text, request, wait, reply, error);
 		if (status == 0 && !request->stale)
 			break;
@@ -180,7 +179,7 @@ static int prepare(const clamd *c, const sb_clamd_peer *peer, sb_call *call,
 	request->command = SB_CLAMD_FILDES;
 	request->fd = sb_call_fd(call, error);
 	if (request->fd < 0)
-		return -(int)sb_error_kind(error);
+		return error != NULL ? -(int)sb_error_kind(error) : -(int)SB_KIND_IO;
 	return check_descriptor(request->fd, call, error);
 }
 

@@ -93,9 +93,9 @@ int sb_clamd_peer_open(sb_clamd_peer *peer, const char *text, sb_error *error);
 void sb_clamd_peer_close(sb_clamd_peer *peer);
 /* An idle session that still looks alive, or NULL. */
 sb_clamd_link *sb_clamd_pool_take(sb_clamd_peer *peer);
-/* A fresh link; NULL and -kind in @p error. */
-sb_clamd_link *sb_clamd_link_open(
-	const sb_clamd_peer *peer, bool session, const sb_clamd_wait *wait, sb_error *error);
+/* A fresh link; 0 or -kind. */
+int sb_clamd_link_open(sb_clamd_link **out, const sb_clamd_peer *peer, bool session,
+	const sb_clamd_wait *wait, sb_error *error);
 /* Keep for later. */
 void sb_clamd_pool_give(sb_clamd_peer *peer, sb_clamd_link *link);
 void sb_clamd_link_close(sb_clamd_link *link);

@@ -26,6 +26,7 @@ int sb_clamd_peer_open(sb_clamd_peer *peer, const char *text, sb_error *error)
 
 	if (status != 0)
 		return status;
+	peer->idle = NULL;
 	atomic_init(&peer->no_descriptors, false);
 	pthread_mutex_init(&peer->lock, NULL);
 	return 0;
@@ -48,22 +49,23 @@ void sb_clamd_peer_close(sb_clamd_peer *peer)
 	pthread_mutex_destroy(&peer->lock);
 }
 
-sb_clamd_link *sb_clamd_link_open(
-	const sb_clamd_peer *peer, bool session, const sb_clamd_wait *wait, sb_error *error)
+int sb_clamd_link_open(sb_clamd_link **out, const sb_clamd_peer *peer, bool session,
+	const sb_clamd_wait *wait, sb_error *error)
 {
 	sb_clamd_link *link = calloc(1, sizeof *link);
+	int fd;
 
-	if (link == NULL) {
-		sb_error_no_memory(error);
-		return NULL;
+	if (link == NULL)
+		return sb_error_no_memory(error);
+	fd = sb_clamd_connect(&peer->address, wait, error);
+	if (fd < 0) {
+		free(link);
+		return fd;
 	}
 	link->session = session;
-	link->fd = sb_clamd_connect(&peer->address, wait, error);
-	if (link->fd < 0) {
-		free(link);
-		return NULL;
-	}
-	return link;
+	link->fd = fd;
+	*out = link;
+	return 0;
 }
 
 void sb_clamd_link_close(sb_clamd_link *link)

@@ -29,17 +29,19 @@ typedef struct exchange {
 	sb_clamd_reply *reply;
 	bool ended; /* clamd will send no more */
 	bool heard; /* a byte of the reply has come */
+	bool early; /* and it came, or the link ended, before everything was sent */
 } exchange;
 
 /* --- Listening ---------------------------------------------------------------------------- */
 
-/* Enough to judge: the whole reply and, outside a session, nothing behind it. */
+/* Enough to judge: the whole reply and, outside a session, nothing behind it. An early reply is
+ * odd enough without waiting for the end. */
 static bool answered(const exchange *x)
 {
 	const sb_clamd_reply *reply = x->reply;
 
 	return x->ended || reply->too_long || reply->extra > 0 ||
-	       (reply->whole && x->link->session);
+	       (reply->whole && (x->link->session || x->early));
 }
 
 /* Take what is there. False when nothing is. */
@@ -252,6 +254,7 @@ int sb_clamd_ask(sb_clamd_link *link, const char *where, sb_clamd_request *reque
 	if (status < 0)
 		return status;
 	request->complete = status == 1;
+	x.early = !request->complete;
 	status = listen_to_end(&x, error);
 	if (status != 0)
 		return status;
