@@ -129,7 +129,8 @@ def connections():
     yield Variant("refused", "the socket does not exist", LOST, address="missing",
                   transports=("instream-unix", "fildes-unix"))
     yield Variant("blackholed SYN", "the handshake never completes",
-                  error("timeout", "connection_failed", why="never connected"),
+                  error("timeout", "connection_failed", "engine_unavailable",
+                        why="never connected; a Unix socket's full queue is told as such"),
                   address="silent", slow=True)
     yield Variant("accept then close", "at once", LOST, _on(accepted=lambda peer: peer.close()))
     yield Variant("accept then close", "with a reset", LOST,
@@ -482,9 +483,10 @@ def retried():
         expected = variant.expected
         if expected.kinds == {"connection_failed"}:
             expected = Expected(True, frozenset(), why="a lost connection is tried again")
-        elif expected.kinds & {"connection_failed", "engine_unavailable"}:
+        elif expected.kinds & {"connection_failed", "engine_unavailable"} or (
+                "timeout" in expected.kinds and not variant.slow):
             expected = Expected(True, expected.kinds, expected.infected,
-                                "tried again if the connection was seen to be lost")
+                                "tried again if there was time, or the connection was lost")
         yield Variant(variant.fault, variant.detail, expected, variant.script, variant.address,
                       variant.transports, variant.contents, variant.size, 0, variant.slow,
                       variant.sample, first_scan)

@@ -41,8 +41,7 @@ def judged_together(client, cells):
     crowd = matrix.Crowd(cells)
     with matrix.Workplace() as work, Server() as server, tempfile.TemporaryFile() as file:
         crowd._prepare(work, server)
-        addresses = {engine["name"]: engine["address"][0] for engine in crowd.engines
-                     if "address" in engine}
+        addresses = {engine["name"]: engine["address"][0] for engine in crowd.engines}
 
         def scan(cell):
             data = matrix.content(cell.file)
