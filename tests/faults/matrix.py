@@ -316,15 +316,21 @@ def _words(cell):
 
 
 # --- growth: many scans in one process leave nothing behind -------------------------------
-def growth(full):
-    """After the first scans with each fault, more of them need no further descriptor and
-    no further thread."""
+def growth_cells(full):
+    """Every variant that doesn't take its time, once, over changing transports."""
     chosen = [variant for variant in catalogue.variants()
               if variant.sample and not variant.slow and variant.size != "huge"
               and not variant.warm and variant.address != "silent"]
-    picked = chosen if full else chosen[::4]
     group = [Cell(number, variant, variant.transports[number % len(variant.transports)],
-                  variant.contents[0], "required", 1) for number, variant in enumerate(picked)]
+                  variant.contents[0], "required", 1)
+             for number, variant in enumerate(chosen if full else chosen[::4])]
+    limit = CROWD["small"]
+    return [group[start:start + limit] for start in range(0, len(group), limit)]
+
+
+def run_growth(group):
+    """After the first scans with each fault, more of them need no further descriptor and
+    no further thread."""
     crowd = Crowd(group)
     with Workplace() as work, Server() as server:
         crowd._prepare(work, server)
@@ -345,7 +351,7 @@ def growth(full):
         except (AssertionError, OSError) as error:
             driver.kill()
             crowd._complain(None, f"{error}\n{driver.errors()}")
-    return len(group), crowd.complaints
+    return crowd.complaints
 
 
 # --- all of it ----------------------------------------------------------------------------
@@ -375,16 +381,18 @@ def main():
     with ThreadPoolExecutor(options.jobs) as pool:
         complaints = [entry for result in pool.map(run_crowd, crowds(wanted))
                       for entry in result]
-    grown, more = (0, []) if options.only else growth(options.full)
+    grown = [] if options.only else growth_cells(options.full)
+    for group in grown:
+        complaints += run_growth(group)
     failed = {}
-    for cell, text, _ in complaints + more:
+    for cell, text, _ in complaints:
         failed.setdefault(str(cell or "the process"), []).append(text)
     for cell in wanted if options.verbose else ():
         if str(cell) not in failed:
             print(f"ok {cell}")
     for name, texts in failed.items():
         print(f"FAILED {name}: {'; '.join(dict.fromkeys(texts))}")
-    print(f"{len(wanted) + grown} cells, {len(failed)} failed, "
+    print(f"{len(wanted) + sum(map(len, grown))} cells, {len(failed)} failed, "
           f"{time.monotonic() - begun:.0f} s")
     return 1 if failed or not wanted else 0
 
