@@ -19,8 +19,8 @@
 
 /* --- Nodes ------------------------------------------------------------------------------- */
 
-static int place_error(sb_error *error, const sb_origin *origin, int line, int column,
-	const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static int place_error(sb_error *error,
+	const sb_origin *origin, int line, int column, const char *format, va_list args)
 {
 	char message[700];
 

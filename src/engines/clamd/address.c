@@ -198,7 +198,7 @@ static int resolve(const sb_clamd_address *address, const sb_clamd_wait *wait,
 	struct addrinfo **out, sb_error *error)
 {
 	struct addrinfo numeric = hints;
-	lookup *l;
+	lookup *l = NULL;
 	int status;
 
 	numeric.ai_flags |= AI_NUMERICHOST;
