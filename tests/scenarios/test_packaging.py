@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""What is installed can be used, the examples do what they say, and so does the README."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from support import harness
+from support.harness import BUILD, CLEAN, INFECTED, ROOT, SCANBRIDGE, clamav, mock
+
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-std=c11"]
+
+
+class Installed(harness.ClamdCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stage = BUILD / "stage"
+        shutil.rmtree(cls.stage, ignore_errors=True)
+        subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir",
+                        cls.stage], check=True, capture_output=True)
+        cls.packages = next(cls.stage.rglob("scanbridge.pc")).parent
+        cls.libraries = next(cls.stage.rglob("libscanbridge.so")).parent
+
+    def environment(self):
+        return super().environment() | {
+            "PKG_CONFIG_SYSROOT_DIR": str(self.stage), "PKG_CONFIG_PATH": str(self.packages),
+            "LD_LIBRARY_PATH": str(self.libraries), "PATH": os.environ["PATH"]}
+
+    def command(self, *words, status=0, **options):
+        done = subprocess.run(list(map(str, words)), cwd=self.folder, env=self.environment(),
+                              capture_output=True, text=True, timeout=harness.PATIENCE, **options)
+        self.assertEqual(done.returncode, status, f"{words}\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def compile(self, source, *flags):
+        wanted = self.command("pkg-config", "--cflags", "--libs", "scanbridge").split()
+        self.command("cc", *flags, source, *wanted, "-o", "program")
+        return self.folder / "program"
+
+    def test_what_is_installed(self):
+        files = {str(path.relative_to(self.stage)) for path in self.stage.rglob("*")}
+        for wanted in ("bin/scanbridge", "include/scanbridge/scanbridge.h",
+                       "include/scanbridge/sys/engine.h", "libscanbridge.so",
+                       "libscanbridge.so.0", "libscanbridge.a", "pkgconfig/scanbridge.pc"):
+            self.assertTrue(any(name.endswith(wanted) for name in files), wanted)
+        self.assertFalse([name for name in files if "test" in name or "fuzz" in name], files)
+
+    def test_version_is_the_same_everywhere(self):
+        version = self.command("pkg-config", "--modversion", "scanbridge").strip()
+        self.assertIn(f"scanbridge {version}\n", self.run_program("--version").text)
+        header = (ROOT / "include/scanbridge/types.h").read_text()
+        self.assertIn(f'SB_VERSION_STRING "{version}"', header)
+
+    def test_basic_scan(self):
+        program = self.compile(ROOT / "examples/basic_scan.c", *STRICT)
+        self.write("letter.txt", CLEAN)
+        self.write("eicar.com", INFECTED)
+        out = self.command(program, self.config, "letter.txt", "eicar.com", status=1)
+        self.assertIn("letter.txt: clean -> allow\n", out)
+        self.assertIn("eicar.com: infected -> quarantine\n    Eicar-Test-Signature", out)
+
+    def test_event_loop(self):
+        program = self.compile(ROOT / "examples/event_loop.c", "-D_GNU_SOURCE", *STRICT)
+        names = [str(self.write(f"in/{number}", b"%d" % number)) for number in range(200)]
+        names.append(str(self.write("in/eicar.com", INFECTED)))
+        out = self.command(program, self.config, status=1, input="\n".join(names) + "\n")
+        reports = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(sorted(r["file"]["path"] for r in reports), sorted(names))
+        bad = [r["file"]["name"] for r in reports if r["outcome"] != "clean"]
+        self.assertEqual(bad, ["eicar.com"])
+
+    def test_custom_engine(self):
+        program = self.compile(ROOT / "examples/custom_engine.c", "-D_GNU_SOURCE", *STRICT)
+        self.write("good", b"a friendly letter\n")
+        # Across the border between two pieces that are read.
+        self.write("bad", b"x" * 65533 + b"secret" + b"y" * 70000)
+        self.assertIn("good: ", self.command(program, "secret", "good"))
+        out = self.command(program, "secret", "good", "bad", status=1)
+        self.assertRegex(out, r"bad: .*infected.*mine")
+
+    def test_the_static_library_is_enough(self):
+        wanted = self.command("pkg-config", "--cflags", "--libs", "--static",
+                              "scanbridge").split()
+        self.command("cc", ROOT / "examples/basic_scan.c", "-static-libgcc",
+                     *[word.replace("-lscanbridge", "-l:libscanbridge.a") for word in wanted],
+                     "-o", "program")
+        self.write("letter.txt", CLEAN)
+        self.assertIn("clean", self.command("./program", self.config, "letter.txt"))
+
+    # --- the README ------------------------------------------------------------------------
+    def blocks(self, language):
+        text = (ROOT / "README.md").read_text()
+        found = re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+        self.assertTrue(found, f"the README has no {language}")
+        return found
+
+    def test_readme_program(self):
+        (source,) = self.blocks("c")
+        self.assertLess(len(source.splitlines()), 30)
+        self.write("program.c", source.encode())
+        program = self.compile("program.c")
+        self.write("upload.bin", CLEAN)
+        self.write("eicar.com", INFECTED)
+        report = json.loads(self.command(program, self.config, "upload.bin"))
+        self.assert_outcome(report, "clean")
+        self.command(program, self.config, "eicar.com", status=1)
+
+    def test_readme_commands(self):
+        self.write("mail/one.eml", CLEAN)
+        self.write("upload.bin", CLEAN)
+        for block in self.blocks("sh"):
+            script = f'set -e -x\nscanbridge() {{ "{SCANBRIDGE}" "$@"; }}\n' + block
+            done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True,
+                                  text=True, timeout=harness.PATIENCE, stdin=subprocess.DEVNULL,
+                                  env=self.environment() | {"SCANBRIDGE_CONFIG":
+                                                            str(self.config)})
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_readme_configuration(self):
+        self.write("bad-hashes.txt", b"0" * 64 + b"\n")
+        for block in self.blocks("yaml"):
+            self.config.write_text(block)
+            result = self.run_program("config", "check")
+            self.assertEqual(result.status, 0, str(result))
+
+    def test_readme_links(self):
+        for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md",
+                         *(ROOT / "docs").glob("*.md")]:
+            for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+                self.assertTrue((document.parent / target).exists(), f"{document.name}: {target}")
+
+    def test_audit_documents_program(self):
+        text = (ROOT / "docs/audit-log.md").read_text()
+        (source,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+        self.write("letter.txt", CLEAN)
+        self.scan("letter.txt", status=0)
+        log = self.data / "audit.jsonl"
+        self.write("check.py", source.encode())
+        self.command("python3", "check.py", log)
+        log.write_bytes(log.read_bytes().replace(b'"source":"cli"', b'"source":"cIi"', 1))
+        self.command("python3", "check.py", log, status=1)
+
+
+class WithoutClamd(harness.Case):
+    def test_two_engines_of_one_type(self):
+        self.write("a")
+        self.configure(mock("one"), mock("two"))
+        engines = self.scan("a", status=0).report["engines"]
+        self.assertEqual([engine["engine"] for engine in engines], ["one", "two"])
+
+    def test_one_of_them(self):
+        self.write("a")
+        self.configure(mock("one"), clamav(f"unix:{self.folder}/nobody.sock"))
+        self.assert_outcome(self.scan("--engine", "one", "a", status=0).report, "clean")
+
+
+if __name__ == "__main__":
+    unittest.main()
