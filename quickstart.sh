@@ -84,7 +84,6 @@ heading "Verdicts"
 status=0
 run scan --json "${paths[@]}" >"$work/reports.ndjson" 2>"$work/summary" || status=$?
 python3 tools/verdicts.py "${expect[@]}" "$work/reports.ndjson"
-echo
 cat "$work/summary"
 
 heading "Audit log"
