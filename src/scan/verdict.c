@@ -3,9 +3,11 @@
  * that touches the job: all calls are settled. */
 #include "scan/verdict.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "scan/manager_body.h"
 #include "util/text.h"
@@ -73,14 +75,36 @@ static bool can_repeat(const sb_job *job)
 		!somebody_found_it(job->report);
 }
 
+/*
+ * The private copy stood still, but does the path still lead to what was copied? A verdict on a
+ * path is read as one about the file that is there. A path that leads nowhere misleads nobody.
+ */
+static bool leads_elsewhere(const sb_job *job)
+{
+	struct stat then, now;
+
+	if ((job->type != SB_INPUT_PATH && job->type != SB_INPUT_AT) ||
+		!sb_content_stat(job->content, &then) ||
+		fstatat(job->fd, job->name_at, &now, job->follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	return then.st_dev != now.st_dev || then.st_ino != now.st_ino ||
+		then.st_size != now.st_size || then.st_mtim.tv_sec != now.st_mtim.tv_sec ||
+		then.st_mtim.tv_nsec != now.st_mtim.tv_nsec;
+}
+
+static sb_content_state state_of(const sb_job *job)
+{
+	if (job->content == NULL || job->content_error.kind != SB_KIND_NONE)
+		return SB_CONTENT_STATE_UNPINNED;
+	return leads_elsewhere(job) ? SB_CONTENT_STATE_CHANGED : sb_content_check(job->content);
+}
+
 bool sb_verdict_again(sb_job *job)
 {
 	sb_report *report = job->report;
 	bool changed;
 
-	job->content_state = job->content != NULL && job->content_error.kind == SB_KIND_NONE
-				? sb_content_check(job->content)
-				: SB_CONTENT_STATE_UNPINNED;
+	job->content_state = state_of(job);
 	changed = job->content_state == SB_CONTENT_STATE_CHANGED ||
 		job->content_error.kind == SB_KIND_CHANGED;
 	if (!changed || !can_repeat(job))
