@@ -52,6 +52,16 @@ SB_API void sb_input_free(sb_input *input);
 
 typedef struct sb_scan_options sb_scan_options;
 
+/** Ends blocking scans from another thread. Threads: may be shared, by any number of scans. */
+typedef struct sb_cancel sb_cancel;
+/** NULL when there is no memory. */
+SB_API sb_cancel *sb_cancel_new(void);
+/** After the last scan that was given it has returned; NULL is fine. */
+SB_API void sb_cancel_free(sb_cancel *cancel);
+/** Every sb_scan() that was given it, now or later, ends soon with its report: outcome error,
+ * kind `cancelled`, unless a verdict was already there. For good. */
+SB_API void sb_cancel_all(sb_cancel *cancel);
+
 SB_API sb_scan_options *sb_scan_options_new(void);
 SB_API void sb_scan_options_free(sb_scan_options *options);
 /** For everything together, queueing and retries included. The smaller of this and
@@ -61,6 +71,8 @@ SB_API void sb_scan_options_set_timeout_ms(sb_scan_options *options, uint64_t ms
 SB_API void sb_scan_options_set_max_size(sb_scan_options *options, uint64_t bytes);
 /** Copied. */
 SB_API int sb_scan_options_set_context(sb_scan_options *options, const sb_context *context);
+/** Let sb_cancel_all() on @p cancel end the scan; it must live as long. NULL: nothing can. */
+SB_API void sb_scan_options_set_cancel(sb_scan_options *options, sb_cancel *cancel);
 /** Ask only the engines added so; none added: all. Unknown names fail the scan. */
 SB_API int sb_scan_options_add_engine(sb_scan_options *options, const char *name);
 

@@ -111,7 +111,8 @@ static int fill_context(sb_context *context, const sb_scan_settings *settings)
 	return add_metadata(context, &settings->metadata);
 }
 
-static int fill_options(sb_scan_options *options, const sb_scan_settings *settings)
+static int fill_options(
+	sb_scan_options *options, sb_cancel *cancel, const sb_scan_settings *settings)
 {
 	sb_context *context = sb_context_new();
 	int status = context != NULL ? fill_context(context, settings) : -1;
@@ -119,6 +120,7 @@ static int fill_options(sb_scan_options *options, const sb_scan_settings *settin
 	if (status == 0 && sb_scan_options_set_context(options, context) < 0)
 		status = refuse("context", "out of memory");
 	sb_context_free(context);
+	sb_scan_options_set_cancel(options, cancel);
 	sb_scan_options_set_max_size(options, settings->max_size);
 	sb_scan_options_set_timeout_ms(options, settings->timeout_ms);
 	for (size_t i = 0; status == 0 && i < settings->engines.count; i++)
@@ -242,13 +244,15 @@ static sb_output_options output_options(const sb_scan_settings *settings)
 }
 
 static int run(const sb_scan_settings *settings, sb_manager *manager,
-	const sb_scan_options *options, char *const *paths, size_t path_count)
+	const sb_scan_options *options, sb_cancel *cancel, char *const *paths,
+	size_t path_count)
 {
 	const sb_conf *conf = sb_manager_conf(manager);
 	const sb_output_options look = output_options(settings);
 	sb_output *output = sb_output_new(&look);
 	const sb_scan_run plan = {.manager = manager,
 		.options = options,
+		.cancel = cancel,
 		.output = output,
 		.jobs = jobs_for(conf, settings),
 		.budget = budget_for(conf),
@@ -314,6 +318,7 @@ int sb_cmd_scan(const sb_globals *globals, const void *data, char **words, size_
 {
 	const sb_scan_settings *settings = data;
 	sb_scan_options *options = NULL;
+	sb_cancel *cancel = NULL;
 	sb_manager *manager = NULL;
 	sb_config *config;
 	int status = SB_EXIT_FAILED;
@@ -325,13 +330,17 @@ int sb_cmd_scan(const sb_globals *globals, const void *data, char **words, size_
 		return SB_EXIT_FAILED;
 	raise_descriptor_limit();
 	options = sb_scan_options_new();
-	if (options != NULL && fill_options(options, settings) == 0 &&
+	cancel = sb_cancel_new();
+	if (options == NULL || cancel == NULL)
+		(void)refuse("scan", "out of memory");
+	else if (fill_options(options, cancel, settings) == 0 &&
 		(settings->policy == NULL || set_policy(config, settings->policy) == 0))
 		manager = sb_cli_open(config);
 	if (manager != NULL && check_engines(sb_manager_conf(manager), &settings->engines) == 0)
-		status = run(settings, manager, options, words, count);
+		status = run(settings, manager, options, cancel, words, count);
 	sb_manager_free(manager);
 	sb_scan_options_free(options);
+	sb_cancel_free(cancel);
 	sb_config_free(config);
 	return status;
 }

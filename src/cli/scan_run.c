@@ -35,8 +35,6 @@ enum {
 struct worker {
 	struct run *run;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	sb_job *job; /* under lock: what can be cancelled now */
 };
 
 struct run {
@@ -57,13 +55,7 @@ static void stop(struct run *run)
 {
 	atomic_store(&run->stopped, true);
 	sb_feed_stop(run->feed);
-	for (unsigned i = 0; i < run->worker_count; i++) {
-		struct worker *worker = &run->workers[i];
-		pthread_mutex_lock(&worker->lock);
-		if (worker->job != NULL)
-			sb_job_cancel(worker->job);
-		pthread_mutex_unlock(&worker->lock);
-	}
+	sb_cancel_all(run->plan->cancel);
 }
 
 static void leave(struct run *run)
@@ -94,31 +86,12 @@ static sb_input *make_input(const struct run *run, const sb_walk_item *item, con
 	return input;
 }
 
-/* The job is visible to stop() from the moment it runs, and a stop that came before is seen. */
-static void hold(struct worker *worker, sb_job *job)
-{
-	pthread_mutex_lock(&worker->lock);
-	worker->job = job;
-	if (job != NULL && atomic_load(&worker->run->stopped))
-		sb_job_cancel(job);
-	pthread_mutex_unlock(&worker->lock);
-}
-
 static int scan_input(struct worker *worker, sb_input *input, const sb_buf *path, sb_error *error)
 {
 	const sb_scan_run *plan = worker->run->plan;
 	sb_report *report;
-	sb_job *job;
-	int status;
+	int status = sb_scan(&report, plan->manager, input, plan->options, error);
 
-	status = sb_submit(&job, plan->manager, input, plan->options, NULL, NULL, NULL, error);
-	if (status < 0)
-		return status;
-	hold(worker, job);
-	(void)sb_job_wait(job, -1); /* without an end, so it is done */
-	hold(worker, NULL);
-	status = sb_job_take(job, &report, error);
-	sb_job_free(job);
 	if (status < 0)
 		return status;
 	if (!sb_output_report(plan->output, path->data, path->length, report))
@@ -315,7 +288,6 @@ static int start_threads(struct run *run)
 	for (unsigned i = 0; i < wanted; i++) {
 		struct worker *worker = &run->workers[i];
 		worker->run = run;
-		pthread_mutex_init(&worker->lock, NULL);
 	}
 	while (run->worker_count < wanted && status == 0) {
 		struct worker *worker = &run->workers[run->worker_count];
@@ -342,8 +314,6 @@ static void join_threads(struct run *run, bool walker)
 
 static void done(struct run *run)
 {
-	for (unsigned i = 0; i < run->worker_count; i++)
-		pthread_mutex_destroy(&run->workers[i].lock);
 	sb_close(&run->signal_fd);
 	sb_close(&run->done_fd);
 	sb_feed_free(run->feed);

@@ -13,7 +13,8 @@
 
 typedef struct sb_scan_run {
 	sb_manager *manager;
-	const sb_scan_options *options;
+	const sb_scan_options *options; /* with `cancel` set in them */
+	sb_cancel *cancel;
 	sb_output *output;
 	unsigned jobs;
 	uint64_t budget; /* bytes in work at once */

@@ -127,6 +127,11 @@ void sb_scan_options_set_max_size(sb_scan_options *options, uint64_t bytes)
 	options->max_size = bytes;
 }
 
+void sb_scan_options_set_cancel(sb_scan_options *options, sb_cancel *cancel)
+{
+	options->cancel = cancel;
+}
+
 int sb_scan_options_set_context(sb_scan_options *options, const sb_context *context)
 {
 	sb_context *copy = sb_context_new();

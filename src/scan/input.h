@@ -28,6 +28,7 @@ struct sb_input {
 struct sb_scan_options {
 	uint64_t timeout_ms, max_size;
 	struct sb_context *context; /* a copy, or NULL */
+	struct sb_cancel *cancel;   /* the caller's, or NULL */
 	char **engines;
 	size_t engine_count;
 };

@@ -446,6 +446,7 @@ int sb_scan(sb_report **out, sb_manager *manager, sb_input *input,
 	const sb_scan_options *options, sb_error *error)
 {
 	sb_error own;
+	sb_cancel *cancel = options != NULL ? options->cancel : NULL;
 	sb_job *job = make(manager, input, options, &own);
 
 	if (job == NULL) {
@@ -453,12 +454,14 @@ int sb_scan(sb_report **out, sb_manager *manager, sb_input *input,
 		return -(int)own.kind;
 	}
 	job->attended = true;
+	sb_cancel_attach(cancel, job);
 	watch_start(job);
 	do {
 		read_content(job);
 		ask(job);
 		attend(job);
 	} while (sb_verdict_again(job));
+	sb_cancel_detach(cancel, job);
 	sb_verdict_reach(job);
 	sb_verdict_write(job);
 	*out = sb_report_ref(job->report);

@@ -62,6 +62,8 @@ struct sb_job {
 	sb_start start;
 	sb_job_status status;
 
+	struct sb_job *earlier, *later; /* in the list of a sb_cancel, under its lock */
+
 	sb_timer start_timer, stream_timer;
 	sb_task task, start_task;
 
@@ -83,6 +85,10 @@ bool sb_job_offer(sb_job *job, struct sb_call *call);
 
 /* The release thread's work: write the records, announce the ends. */
 void sb_job_release_batch(void *manager, sb_task *first);
+
+/* cancel.c: let the token end the job; NULL is fine. Detached before the job ends. */
+void sb_cancel_attach(sb_cancel *cancel, sb_job *job);
+void sb_cancel_detach(sb_cancel *cancel, sb_job *job);
 
 /* queue.c: announce the end of a job; takes a reference of its own. */
 void sb_queue_put(sb_queue *queue, sb_job *job);

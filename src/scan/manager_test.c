@@ -585,6 +585,48 @@ static void a_cancelled_job_ends_soon(void **unused)
 	close_bench(&bench);
 }
 
+struct blocked {
+	struct bench *bench;
+	sb_scan_options *options;
+	sb_report *report;
+};
+
+static void *scan_blocked(void *data)
+{
+	struct blocked *blocked = data;
+	sb_input *input = sb_input_memory("x", 1);
+
+	sb_scan(&blocked->report, blocked->bench->manager, input, blocked->options, NULL);
+	sb_input_free(input);
+	return NULL;
+}
+
+static void a_token_ends_blocking_scans(void **unused)
+{
+	struct bench bench;
+	struct blocked blocked = {.bench = &bench, .options = sb_scan_options_new()};
+	sb_cancel *cancel = sb_cancel_new();
+	pthread_t thread;
+
+	(void)unused;
+	open_bench(&bench, until_cancelled, one);
+	sb_scan_options_set_cancel(blocked.options, cancel);
+	assert_int_equal(pthread_create(&thread, NULL, scan_blocked, &blocked), 0);
+	while (sem_wait(&script.entered) != 0)
+		;
+	sb_cancel_all(cancel);
+	pthread_join(thread, NULL);
+	expect("told while it ran", blocked.report, SB_OUTCOME_ERROR, SB_KIND_CANCELLED);
+	sb_report_free(blocked.report);
+	scan_blocked(&blocked);
+	expect("told before it began", blocked.report, SB_OUTCOME_ERROR, SB_KIND_CANCELLED);
+	assert_int_equal(atomic_load(&script.attempts), 1);
+	sb_report_free(blocked.report);
+	sb_scan_options_free(blocked.options);
+	sb_cancel_free(cancel);
+	close_bench(&bench);
+}
+
 static void too_many_are_shed(void **unused)
 {
 	struct bench bench;
@@ -854,6 +896,7 @@ int main(void)
 		cmocka_unit_test(no_more_calls_inside_than_permits),
 		cmocka_unit_test(many_threads_share_a_manager),
 		cmocka_unit_test(a_cancelled_job_ends_soon),
+		cmocka_unit_test(a_token_ends_blocking_scans),
 		cmocka_unit_test(too_many_are_shed),
 		cmocka_unit_test(a_closed_manager_takes_nothing),
 		cmocka_unit_test(no_engine_is_an_error),
