@@ -79,6 +79,7 @@ class Build:
     name: str
     options: list
     compiler: str = "gcc"
+    tried: bool = False
 
     @property
     def folder(self):
@@ -92,9 +93,15 @@ class Build:
             log.run("meson", "setup", self.folder, "--prefix=/usr/local", *self.options, env=env)
 
     def build(self, log, *targets):
+        self.tried = True
         self.setup(log)
         log.run("ninja", "--quiet", "-C", self.folder, "-j", JOBS, *targets)
         return Count(passed=1)
+
+    def ensure(self, log):
+        """For steps that are run without the build step before them."""
+        if not self.tried:
+            self.build(log)
 
 
 SANITIZED = ["-Doptimization=1", "-Ddebug=true", "-Db_lundef=false",
@@ -125,6 +132,7 @@ def count_of_program(test):
 
 def unit_tests(build, suites):
     def step(log):
+        build.ensure(log)
         arguments = [word for suite in suites for word in ("--suite", suite)]
         log.run("meson", "test", "-C", build.folder, "--no-rebuild", "--timeout-multiplier", "3",
                 "--print-errorlogs", "--num-processes", JOBS, *arguments, check=False)
@@ -159,6 +167,7 @@ def run_file(path, build):
 
 def scenarios(folder, build, workers=2):
     def step(log):
+        build.ensure(log)
         files = sorted((ROOT / "tests" / folder).glob("test_*.py"))
         if not files:
             raise Failed(f"tests/{folder} holds no tests")
@@ -182,6 +191,7 @@ def scenarios(folder, build, workers=2):
 # --- The rest ------------------------------------------------------------------------------
 def fault_matrix(log):
     """Every fault of the catalogue against the program: cells are tests."""
+    RELEASE.ensure(log)
     output = log.run(sys.executable, "tests/faults/matrix.py", "--sample", check=False,
                      env={"SCANBRIDGE_BUILD": str(RELEASE.folder)})
     match = re.search(r"^(\d+) cells, (\d+) failed", output, re.M)
@@ -199,6 +209,16 @@ def fuzzing(log):
     if good + bad == 0:
         raise Failed("no fuzz target was run")
     return Count(good, bad)
+
+
+def quickstart(log):
+    """The first thing that anybody does, twice, and with a path."""
+    RELEASE.ensure(log)
+    for paths in ([], [], ["/usr/share/common-licenses"]):
+        output = log.run("./quickstart.sh", *paths, env={"SCANBRIDGE_BUILD": str(RELEASE.folder)})
+        if "consistent up to seq" not in output:
+            raise Failed("no verified audit log")
+    return Count(passed=3)
 
 
 def every_option(log):
@@ -226,8 +246,8 @@ STEPS = [
     ("build-clang", CLANG.build),
     ("build-asan", ASAN.build),
     ("build-tsan", TSAN.build),
-    ("unit-release", unit_tests(RELEASE, ["unit", "kernel", "faults"])),
-    ("unit-asan", unit_tests(ASAN, ["unit", "kernel"])),
+    ("unit-release", unit_tests(RELEASE, ["unit", "kernel", "fuzz", "faults"])),
+    ("unit-asan", unit_tests(ASAN, ["unit", "kernel", "fuzz"])),
     ("unit-tsan", unit_tests(TSAN, ["unit"])),
     ("lint", scenarios("lint", RELEASE)),
     ("headers", scenarios("headers", RELEASE)),
@@ -236,6 +256,7 @@ STEPS = [
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN)),
     ("faults", fault_matrix),
+    ("quickstart", quickstart),
     ("fuzz", fuzzing),
     ("options", every_option),
 ]
