@@ -117,7 +117,7 @@ const char *sb_skip_name(sb_skip why, uint64_t count)
 	static const char *const texts[SB_SKIP_COUNT_][2] = {
 		[SB_SKIP_SYMLINK] = {"symbolic link", "symbolic links"},
 		[SB_SKIP_SPECIAL] = {"special file", "special files"},
-		[SB_SKIP_HARD_LINK] = {"further name of a file", "further names of files"},
+		[SB_SKIP_HARD_LINK] = {"hard link", "hard links"},
 		[SB_SKIP_EXCLUDED] = {"excluded", "excluded"},
 		[SB_SKIP_KERNEL] = {"kernel file system", "kernel file systems"},
 		[SB_SKIP_DATA_DIR] = {"data directory", "data directories"},

@@ -5,7 +5,7 @@
  *     files       20,003   1.21 GB
  *     clean       19,998
  *     infected         2
- *     skipped         14   9 symbolic links, 4 further names of files, 1 special file
+ *     skipped         14   9 symbolic links, 4 hard links, 1 special file
  *     cache hits       0
  *     time        3.41 s   5,866 files/s, 355 MB/s
  */

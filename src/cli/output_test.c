@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines, summary, progress and exit status, as tables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "cli/line.h"
+#include "cli/progress.h"
+#include "cli/term.h"
+#include "util/error.h"
+
+static const char *const one[] = {"clamav"};
+static const char *const two[] = {"clamav", "yara"};
+static const char *const threat[] = {"Eicar-Test"};
+static const char *const threats[] = {"Eicar-Test", "PUA.Win"};
+
+static void lines(void **state)
+{
+	static const sb_error timeout = {.kind = SB_KIND_TIMEOUT, .message = "no answer in 60s"};
+	static const sb_error hostile = {
+		.kind = SB_KIND_PROTOCOL_ERROR, .message = "odd reply \033[2J\n"};
+	static const sb_error lost = {
+		.kind = SB_KIND_QUARANTINE_FAILED, .message = "no space left"};
+	static const struct {
+		const char *why;
+		sb_line line;
+		const char *expected;
+	} rows[] = {
+		{"a detection",
+			{"/in/x", 5, SB_OUTCOME_INFECTED, SB_ACTION_QUARANTINE, threat, 1, one, 1,
+				NULL},
+			"/in/x: infected Eicar-Test [clamav] -> quarantine\n"},
+		{"several of both",
+			{"x", 1, SB_OUTCOME_INFECTED, SB_ACTION_BLOCK, threats, 2, two, 2, NULL},
+			"x: infected Eicar-Test, PUA.Win [clamav, yara] -> block\n"},
+		{"suspicious without a name",
+			{"x", 1, SB_OUTCOME_SUSPICIOUS, SB_ACTION_REQUIRE_MANUAL_REVIEW, NULL, 0,
+				one, 1, NULL},
+			"x: suspicious [clamav] -> require_manual_review\n"},
+		{"clean, for --verbose",
+			{"x", 1, SB_OUTCOME_CLEAN, SB_ACTION_ALLOW, NULL, 0, one, 1, NULL},
+			"x: clean [clamav] -> allow\n"},
+		{"an error of an engine",
+			{"x", 1, SB_OUTCOME_ERROR, SB_ACTION_BLOCK, NULL, 0, one, 1, &timeout},
+			"x: error timeout: no answer in 60s [clamav] -> block\n"},
+		{"an error of nobody",
+			{"x", 1, SB_OUTCOME_ERROR, SB_ACTION_BLOCK, NULL, 0, NULL, 0, &timeout},
+			"x: error timeout: no answer in 60s -> block\n"},
+		{"control characters from outside",
+			{"a\nb\033]0;t\a\x7f", 10, SB_OUTCOME_ERROR, SB_ACTION_BLOCK, NULL, 0, NULL,
+				0, &hostile},
+			"a\\x0ab\\x1b]0;t\\x07\\x7f: error protocol_error: odd reply "
+			"\\x1b[2J\\x0a -> block\n"},
+		{"bytes that are no UTF-8, and a bidirectional override",
+			{"\xff\xe2\x80\xae", 4, SB_OUTCOME_CLEAN, SB_ACTION_ALLOW, NULL, 0, NULL, 0,
+				NULL},
+			"\\xff\\xe2\\x80\\xae: clean -> allow\n"},
+		{"a copy that could not be kept",
+			{"x", 1, SB_OUTCOME_INFECTED, SB_ACTION_BLOCK, threat, 1, one, 1, &lost},
+			"x: infected Eicar-Test [clamav] -> block (quarantine_failed: no space "
+			"left)\n"},
+		{"memory that nobody filled in", {"x", 1, 0, 0, NULL, 0, NULL, 0, NULL},
+			"x: error -> none\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sb_buf out;
+		print_message("%s\n", rows[i].why);
+		sb_buf_init(&out, 4096);
+		sb_line_format(&out, &rows[i].line, false);
+		assert_false(out.failed);
+		assert_string_equal(out.data, rows[i].expected);
+		sb_buf_done(&out);
+	}
+}
+
+static void colours_only_the_outcome(void **state)
+{
+	const sb_line line = {"x", 1, SB_OUTCOME_INFECTED, SB_ACTION_BLOCK, NULL, 0, NULL, 0, NULL};
+	sb_buf out;
+
+	(void)state;
+	sb_buf_init(&out, 4096);
+	sb_line_format(&out, &line, true);
+	assert_string_equal(out.data, "x: \033[1;31minfected\033[0m -> block\n");
+	sb_buf_done(&out);
+}
+
+static void exit_status(void **state)
+{
+	static const struct {
+		const char *why;
+		sb_tally tally;
+		bool interrupted, output_failed;
+		int expected;
+	} rows[] = {
+		{"nothing at all", {0}, false, false, 0},
+		{"all allowed", {.files = 3, .outcomes = {[SB_OUTCOME_CLEAN] = 3}}, false, false,
+			0},
+		{"an error that a rule allows", {.files = 1, .outcomes = {[SB_OUTCOME_ERROR] = 1}},
+			false, false, 0},
+		{"infected, but allowed by policy",
+			{.files = 1, .outcomes = {[SB_OUTCOME_INFECTED] = 1}}, false, false, 0},
+		{"one judged and not allowed", {.files = 9, .judged_denied = 1}, false, false, 1},
+		{"judged goes before errors",
+			{.files = 9, .judged_denied = 1, .errors_denied = 5, .unopened = 2}, false,
+			false, 1},
+		{"an error that is not allowed", {.files = 9, .errors_denied = 1}, false, false, 2},
+		{"a path that could not be opened, whatever policy says",
+			{.files = 9, .unopened = 1}, false, false, 2},
+		{"a file without a report", {.files = 9, .failed = 1}, false, false, 2},
+		{"skipped files are fine", {.files = 1, .skipped = {4, 4, 4}}, false, false, 0},
+		{"interrupted, whatever was found", {.judged_denied = 1}, true, false, 130},
+		{"output that could not be written", {.judged_denied = 1}, false, true, 2},
+		{"interrupted before that", {0}, true, true, 130},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		print_message("%s\n", rows[i].why);
+		assert_int_equal(
+			sb_tally_status(&rows[i].tally, rows[i].interrupted, rows[i].output_failed),
+			rows[i].expected);
+	}
+}
+
+static size_t widest_line(const char *text)
+{
+	size_t column = 0, widest = 0;
+
+	for (; *text != '\0'; text++) {
+		column = *text == '\n' ? 0 : column + 1;
+		if (column > widest)
+			widest = column;
+	}
+	return widest;
+}
+
+static const sb_tally big = {.files = 20003,
+	.bytes = 1210000000,
+	.outcomes = {[SB_OUTCOME_ERROR] = 2,
+		[SB_OUTCOME_CLEAN] = 19998,
+		[SB_OUTCOME_INFECTED] = 2,
+		[SB_OUTCOME_SUSPICIOUS] = 1},
+	.judged_denied = 3,
+	.errors_denied = 2,
+	.skipped = {[SB_SKIP_SYMLINK] = 9, [SB_SKIP_SPECIAL] = 1, [SB_SKIP_HARD_LINK] = 4}};
+
+static void summary(void **state)
+{
+	static const char expected[] = "\n"
+				       "  files       20,003   1.21 GB\n"
+				       "  clean       19,998\n"
+				       "  infected         2\n"
+				       "  suspicious       1\n"
+				       "  error            2\n"
+				       "  not allowed      5\n"
+				       "  skipped         14   9 symbolic links, 1 special file, 4 "
+				       "hard links\n"
+				       "  cache hits       0\n"
+				       "  time        3.41 s   5,865 files/s, 355 MB/s\n";
+	sb_buf out;
+
+	(void)state;
+	sb_buf_init(&out, 65536);
+	sb_summary_format(&out, &big, 3.41, false, 80, false);
+	assert_string_equal(out.data, expected);
+	sb_buf_clear(&out);
+	sb_summary_format(&out, &big, 3.41, false, 48, false);
+	assert_true(widest_line(out.data) <= 60); /* the longest detail, on a line of its own */
+	assert_non_null(strstr(out.data, "14\n    9 symbolic links"));
+	sb_buf_done(&out);
+}
+
+static void summary_notes(void **state)
+{
+	sb_tally tally = {.files = 2,
+		.low_assurance = 2,
+		.unpinned = 1,
+		.assurance_reason = "best answer: rules (yara), below antivirus"};
+	sb_buf out;
+
+	(void)state;
+	sb_buf_init(&out, 65536);
+	sb_summary_format(&out, &tally, 0, true, 80, false);
+	assert_non_null(strstr(out.data, "  Allowed with a warning: 2 clean files; best answer: "
+					 "rules (yara), below antivirus.\n"));
+	assert_non_null(strstr(out.data, "  Not protected from change while scanned: 1 file.\n"));
+	assert_non_null(strstr(out.data, "Interrupted"));
+	sb_buf_done(&out);
+}
+
+static void numbers(void **state)
+{
+	static const struct {
+		double value;
+		const char *bytes, *elapsed;
+	} rows[] = {
+		{0, "0 B", "0.00 s"},
+		{5.5, "6 B", "5.50 s"},
+		{9.999, "10 B", "10.0 s"},
+		{59.97, "60 B", "1 min 00 s"},
+		{999.4, "999 B", "16 min 39 s"},
+		{999.6, "1.00 kB", "16 min 40 s"},
+		{79300, "79.3 kB", "22 h 01 min"},
+		{12345678, "12.3 MB", "3429 h 21 min"},
+		{1e12, "1.00 TB", "277777777 h 46 min"},
+	};
+	char out[SB_NUMBER_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_string_equal(sb_format_bytes(out, rows[i].value), rows[i].bytes);
+		assert_string_equal(sb_format_elapsed(out, rows[i].value), rows[i].elapsed);
+	}
+	assert_string_equal(sb_format_count(out, 0), "0");
+	assert_string_equal(sb_format_count(out, 999), "999");
+	assert_string_equal(sb_format_count(out, 1000), "1,000");
+	assert_string_equal(sb_format_count(out, UINT64_MAX), "18,446,744,073,709,551,615");
+}
+
+static void progress_fits(void **state)
+{
+	sb_progress p = {.files = 1234,
+		.bytes = 56700000,
+		.found_files = 5000,
+		.found_bytes = 113400000,
+		.found_all = true,
+		.seconds = 10,
+		.current = "/srv/www/\xe6\xbc\xa2\xe5\xad\x97/a/rather/long/path/to/an/image.png"};
+	sb_buf out;
+
+	(void)state;
+	sb_buf_init(&out, 4096);
+	for (unsigned width = 1; width < 200; width++) {
+		sb_buf_clear(&out);
+		sb_progress_format(&out, &p, width);
+		assert_true(out.length == 0 || sb_text_columns(out.data, out.length) < width);
+	}
+	assert_string_equal(out.data,
+		"1,234 of 5,000 files  56.7 MB  123 files/s  5.67 MB/s  10 s left  "
+		"/srv/www/\xe6\xbc\xa2\xe5\xad\x97/a/rather/long/path/to/an/image.png");
+	sb_buf_clear(&out);
+	p.found_all = false;
+	p.current = NULL;
+	sb_progress_format(&out, &p, 80);
+	assert_string_equal(out.data, "1,234 files  56.7 MB  123 files/s  5.67 MB/s");
+	sb_buf_done(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines),
+		cmocka_unit_test(colours_only_the_outcome),
+		cmocka_unit_test(exit_status),
+		cmocka_unit_test(summary),
+		cmocka_unit_test(summary_notes),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(progress_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
