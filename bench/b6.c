@@ -11,6 +11,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,8 +80,7 @@ static void *run(void *data)
 	uint8_t digest[SB_BLAKE3_SIZE];
 
 	for (;;) {
-		size_t first = work->next;
-		first = __atomic_fetch_add((size_t *)&work->next, batch, __ATOMIC_RELAXED);
+		size_t first = atomic_fetch_add(&work->next, batch);
 		if (first >= work->count)
 			break;
 		for (size_t i = first; i < first + batch && i < work->count; i++) {
@@ -118,8 +118,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void compare(struct work *work, sb_manager *manager, unsigned threads, unsigned rounds,
-	const char *what)
+static void compare(
+	struct work *work, sb_manager *manager, unsigned threads, unsigned rounds, const char *what)
 {
 	double ours[MAX_ROUNDS], bare[MAX_ROUNDS];
 
@@ -196,7 +196,8 @@ int main(int argc, char **argv)
 		manager = open_manager(dir, audit, 1);
 		snprintf(what, sizeof what, "%zu bytes from memory, audit %s", work.size, argv[4]);
 		if (manager != NULL)
-			compare(&work, manager, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[5]), what);
+			compare(&work, manager, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[5]),
+				what);
 	} else {
 		unsigned engines = argc > 5 ? (unsigned)atoi(argv[5]) : 1;
 		work.paths = read_list(argv[2], &work.count);
@@ -204,7 +205,8 @@ int main(int argc, char **argv)
 		snprintf(what, sizeof what, "%zu files by path, %u mock%s", work.count, engines,
 			engines > 1 ? "s" : "");
 		if (manager != NULL)
-			compare(&work, manager, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]), what);
+			compare(&work, manager, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]),
+				what);
 	}
 	sb_manager_free(manager);
 	return manager != NULL && work.failed == 0 ? 0 : 1;
