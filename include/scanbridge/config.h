@@ -29,8 +29,8 @@ SB_API void sb_config_free(sb_config *config);
  * -SB_KIND_FILE_NOT_FOUND, -SB_KIND_IO. @p origin stands in messages for the file name.
  */
 SB_API int sb_config_load_file(sb_config *config, const char *path, sb_error *error);
-SB_API int sb_config_load_text(sb_config *config, const char *text, size_t length,
-	const char *origin, sb_error *error);
+SB_API int sb_config_load_text(
+	sb_config *config, const char *text, size_t length, const char *origin, sb_error *error);
 
 /** Set one value by its dotted path, written as in the file:
  * `sb_config_set(config, "limits.timeout", "30s", error)`. */
@@ -41,8 +41,8 @@ SB_API int sb_config_set(sb_config *config, const char *key, const char *value, 
 SB_API int sb_config_add_engine(sb_config *config, const char *yaml, sb_error *error);
 
 /** Make an engine type of your own known; @p ops must outlive every manager. */
-SB_API int sb_config_register_engine(sb_config *config, const struct sb_engine_ops *ops,
-	sb_error *error);
+SB_API int sb_config_register_engine(
+	sb_config *config, const struct sb_engine_ops *ops, sb_error *error);
 
 #ifdef __cplusplus
 }

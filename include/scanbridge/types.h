@@ -15,7 +15,7 @@
 
 #if defined(__GNUC__)
 #define SB_API __attribute__((visibility("default")))
-#define SB_PRINTF(format_index, first_argument) \
+#define SB_PRINTF(format_index, first_argument)                                                    \
 	__attribute__((format(printf, format_index, first_argument)))
 #else
 #define SB_API

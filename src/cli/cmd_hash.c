@@ -11,7 +11,8 @@ const sb_option sb_hash_options[] = {
 	{"sha256", 0, SB_OPTION_YES, NULL, AT(sha256), "SHA-256 instead, as sha256sum prints it"},
 	{"md5", 0, SB_OPTION_YES, NULL, AT(md5),
 		"MD5 instead, as md5sum prints it; both together are marked sha256: and md5:"},
-	{"threads", 't', SB_OPTION_COUNT, "N", AT(jobs), "work with N threads (default: one for each processor)"},
+	{"threads", 't', SB_OPTION_COUNT, "N", AT(jobs),
+		"work with N threads (default: one for each processor)"},
 	{NULL},
 };
 

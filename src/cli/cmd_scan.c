@@ -244,8 +244,7 @@ static sb_output_options output_options(const sb_scan_settings *settings)
 }
 
 static int run(const sb_scan_settings *settings, sb_manager *manager,
-	const sb_scan_options *options, sb_cancel *cancel, char *const *paths,
-	size_t path_count)
+	const sb_scan_options *options, sb_cancel *cancel, char *const *paths, size_t path_count)
 {
 	const sb_conf *conf = sb_manager_conf(manager);
 	const sb_output_options look = output_options(settings);
@@ -334,7 +333,7 @@ int sb_cmd_scan(const sb_globals *globals, const void *data, char **words, size_
 	if (options == NULL || cancel == NULL)
 		(void)refuse("scan", "out of memory");
 	else if (fill_options(options, cancel, settings) == 0 &&
-		(settings->policy == NULL || set_policy(config, settings->policy) == 0))
+		 (settings->policy == NULL || set_policy(config, settings->policy) == 0))
 		manager = sb_cli_open(config);
 	if (manager != NULL && check_engines(sb_manager_conf(manager), &settings->engines) == 0)
 		status = run(settings, manager, options, cancel, words, count);

@@ -238,7 +238,7 @@ static const char *const good[] = {
 	"then: {action: quarantine, reason: \"a \\\"b\\\"\"}}]}\n",
 	WHEN("always: true"),
 	("decision: {ignore: [{engine: a, threat: X, until: 2030-01-02T03:04:05.5+02:00, "
-	"reason: r}, {threat: Y, until: 2030-12-31, reason: s}]}\n"),
+	 "reason: r}, {threat: Y, until: 2030-12-31, reason: s}]}\n"),
 };
 
 /* What show prints is a configuration with the same digest. */

@@ -185,8 +185,8 @@ int sb_config_register_engine(sb_config *config, const sb_engine_ops *ops, sb_er
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 			"the engine was built for another version of the engine interface");
 	if (ops->name == NULL || ops->name[0] == '\0' || ops->scan == NULL)
-		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
-			"an engine needs a name and scan()");
+		return sb_error_set(
+			error, SB_KIND_NOT_CONFIGURED, 0, "an engine needs a name and scan()");
 	old = sb_engine_find(ops->name);
 	for (size_t i = 0; old == NULL && i < config->type_count; i++)
 		if (strcmp(config->types[i]->name, ops->name) == 0)

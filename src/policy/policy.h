@@ -4,9 +4,9 @@
  * `block`. A pure function over facts; the rules are an immutable part of the configuration.
  *
  * Available now: presets default, strict, monitor, and rules with the conditions outcome,
- * severity_at_least, error_kind, error_class, threat_name, threat_contains, source, tenant, user, size_above,
- * size_below, detections_at_least, always, never. The others parse and are refused as not
- * available.
+ * severity_at_least, error_kind, error_class, threat_name, threat_contains, source, tenant, user,
+ * size_above, size_below, detections_at_least, always, never. The others parse and are refused as
+ * not available.
  */
 #ifndef SB_POLICY_POLICY_H
 #define SB_POLICY_POLICY_H
@@ -19,7 +19,7 @@ typedef struct sb_policy sb_policy;
 /* What rules look at. Strings NULL when unknown. */
 typedef struct sb_facts {
 	sb_outcome outcome;
-	sb_kind error_kind; /* SB_KIND_NONE unless outcome is error */
+	sb_kind error_kind;   /* SB_KIND_NONE unless outcome is error */
 	unsigned error_kinds; /* bit per sb_kind that the error is owed to; 0: error_kind alone */
 	const char *const *threat_names; /* not ignored ones */
 	const sb_severity *threat_severities;
@@ -58,9 +58,9 @@ typedef struct sb_rule {
 	int64_t priority;
 	bool enabled;
 	/* conditions; the bit mask tells which were given */
-	unsigned given; /* enum sb_condition bits */
-	unsigned outcomes; /* bit per sb_outcome */
-	unsigned error_kinds; /* bit per sb_kind */
+	unsigned given;         /* enum sb_condition bits */
+	unsigned outcomes;      /* bit per sb_outcome */
+	unsigned error_kinds;   /* bit per sb_kind */
 	unsigned error_classes; /* bit per sb_class */
 	sb_severity severity_at_least;
 	sb_texts_list threat_names, threat_contains, sources, tenants, users;
@@ -87,8 +87,8 @@ enum sb_condition {
 };
 
 /* Copies the rules into @p arena, sorted by priority, ties in file order. NULL: no memory. */
-const sb_policy *sb_policy_new(const char *name, const sb_rule *rules, size_t count,
-	sb_arena *arena);
+const sb_policy *sb_policy_new(
+	const char *name, const sb_rule *rules, size_t count, sb_arena *arena);
 const char *sb_policy_name(const sb_policy *policy);
 
 #endif

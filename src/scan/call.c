@@ -29,8 +29,8 @@ enum { GATE_COUNT = sizeof gates / sizeof gates[0] };
 /* How long an engine may overrun its deadline before it is given up (safety.md: 250 ms). */
 static const uint64_t grace = 100 * SB_MS;
 
-struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot,
-	sb_content *content, sb_span name, uint64_t deadline)
+struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot, sb_content *content,
+	sb_span name, uint64_t deadline)
 {
 	struct sb_call *call = calloc(1, sizeof *call);
 	uint64_t own;
@@ -76,8 +76,7 @@ void sb_call_unref(struct sb_call *call)
 	free(call);
 }
 
-sb_entered sb_call_refuse(struct sb_call *call, bool abstain, sb_kind kind, const char *format,
-	...)
+sb_entered sb_call_refuse(struct sb_call *call, bool abstain, sb_kind kind, const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -125,8 +124,8 @@ static bool park(struct sb_call *call, uint64_t until)
 static bool over(struct sb_call *call, uint64_t now)
 {
 	if (atomic_load(&call->cancelled)) {
-		sb_call_refuse(call, true, SB_KIND_CANCELLED, "cancelled before engine %s was asked",
-			call->engine->conf->name);
+		sb_call_refuse(call, true, SB_KIND_CANCELLED,
+			"cancelled before engine %s was asked", call->engine->conf->name);
 		return true;
 	}
 	if (now < call->deadline)
@@ -187,8 +186,8 @@ static void deliver(struct sb_call *call)
 /* Not on this thread: to whoever waits for the job, if idle, else to the engine's lane. */
 static void dispatch(struct sb_call *call)
 {
-	bool obeys = (call->engine->ops->flags &
-		(SB_ENGINE_HONOURS_DEADLINE | SB_ENGINE_INLINE)) != 0;
+	bool obeys =
+		(call->engine->ops->flags & (SB_ENGINE_HONOURS_DEADLINE | SB_ENGINE_INLINE)) != 0;
 
 	if (!obeys || !sb_job_offer(call->job, call))
 		sb_lane_put(call->engine, call);

@@ -34,10 +34,10 @@ enum { SB_PARK_NO = 0, SB_PARK_PARKED, SB_PARK_WOKEN };
 struct sb_call {
 	_Atomic(unsigned) references; /* the driver's, the timers', the job's */
 	sb_engine *engine;
-	struct sb_job *job; /* a reference; NULL for a check's probe */
-	size_t slot;        /* in the job */
+	struct sb_job *job;  /* a reference; NULL for a check's probe */
+	size_t slot;         /* in the job */
 	sb_content *content; /* a reference */
-	sb_span name;       /* the job's */
+	sb_span name;        /* the job's */
 	uint64_t started, deadline;
 	sb_clock *clock;
 
@@ -82,8 +82,8 @@ typedef struct sb_gate {
 extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_permit;
 
 /* With one reference, which the driver consumes when it delivers. NULL: no memory. */
-struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot,
-	sb_content *content, sb_span name, uint64_t deadline);
+struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot, sb_content *content,
+	sb_span name, uint64_t deadline);
 struct sb_call *sb_call_ref(struct sb_call *call);
 void sb_call_unref(struct sb_call *call);
 

@@ -30,8 +30,8 @@ uint64_t sb_check_max_size(const sb_check *check)
 	return check->engine->max_size;
 }
 
-int sb_check_scan(sb_check *check, const void *data, size_t length, sb_check_answer *answer,
-	sb_error *error)
+int sb_check_scan(
+	sb_check *check, const void *data, size_t length, sb_check_answer *answer, sb_error *error)
 {
 	sb_content_source source = {
 		.spool = check->engine->manager->spool,
@@ -56,7 +56,8 @@ int sb_check_scan(sb_check *check, const void *data, size_t length, sb_check_ans
 		sb_error_copy(error, call->result.error);
 	}
 	if (call->result.detections != NULL)
-		snprintf(answer->threat, sizeof answer->threat, "%s", call->result.detections->name);
+		snprintf(
+			answer->threat, sizeof answer->threat, "%s", call->result.detections->name);
 	sb_call_unref(call);
 	return 0;
 }
@@ -108,8 +109,8 @@ static int probe_benign(sb_check *check, sb_error *error)
 /* The EICAR test file (eicar.org), put together here so that no scanner minds this program. */
 static size_t eicar(char out[69])
 {
-	static const char *const parts[] = {"X5O!P%@AP[4\\PZX54(P^)7CC)7}", "$EICAR-",
-		"STANDARD-", "ANTIVIRUS-", "TEST-FILE", "!$H+H*"};
+	static const char *const parts[] = {"X5O!P%@AP[4\\PZX54(P^)7CC)7}", "$EICAR-", "STANDARD-",
+		"ANTIVIRUS-", "TEST-FILE", "!$H+H*"};
 	size_t length = 0;
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -142,7 +143,8 @@ static int probe_detection(sb_check *check, const char *self_test, sb_error *err
 	if (answer.outcome == SB_OUTCOME_ERROR)
 		return sb_error_prefix(error, "known-answer test with %s", self_test);
 	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
-		"known-answer test: %s was called %s; the engine's signatures are missing or broken",
+		"known-answer test: %s was called %s; the engine's signatures are missing or "
+		"broken",
 		self_test, sb_outcome_name(answer.outcome));
 }
 
@@ -164,7 +166,8 @@ static int run_tests(sb_check *check, sb_error *error)
 	return status;
 }
 
-/* --- The store ---------------------------------------------------------------------------------- */
+/* --- The store ----------------------------------------------------------------------------------
+ */
 
 static const char store_name[] = "checks.json";
 
@@ -241,7 +244,8 @@ static int store(sb_manager *manager, sb_error *error)
 		status = fsync(fd);
 	sb_close(&fd);
 	if (status == 0)
-		status = renameat(manager->data_dir_fd, temporary, manager->data_dir_fd, store_name);
+		status =
+			renameat(manager->data_dir_fd, temporary, manager->data_dir_fd, store_name);
 	if (status != 0) {
 		sb_error_set(error, SB_KIND_IO, errno, "store the check in %s/%s",
 			manager->conf->data_dir, store_name);
@@ -270,14 +274,15 @@ static int keep(sb_engine *engine, const sb_engine_state *state, sb_error *error
 	return store(engine->manager, error);
 }
 
-/* --- One engine, looked at ------------------------------------------------------------------------- */
+/* --- One engine, looked at
+ * ------------------------------------------------------------------------- */
 
 static void recall(sb_engine *engine, sb_engine_state *out)
 {
 	char identity[256];
 
-	sb_engine_identity_text(engine, out->reachable ? &out->identity : NULL, identity,
-		sizeof identity);
+	sb_engine_identity_text(
+		engine, out->reachable ? &out->identity : NULL, identity, sizeof identity);
 	pthread_mutex_lock(&engine->identity_lock);
 	if (engine->attested.known && strcmp(engine->attested.identity, identity) == 0) {
 		out->attested_limits = engine->attested.limits;
@@ -312,7 +317,7 @@ int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_en
 	out->reachable = status == 0;
 	if (out->identity.signature_time > 0)
 		out->signature_age_s = (int64_t)(sb_clock_wall(manager->clock) / 1000000000) -
-			out->identity.signature_time;
+				       out->identity.signature_time;
 	if (status == 0 && check) {
 		status = run_tests(&test, &out->error);
 		out->checked = true;

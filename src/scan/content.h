@@ -74,13 +74,13 @@ typedef struct sb_content_source {
 
 /* By a name below dir_fd (AT_FDCWD: a path). @p follow: whether a symbolic link as last part
  * is followed. Opened O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC, then looked at by fstat. */
-int sb_content_open(sb_content **out, const sb_content_source *source, int dir_fd,
-	const char *name, bool follow, uint64_t *size, sb_error *error);
+int sb_content_open(sb_content **out, const sb_content_source *source, int dir_fd, const char *name,
+	bool follow, uint64_t *size, sb_error *error);
 /* By a descriptor, which stays the caller's: a regular file from offset 0 (by an open file
  * description of its own; refused as `io` when it isn't readable), a pipe or socket until its
  * end (waits with poll, minds deadline and cancelled). */
-int sb_content_from_fd(sb_content **out, const sb_content_source *source, int fd, uint64_t *size,
-	sb_error *error);
+int sb_content_from_fd(
+	sb_content **out, const sb_content_source *source, int fd, uint64_t *size, sb_error *error);
 /* Borrow (copy false) or copy memory. */
 int sb_content_from_memory(sb_content **out, const sb_content_source *source, const void *data,
 	size_t length, bool copy, sb_error *error);
@@ -123,8 +123,8 @@ const void *sb_content_memory(const sb_content *content, size_t *length);
  * memfd at the first call. -1 and error on failure. */
 int sb_content_fd(sb_content *content, sb_error *error);
 /* Number of bytes read, 0 at the end, -kind. `changed` when a FILE ends early. */
-int64_t sb_content_read(sb_content *content, uint64_t offset, void *buffer, size_t length,
-	sb_error *error);
+int64_t sb_content_read(
+	sb_content *content, uint64_t offset, void *buffer, size_t length, sb_error *error);
 
 /*
  * Did the bytes stand still? To be asked after the last engine has answered.

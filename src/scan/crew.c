@@ -137,8 +137,8 @@ void sb_crew_put(sb_crew *crew, sb_task *task)
 	put(crew, task);
 }
 
-int sb_release_open(sb_release **out, void (*batch)(void *data, sb_task *first), void *data,
-	sb_error *error)
+int sb_release_open(
+	sb_release **out, void (*batch)(void *data, sb_task *first), void *data, sb_error *error)
 {
 	sb_release *release = calloc(1, sizeof *release);
 

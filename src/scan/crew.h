@@ -27,8 +27,8 @@ void sb_crew_put(sb_crew *crew, sb_task *task);
 typedef struct sb_release sb_release;
 
 /* @p batch is called on the release's thread with a list of tasks, oldest first. */
-int sb_release_open(sb_release **out, void (*batch)(void *data, sb_task *first), void *data,
-	sb_error *error);
+int sb_release_open(
+	sb_release **out, void (*batch)(void *data, sb_task *first), void *data, sb_error *error);
 void sb_release_close(sb_release *release);
 void sb_release_put(sb_release *release, sb_task *task);
 

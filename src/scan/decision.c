@@ -431,9 +431,9 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 	}
 	if (out->error != NULL)
 		out->error_kinds = 1u << sb_error_kind(out->error) |
-			(content_error != NULL		    ? 0
-				: tally.required_kinds != 0 ? tally.required_kinds
-							    : tally.kinds);
+				   (content_error != NULL              ? 0
+					   : tally.required_kinds != 0 ? tally.required_kinds
+								       : tally.kinds);
 	if (content_error == NULL)
 		add_notes(&text, results, count, head, culprit);
 	out->explanation = keep(&text, arena, "any: no memory for the explanation");

@@ -27,16 +27,16 @@ typedef struct sb_decision_rules {
 
 typedef struct sb_decision {
 	sb_outcome outcome;
-	const char *explanation;  /* `any: 1 of 2 engines infected (clamav)`; arena or static */
-	const sb_error *error;    /* for outcome error: of the first failing required engine in file
-				     order, or one made in the arena (not_configured, …) */
-	unsigned error_kinds;     /* for outcome error: a bit per sb_kind that it is owed to, error's
-				     own among them; a rule that allows must hold for all */
-	double confidence;        /* for suspicious, else negative */
-	bool low_assurance;       /* clean, but the best complete clean answer is below the minimum:
-				     action at most allow_with_warning */
+	const char *explanation; /* `any: 1 of 2 engines infected (clamav)`; arena or static */
+	const sb_error *error;   /* for outcome error: of the first failing required engine in file
+				    order, or one made in the arena (not_configured, …) */
+	unsigned error_kinds;    /* for outcome error: a bit per sb_kind that it is owed to, error's
+				    own among them; a rule that allows must hold for all */
+	double confidence;       /* for suspicious, else negative */
+	bool low_assurance;      /* clean, but the best complete clean answer is below the minimum:
+				    action at most allow_with_warning */
 	const char *assurance_reason; /* then: why, in words */
-	unsigned complete_clean;  /* answers that counted towards min_engines */
+	unsigned complete_clean;      /* answers that counted towards min_engines */
 } sb_decision;
 
 /*

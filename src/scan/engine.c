@@ -19,11 +19,12 @@ static int check_slots(const sb_engine_ops *ops, sb_error *error)
 	else if (ops->scan == NULL)
 		fault = "has no scan()";
 	else if ((ops->begin == NULL) != (ops->feed == NULL) ||
-		(ops->begin == NULL) != (ops->finish == NULL))
+		 (ops->begin == NULL) != (ops->finish == NULL))
 		fault = "needs begin, feed and finish together, or none";
 	if (fault == NULL)
 		return 0;
-	return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0, "engine type %s %s", ops->name, fault);
+	return sb_error_set(
+		error, SB_KIND_NOT_CONFIGURED, 0, "engine type %s %s", ops->name, fault);
 }
 
 static uint64_t smaller_limit(const sb_engine *engine)
@@ -38,8 +39,8 @@ static uint64_t smaller_limit(const sb_engine *engine)
 	return limits.max_size;
 }
 
-int sb_engine_open(sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf,
-	sb_error *error)
+int sb_engine_open(
+	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error)
 {
 	int status = check_slots(conf->ops, error);
 
@@ -144,13 +145,14 @@ bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out
 	if (!known)
 		pthread_mutex_lock(&engine->asking);
 	if (!held(engine, out, &known))
-		known = sb_engine_ask(engine, timeout_ms < 2000 ? timeout_ms : 2000, out, NULL) == 0;
+		known = sb_engine_ask(engine, timeout_ms < 2000 ? timeout_ms : 2000, out, NULL) ==
+			0;
 	pthread_mutex_unlock(&engine->asking);
 	return known;
 }
 
-void sb_engine_identity_text(const sb_engine *engine, const sb_identity *identity, char *out,
-	size_t room)
+void sb_engine_identity_text(
+	const sb_engine *engine, const sb_identity *identity, char *out, size_t room)
 {
 	snprintf(out, room, "%s %s %s", engine->ops->name,
 		identity != NULL ? identity->engine_version : "?",

@@ -21,8 +21,8 @@ struct sb_manager;
 typedef struct sb_permits {
 	_Atomic(int) free;
 	_Atomic(unsigned) waiting;
-	pthread_mutex_t lock;   /* guards the queue and its calls' `queued`, `has_permit` */
-	struct sb_call *queue;  /* earliest deadline first */
+	pthread_mutex_t lock;  /* guards the queue and its calls' `queued`, `has_permit` */
+	struct sb_call *queue; /* earliest deadline first */
 } sb_permits;
 
 /* Threads of one engine. A call gets here with its permit, so there are never more threads
@@ -59,8 +59,8 @@ typedef struct sb_engine {
 	sb_attested attested;
 } sb_engine;
 
-int sb_engine_open(sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf,
-	sb_error *error);
+int sb_engine_open(
+	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error);
 /* Waits for the lane's threads. */
 void sb_engine_close(sb_engine *engine);
 
@@ -73,7 +73,7 @@ bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out
 /* Ask now, whatever is known. 0 or -kind. */
 int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error);
 /* The identity as one text: what an attestation is bound to. */
-void sb_engine_identity_text(const sb_engine *engine, const sb_identity *identity, char *out,
-	size_t room);
+void sb_engine_identity_text(
+	const sb_engine *engine, const sb_identity *identity, char *out, size_t room);
 
 #endif

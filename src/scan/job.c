@@ -15,8 +15,7 @@
 
 static const uint64_t start_after = 1000 * SB_MS; /* a scan_started of its own */
 
-#define OWNER(type, member, pointer) \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define OWNER(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* --- Making one ---------------------------------------------------------------------------- */
 
@@ -58,11 +57,12 @@ static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error 
 		for (size_t k = 0; k < options->engine_count; k++) {
 			bool known = false;
 			for (size_t i = 0; i < count; i++)
-				known = known ||
-					strcmp(options->engines[k], job->engines[i]->conf->name) == 0;
+				known = known || strcmp(options->engines[k],
+							 job->engines[i]->conf->name) == 0;
 			if (!known)
 				return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
-					"engine %s is not in the configuration", options->engines[k]);
+					"engine %s is not in the configuration",
+					options->engines[k]);
 		}
 	}
 	job->report->result_count = count;
@@ -100,8 +100,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return b == 0 || (a != 0 && a < b) ? a : b;
 }
 
-static int fill_in(sb_job *job, const sb_input *input, const sb_scan_options *options,
-	sb_error *error)
+static int fill_in(
+	sb_job *job, const sb_input *input, const sb_scan_options *options, sb_error *error)
 {
 	sb_manager *manager = job->manager;
 	const sb_conf *conf = manager->conf;
@@ -144,8 +144,8 @@ static void start_mark(sb_task *task)
 	(void)task;
 }
 
-static sb_job *make(sb_manager *manager, const sb_input *input, const sb_scan_options *options,
-	sb_error *error)
+static sb_job *make(
+	sb_manager *manager, const sb_input *input, const sb_scan_options *options, sb_error *error)
 {
 	sb_job *job = calloc(1, sizeof *job);
 	size_t n = manager->engine_count;
@@ -173,7 +173,7 @@ static sb_job *make(sb_manager *manager, const sb_input *input, const sb_scan_op
 		job->settled == NULL)
 		sb_error_no_memory(error);
 	else if (fill_in(job, input, options, error) == 0 &&
-		enter_manager(manager, job, error) == 0)
+		 enter_manager(manager, job, error) == 0)
 		return job;
 	sb_job_unref(job);
 	return NULL;
@@ -286,8 +286,8 @@ static bool is_inline(const sb_engine *engine)
 /* Start one call. @p here: its engine may run on this thread. */
 static void start_call(sb_job *job, size_t slot, bool streamed, bool here)
 {
-	struct sb_call *call = sb_call_new(job->engines[slot], job, slot, job->content,
-		job->report->name, job->deadline);
+	struct sb_call *call = sb_call_new(
+		job->engines[slot], job, slot, job->content, job->report->name, job->deadline);
 	bool last;
 
 	if (call != NULL) {
@@ -337,7 +337,8 @@ static void start_calls(sb_job *job)
 	all_started(job);
 }
 
-/* --- Reading the content ----------------------------------------------------------------------- */
+/* --- Reading the content -----------------------------------------------------------------------
+ */
 
 static sb_content_source source_of(const sb_job *job)
 {
@@ -361,16 +362,16 @@ static void read_content(sb_job *job)
 	switch (job->type) {
 	case SB_INPUT_PATH:
 	case SB_INPUT_AT:
-		sb_content_open(&job->content, &source, job->fd, job->name_at, job->follow, size,
-			error);
+		sb_content_open(
+			&job->content, &source, job->fd, job->name_at, job->follow, size, error);
 		break;
 	case SB_INPUT_FD:
 		sb_content_from_fd(&job->content, &source, job->fd, size, error);
 		break;
 	case SB_INPUT_MEMORY:
 		*size = job->length;
-		sb_content_from_memory(&job->content, &source, job->data, job->length,
-			!job->attended, error);
+		sb_content_from_memory(
+			&job->content, &source, job->data, job->length, !job->attended, error);
 		break;
 	case SB_INPUT_STREAM:
 		sb_error_set(error, SB_KIND_INTERNAL, 0, "a stream needs sb_submit()");
@@ -418,7 +419,8 @@ static void ask(sb_job *job)
 		answered(job);
 }
 
-/* --- Attended ------------------------------------------------------------------------------------ */
+/* --- Attended ------------------------------------------------------------------------------------
+ */
 
 /* Wait for the answers, running what is offered meanwhile. */
 static void attend(sb_job *job)
@@ -442,8 +444,8 @@ static void attend(sb_job *job)
 	pthread_mutex_unlock(&job->lock);
 }
 
-int sb_scan(sb_report **out, sb_manager *manager, sb_input *input,
-	const sb_scan_options *options, sb_error *error)
+int sb_scan(sb_report **out, sb_manager *manager, sb_input *input, const sb_scan_options *options,
+	sb_error *error)
 {
 	sb_error own;
 	sb_cancel *cancel = options != NULL ? options->cancel : NULL;
@@ -470,7 +472,8 @@ int sb_scan(sb_report **out, sb_manager *manager, sb_input *input,
 	return 0;
 }
 
-/* --- Unattended ---------------------------------------------------------------------------------- */
+/* --- Unattended ----------------------------------------------------------------------------------
+ */
 
 static void crew_run(sb_task *task)
 {
@@ -531,7 +534,8 @@ void sb_job_release_batch(void *data, sb_task *first)
 	}
 }
 
-/* --- Streams --------------------------------------------------------------------------------------- */
+/* --- Streams
+ * --------------------------------------------------------------------------------------- */
 
 /* The stream is over before its time: whoever has not begun is not asked. */
 static void break_stream(sb_job *job, const sb_error *why)
@@ -656,7 +660,8 @@ int sb_job_finish(sb_job *job, sb_error *error)
 	return 0;
 }
 
-/* --- The handle -------------------------------------------------------------------------------------- */
+/* --- The handle
+ * -------------------------------------------------------------------------------------- */
 
 static int own_descriptor(sb_job *job, sb_error *error)
 {
@@ -667,9 +672,8 @@ static int own_descriptor(sb_job *job, sb_error *error)
 	return job->own_fd ? 0 : sb_error_set(error, SB_KIND_IO, errno, "duplicate a descriptor");
 }
 
-int sb_submit(sb_job **out, sb_manager *manager, sb_input *input,
-	const sb_scan_options *options, sb_queue *queue, sb_done_fn done, void *data,
-	sb_error *error)
+int sb_submit(sb_job **out, sb_manager *manager, sb_input *input, const sb_scan_options *options,
+	sb_queue *queue, sb_done_fn done, void *data, sb_error *error)
 {
 	sb_error own;
 	sb_job *job = make(manager, input, options, &own);
@@ -715,8 +719,8 @@ bool sb_job_wait(sb_job *job, int64_t timeout_ms)
 {
 	/* The caller's patience is real time, whatever clock the scan goes by. */
 	sb_clock *clock = sb_clock_system();
-	uint64_t until = timeout_ms < 0 ? SB_NEVER
-					: sb_clock_now(clock) + (uint64_t)timeout_ms * SB_MS;
+	uint64_t until =
+		timeout_ms < 0 ? SB_NEVER : sb_clock_now(clock) + (uint64_t)timeout_ms * SB_MS;
 	bool done;
 
 	pthread_mutex_lock(&job->lock);
@@ -761,8 +765,8 @@ int sb_job_take(sb_job *job, sb_report **out, sb_error *error)
 	job->taken = job->taken || ready;
 	pthread_mutex_unlock(&job->lock);
 	if (!ready)
-		return sb_error_set(error, SB_KIND_INTERNAL, 0,
-			"the job is not done, or its report was taken");
+		return sb_error_set(
+			error, SB_KIND_INTERNAL, 0, "the job is not done, or its report was taken");
 	*out = sb_report_ref(job->report);
 	return 0;
 }

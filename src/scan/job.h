@@ -43,10 +43,10 @@ struct sb_job {
 	uint64_t max_size;
 
 	uint64_t begun, deadline; /* sb_clock_now() */
-	sb_engine **engines; /* asked for, in file order; report->result_count of them */
+	sb_engine **engines;      /* asked for, in file order; report->result_count of them */
 	sb_content *content;
-	sb_error content_error; /* kind NONE: content is there */
-	unsigned error_kinds; /* of the decision */
+	sb_error content_error;         /* kind NONE: content is there */
+	unsigned error_kinds;           /* of the decision */
 	sb_content_state content_state; /* after the last answer */
 	bool attended, rescanned;
 	sb_record record;

@@ -43,7 +43,8 @@ bool sb_retry_budget_spend(sb_manager *manager)
 	return false;
 }
 
-/* --- The data directory ------------------------------------------------------------------------ */
+/* --- The data directory ------------------------------------------------------------------------
+ */
 
 /* Like mkdir -p, each new folder 0700. */
 static int make_folders(const char *path)
@@ -73,7 +74,8 @@ static int check_format(int dir, const char *path, sb_error *error)
 	ssize_t n;
 
 	if (fd < 0 && errno == ENOENT) {
-		fd = openat(dir, "format", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = openat(
+			dir, "format", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd >= 0) {
 			int status = sb_write_all(fd, format_text, sizeof format_text - 1);
 			sb_close(&fd);
@@ -84,17 +86,21 @@ static int check_format(int dir, const char *path, sb_error *error)
 		}
 		return sb_error_set(error, SB_KIND_IO, errno,
 			"data directory %s: write format; give a writable one with --data-dir or "
-			"data_dir", path);
+			"data_dir",
+			path);
 	}
 	n = fd >= 0 ? sb_read_full(fd, text, sizeof text - 1) : -1;
 	sb_close(&fd);
 	if (n < 0)
-		return sb_error_set(error, SB_KIND_IO, errno, "data directory %s: read format", path);
+		return sb_error_set(
+			error, SB_KIND_IO, errno, "data directory %s: read format", path);
 	/* Empty: another process is just writing it. */
 	if (n > 0 && strcmp(text, format_text) != 0)
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
-			"data directory %s has another format than this version's; give another one "
-			"with --data-dir", path);
+			"data directory %s has another format than this version's; give another "
+			"one "
+			"with --data-dir",
+			path);
 	return 0;
 }
 
@@ -104,14 +110,16 @@ static int open_data_dir(sb_manager *manager, sb_error *error)
 
 	if (make_folders(path) < 0)
 		return sb_error_set(error, SB_KIND_IO, errno,
-			"make data directory %s; give a writable one with --data-dir or data_dir", path);
+			"make data directory %s; give a writable one with --data-dir or data_dir",
+			path);
 	manager->data_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (manager->data_dir_fd < 0)
 		return sb_error_set(error, SB_KIND_IO, errno, "open data directory %s", path);
 	return check_format(manager->data_dir_fd, path, error);
 }
 
-/* --- Opening -------------------------------------------------------------------------------------- */
+/* --- Opening
+ * -------------------------------------------------------------------------------------- */
 
 static int open_spool(sb_manager *manager, sb_error *error)
 {
@@ -147,8 +155,8 @@ static int open_engines(sb_manager *manager, sb_error *error)
 {
 	const sb_conf *conf = manager->conf;
 
-	manager->engines = calloc(conf->engine_count > 0 ? conf->engine_count : 1,
-		sizeof *manager->engines);
+	manager->engines =
+		calloc(conf->engine_count > 0 ? conf->engine_count : 1, sizeof *manager->engines);
 	if (manager->engines == NULL)
 		return sb_error_no_memory(error);
 	for (size_t i = 0; i < conf->engine_count; i++) {
@@ -168,8 +176,8 @@ static int open_all(sb_manager *manager, sb_error *error)
 	int status = sb_timers_open(&manager->timers, manager->clock, error);
 
 	if (status == 0)
-		status = sb_crew_open(&manager->crew, "sb-crew", cpus > 1 ? (unsigned)cpus * 2 : 2,
-			error);
+		status = sb_crew_open(
+			&manager->crew, "sb-crew", cpus > 1 ? (unsigned)cpus * 2 : 2, error);
 	if (status == 0)
 		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
 	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
@@ -179,8 +187,8 @@ static int open_all(sb_manager *manager, sb_error *error)
 	return status;
 }
 
-int sb_manager_open_with(sb_manager **out, const sb_config *config, sb_clock *clock,
-	sb_error *error)
+int sb_manager_open_with(
+	sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error)
 {
 	sb_manager *manager = calloc(1, sizeof *manager);
 	int status;
@@ -206,7 +214,8 @@ int sb_manager_open(sb_manager **out, const sb_config *config, sb_error *error)
 	return sb_manager_open_with(out, config, sb_clock_system(), error);
 }
 
-/* --- Ending ------------------------------------------------------------------------------------------ */
+/* --- Ending
+ * ------------------------------------------------------------------------------------------ */
 
 int sb_manager_enter(sb_manager *manager, sb_error *error)
 {

@@ -15,22 +15,24 @@ const sb_conf *sb_manager_conf(const sb_manager *manager);
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
 
 /* Open with a clock of the test's choosing, and without audit when @p audit is false. */
-int sb_manager_open_with(sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);
+int sb_manager_open_with(
+	sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);
 
 /* One engine, looked at: identity asked now, known-answer tests when `check` is set. */
 typedef struct sb_engine_state {
 	const char *name, *type;
 	sb_role role;
 	sb_assurance assurance;
-	const char *breaker;      /* "off" until there is one */
-	bool reachable;           /* identity was answered */
+	const char *breaker; /* "off" until there is one */
+	bool reachable;      /* identity was answered */
 	sb_identity identity;
-	sb_error error;           /* kind NONE when all is well */
-	bool checked;             /* a known-answer test ran now */
+	sb_error error; /* kind NONE when all is well */
+	bool checked;   /* a known-answer test ran now */
 	bool check_ok;
-	bool attested_limits, attested_encrypted, attested_max_size; /* now, or stored for this identity */
-	char remedy[512];         /* what to change, one line each; empty when nothing */
-	int64_t signature_age_s;  /* -1: unknown */
+	bool attested_limits, attested_encrypted,
+		attested_max_size; /* now, or stored for this identity */
+	char remedy[512];          /* what to change, one line each; empty when nothing */
+	int64_t signature_age_s;   /* -1: unknown */
 	double duration_ms;
 } sb_engine_state;
 

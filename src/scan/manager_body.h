@@ -26,7 +26,7 @@ struct sb_manager {
 	sb_release *release; /* writes their records and announces their end */
 	int data_dir_fd;
 
-	_Atomic(int) retry_budget; /* thousandths of a retry */
+	_Atomic(int) retry_budget;   /* thousandths of a retry */
 	_Atomic(unsigned) in_flight; /* number of scans, and SB_CLOSING */
 };
 

@@ -285,8 +285,8 @@ static sb_report *scan_text(struct bench *bench, const char *text)
 	return report;
 }
 
-static sb_job *submit_text(struct bench *bench, const char *text, sb_queue *queue, sb_done_fn done,
-	void *data)
+static sb_job *submit_text(
+	struct bench *bench, const char *text, sb_queue *queue, sb_done_fn done, void *data)
 {
 	sb_input *input = sb_input_memory(text, strlen(text));
 	sb_job *job = NULL;
@@ -315,12 +315,12 @@ static sb_report *turn_until_done(struct bench *bench, sb_job *job, uint64_t ns)
 
 static void expect(const char *why, const sb_report *report, sb_outcome outcome, sb_kind kind)
 {
-	if (sb_report_outcome(report) != outcome ||
-		sb_error_kind(sb_report_error(report)) != kind)
+	if (sb_report_outcome(report) != outcome || sb_error_kind(sb_report_error(report)) != kind)
 		fail_msg("%s: %s", why, sb_report_json(report, NULL));
 }
 
-/* --- What one answer becomes --------------------------------------------------------------------- */
+/* --- What one answer becomes ---------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *why;
@@ -392,7 +392,8 @@ static void a_report_is_complete_json(void **unused)
 	sb_report_free(report);
 }
 
-/* --- Retries, by the clock ------------------------------------------------------------------------ */
+/* --- Retries, by the clock
+ * ------------------------------------------------------------------------ */
 
 static void a_refused_connection_is_tried_again(void **unused)
 {
@@ -435,15 +436,16 @@ static void the_retry_budget_is_bounded(void **unused)
 	(void)unused;
 	open_bench(&bench, always_refused, one);
 	for (unsigned i = 0; i < scans; i++)
-		sb_report_free(turn_until_done(&bench,
-			submit_text(&bench, "x", NULL, NULL, NULL), 100 * SB_MS));
+		sb_report_free(turn_until_done(
+			&bench, submit_text(&bench, "x", NULL, NULL, NULL), 100 * SB_MS));
 	/* 10 retries to begin with, and a tenth for each scan. */
 	assert_true(atomic_load(&script.attempts) <= scans + 10 + scans / 10 + 1);
 	assert_true(atomic_load(&script.attempts) >= scans + 10);
 	close_bench(&bench);
 }
 
-/* --- Deadlines --------------------------------------------------------------------------------------- */
+/* --- Deadlines
+ * --------------------------------------------------------------------------------------- */
 
 static void an_engine_that_overruns_is_given_up(void **unused)
 {
@@ -477,7 +479,8 @@ static void waiting_for_a_slot_has_an_end(void **unused)
 	(void)unused;
 	open_bench(&bench, until_go,
 		"audit: {enabled: false}\n"
-		"engines: [{name: e, type: stubborn, self_test: off, timeout: 2s, concurrency: 1}]\n");
+		"engines: [{name: e, type: stubborn, self_test: off, timeout: 2s, concurrency: "
+		"1}]\n");
 	first = submit_text(&bench, "x", NULL, NULL, NULL);
 	while (sem_wait(&script.entered) != 0)
 		;
@@ -492,7 +495,8 @@ static void waiting_for_a_slot_has_an_end(void **unused)
 	close_bench(&bench);
 }
 
-/* --- Permits ------------------------------------------------------------------------------------------ */
+/* --- Permits
+ * ------------------------------------------------------------------------------------------ */
 
 enum { MANY = 300 };
 
@@ -561,7 +565,8 @@ static void many_threads_share_a_manager(void **unused)
 	close_bench(&bench);
 }
 
-/* --- Cancelling, shedding, ending ------------------------------------------------------------------------ */
+/* --- Cancelling, shedding, ending
+ * ------------------------------------------------------------------------ */
 
 static void a_cancelled_job_ends_soon(void **unused)
 {
@@ -679,7 +684,9 @@ static void no_engine_is_an_error(void **unused)
 	close_bench(&bench);
 }
 
-/* --- Limits ------------------------------------------------------------------------------------------------ */
+/* --- Limits
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	size_t size;
@@ -716,20 +723,20 @@ static void the_limits_hold(void **unused)
 	}
 }
 
-/* --- Streams ------------------------------------------------------------------------------------------------- */
+/* --- Streams
+ * -------------------------------------------------------------------------------------------------
+ */
 
-static const char both[] =
-	"audit: {enabled: false}\nlimits: {max_size: 1MiB, timeout: 30s}\n"
-	"engines: [{name: s, type: streaming, self_test: off},"
-	"{name: e, type: obedient, self_test: off}]\n";
+static const char both[] = "audit: {enabled: false}\nlimits: {max_size: 1MiB, timeout: 30s}\n"
+			   "engines: [{name: s, type: streaming, self_test: off},"
+			   "{name: e, type: obedient, self_test: off}]\n";
 
 static sb_job *submit_stream(struct bench *bench)
 {
 	sb_input *input = sb_input_stream();
 	sb_job *job = NULL;
 
-	assert_int_equal(
-		sb_submit(&job, bench->manager, input, NULL, NULL, NULL, NULL, NULL), 0);
+	assert_int_equal(sb_submit(&job, bench->manager, input, NULL, NULL, NULL, NULL, NULL), 0);
 	sb_input_free(input);
 	return job;
 }
@@ -800,7 +807,8 @@ static void a_broken_stream_is_no_verdict(void **unused)
 	close_bench(&bench);
 }
 
-/* --- The record comes first ------------------------------------------------------------------------------------ */
+/* --- The record comes first
+ * ------------------------------------------------------------------------------------ */
 
 static const char audited[] = "engines: [{name: e, type: obedient, self_test: off}]\n";
 

@@ -98,8 +98,8 @@ static void engine(sb_json *json, const sb_result *result, const bounds *max)
 	sb_json_bool(json, "cached", result->cached);
 	if (result->abstained)
 		sb_json_bool(json, "abstained", true);
-	sb_json_text(json, "error",
-		result->error != NULL ? sb_kind_name(result->error->kind) : NULL);
+	sb_json_text(
+		json, "error", result->error != NULL ? sb_kind_name(result->error->kind) : NULL);
 	if (result->error != NULL)
 		bounded_text(json, "message", result->error->message, max->message);
 	sb_json_end_object(json);
@@ -135,7 +135,8 @@ static void ignored(sb_json *json, const sb_report *report, const bounds *max)
 	size_t count = 0;
 
 	for (size_t i = 0; i < report->result_count; i++) {
-		for (const sb_detection *d = report->results[i].detections; d != NULL; d = d->next) {
+		for (const sb_detection *d = report->results[i].detections; d != NULL;
+			d = d->next) {
 			if (!d->ignored || count == max->threats)
 				continue;
 			if (count++ == 0)
@@ -168,8 +169,8 @@ static void metadata(sb_json *json, const sb_context *context, size_t max)
 	sb_json_end_object(json);
 }
 
-static void completed(sb_json *json, const sb_report *report, const bounds *max,
-	const uint8_t *policy)
+static void completed(
+	sb_json *json, const sb_report *report, const bounds *max, const uint8_t *policy)
 {
 	sb_json_text(json, "scan_id", report->id);
 	sb_json_text(json, "report_id", report->id);
@@ -183,8 +184,8 @@ static void completed(sb_json *json, const sb_report *report, const bounds *max,
 	sb_json_null(json, "mime");
 	sb_json_bool(json, "pinned", report->pinned);
 	sb_json_text(json, "outcome", sb_outcome_name(report->outcome));
-	sb_json_text(json, "error",
-		report->error != NULL ? sb_kind_name(report->error->kind) : NULL);
+	sb_json_text(
+		json, "error", report->error != NULL ? sb_kind_name(report->error->kind) : NULL);
 	if (report->error != NULL)
 		bounded_text(json, "message", report->error->message, max->message);
 	engines(json, report, max);
@@ -230,7 +231,8 @@ static void add(sb_record *record, which what, const sb_report *report, const ui
 		if (record->text.length - start <= MAX_BODY)
 			break;
 	}
-	*entry = (sb_audit_entry){.event = events[what], .body_length = record->text.length - start};
+	*entry =
+		(sb_audit_entry){.event = events[what], .body_length = record->text.length - start};
 }
 
 static int settle(sb_record *record)
@@ -252,8 +254,8 @@ int sb_record_started(sb_record *record, const sb_report *report)
 	return settle(record);
 }
 
-int sb_record_finished(sb_record *record, const sb_report *report, bool with_start,
-	const uint8_t *policy)
+int sb_record_finished(
+	sb_record *record, const sb_report *report, bool with_start, const uint8_t *policy)
 {
 	if (with_start)
 		add(record, STARTED, report, policy);

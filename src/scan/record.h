@@ -22,7 +22,7 @@ void sb_record_done(sb_record *record);
 int sb_record_started(sb_record *record, const sb_report *report);
 /* The rest, with scan_started first if @p with_start. @p policy: digest of the configuration,
  * 32 bytes. */
-int sb_record_finished(sb_record *record, const sb_report *report, bool with_start,
-	const uint8_t *policy);
+int sb_record_finished(
+	sb_record *record, const sb_report *report, bool with_start, const uint8_t *policy);
 
 #endif

@@ -186,7 +186,8 @@ static void ignored_json(sb_json *json, const sb_report *report)
 	bool any = false;
 
 	for (size_t i = 0; i < report->result_count; i++) {
-		for (const sb_detection *d = report->results[i].detections; d != NULL; d = d->next) {
+		for (const sb_detection *d = report->results[i].detections; d != NULL;
+			d = d->next) {
 			if (!d->ignored)
 				continue;
 			if (!any)

@@ -12,7 +12,7 @@
 
 /* One detection, as the decision sees it. */
 typedef struct sb_detection {
-	const char *name; /* in the threat grammar */
+	const char *name;   /* in the threat grammar */
 	sb_outcome outcome; /* INFECTED or SUSPICIOUS, heuristics already applied */
 	sb_severity severity;
 	const char *category, *description, *signature_id, *member; /* or NULL */
@@ -35,8 +35,8 @@ typedef struct sb_result {
 	sb_content_coverage content;
 	bool abstained; /* was not asked, or has no opinion by nature */
 	bool fail_open;
-	sb_detection *detections; /* in the order they were found */
-	double confidence;        /* 0..1, negative: unknown */
+	sb_detection *detections;                       /* in the order they were found */
+	double confidence;                              /* 0..1, negative: unknown */
 	const char *engine_version, *signature_version; /* or NULL */
 	bool cached;
 	unsigned attempts;

@@ -39,8 +39,7 @@ const void *sb_call_memory(const sb_call *call, size_t *length)
 	return sb_content_memory(call->content, length);
 }
 
-int64_t sb_call_read(sb_call *call, uint64_t offset, void *buffer, size_t length,
-	sb_error *error)
+int64_t sb_call_read(sb_call *call, uint64_t offset, void *buffer, size_t length, sb_error *error)
 {
 	return sb_content_read(call->content, offset, buffer, length, error);
 }
@@ -115,7 +114,7 @@ void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage content)
 static bool is_heuristic(const char *name, size_t length)
 {
 	return (length > 4 && memcmp(name, "PUA.", 4) == 0) ||
-		(length > 11 && memcmp(name, "Heuristics.", 11) == 0);
+	       (length > 11 && memcmp(name, "Heuristics.", 11) == 0);
 }
 
 /* Names outside the grammar become a digest of themselves; the original, escaped, goes into
@@ -163,8 +162,8 @@ static int detect(sb_call *call, sb_outcome outcome, const sb_threat *threat, sb
 		is_heuristic(detection->name, strlen(detection->name)))
 		outcome = SB_OUTCOME_SUSPICIOUS;
 	detection->outcome = outcome;
-	detection->severity = threat->severity != SB_SEVERITY_NONE ? threat->severity
-								   : SB_SEVERITY_HIGH;
+	detection->severity =
+		threat->severity != SB_SEVERITY_NONE ? threat->severity : SB_SEVERITY_HIGH;
 	detection->category = copy_text(call, threat->category, &failed);
 	if (detection->description == NULL)
 		detection->description = copy_text(call, threat->description, &failed);
@@ -235,9 +234,9 @@ static void fail_with(sb_call *call, sb_kind kind, const char *what)
 static void set_coverage(sb_call *call, uint64_t size)
 {
 	call->result.bytes = call->covered < size ? call->covered : size;
-	call->result.coverage = !call->said_cover	 ? SB_COVERAGE_NONE
-		: call->covered >= size ? SB_COVERAGE_COMPLETE
-				        : SB_COVERAGE_PARTIAL;
+	call->result.coverage = !call->said_cover       ? SB_COVERAGE_NONE
+				: call->covered >= size ? SB_COVERAGE_COMPLETE
+							: SB_COVERAGE_PARTIAL;
 	/* An engine that looked at part of the bytes has not inspected all of their content. */
 	if (call->result.coverage != SB_COVERAGE_COMPLETE &&
 		call->result.content == SB_CONTENT_INSPECTED)
@@ -292,7 +291,8 @@ static void apply_identity(sb_call *call)
 	pthread_mutex_unlock(&engine->identity_lock);
 	if (known && call->result.engine_version == NULL) {
 		call->result.engine_version = copy_text(call, identity.engine_version, &failed);
-		call->result.signature_version = copy_text(call, identity.signature_version, &failed);
+		call->result.signature_version =
+			copy_text(call, identity.signature_version, &failed);
 	}
 	if ((engine->ops->flags & SB_ENGINE_NEEDS_ATTESTATION) != 0 && !attested)
 		call->result.content = SB_CONTENT_UNKNOWN;
@@ -302,8 +302,8 @@ static void apply_identity(sb_call *call)
 		fail_with(call, SB_KIND_ENGINE_UNAVAILABLE,
 			"failed its known-answer test; see scanbridge engines --check");
 	else if (known && engine->conf->max_signature_age_ms > 0 && identity.signature_time > 0 &&
-		sb_clock_wall(call->clock) / SB_MS >
-			(uint64_t)identity.signature_time * 1000 + engine->conf->max_signature_age_ms)
+		 sb_clock_wall(call->clock) / SB_MS > (uint64_t)identity.signature_time * 1000 +
+							      engine->conf->max_signature_age_ms)
 		fail_with(call, SB_KIND_ENGINE_UNAVAILABLE,
 			"has signatures older than max_signature_age; update them");
 }
@@ -356,9 +356,9 @@ void sb_call_run(struct sb_call *call)
 			apply_identity(call);
 	} else {
 		if (error.kind == SB_KIND_NONE) /* the return counts, even without a message */
-			sb_error_set(&error, status > -SB_KIND_COUNT_ ? (sb_kind)-status
-								      : SB_KIND_INTERNAL,
-				0, "engine %s failed without saying why", call->engine->conf->name);
+			sb_error_set(&error,
+				status > -SB_KIND_COUNT_ ? (sb_kind)-status : SB_KIND_INTERNAL, 0,
+				"engine %s failed without saying why", call->engine->conf->name);
 		fail(call, &error);
 	}
 	call->result.duration_ms =

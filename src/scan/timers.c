@@ -116,13 +116,14 @@ int sb_timers_open(sb_timers **out, sb_clock *clock, sb_error *error)
 	timers->heap = calloc(timers->room, sizeof(sb_timer *));
 	pthread_mutex_init(&timers->lock, NULL);
 	sb_cond_init(&timers->changed);
-	status = timers->heap == NULL ? -1
-				      : sb_thread_start(&timers->thread, "sb-timers", serve, timers);
+	status = timers->heap == NULL
+			 ? -1
+			 : sb_thread_start(&timers->thread, "sb-timers", serve, timers);
 	if (status != 0) {
 		free(timers->heap);
 		free(timers);
-		return sb_error_set(error, SB_KIND_INTERNAL, status > 0 ? status : 0,
-			"start the timer thread");
+		return sb_error_set(
+			error, SB_KIND_INTERNAL, status > 0 ? status : 0, "start the timer thread");
 	}
 	*out = timers;
 	return 0;

@@ -12,11 +12,10 @@
 #include "scan/manager_body.h"
 #include "util/text.h"
 
-#define OWNER(type, member, pointer) \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define OWNER(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-void sb_verdict_blank(sb_job *job, size_t slot, bool abstained, sb_kind kind,
-	const char *format, ...)
+void sb_verdict_blank(
+	sb_job *job, size_t slot, bool abstained, sb_kind kind, const char *format, ...)
 {
 	const sb_engine *engine = job->engines[slot];
 	sb_error *error = sb_arena_alloc(&job->report->arena, sizeof *error);
@@ -70,9 +69,8 @@ static bool somebody_found_it(const sb_report *report)
 static bool can_repeat(const sb_job *job)
 {
 	return !job->rescanned && !atomic_load(&job->cancelled) &&
-		(job->type == SB_INPUT_PATH || job->type == SB_INPUT_AT) &&
-		sb_clock_now(job->manager->clock) < job->deadline &&
-		!somebody_found_it(job->report);
+	       (job->type == SB_INPUT_PATH || job->type == SB_INPUT_AT) &&
+	       sb_clock_now(job->manager->clock) < job->deadline && !somebody_found_it(job->report);
 }
 
 /*
@@ -88,8 +86,8 @@ static bool leads_elsewhere(const sb_job *job)
 		fstatat(job->fd, job->name_at, &now, job->follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	return then.st_dev != now.st_dev || then.st_ino != now.st_ino ||
-		then.st_size != now.st_size || then.st_mtim.tv_sec != now.st_mtim.tv_sec ||
-		then.st_mtim.tv_nsec != now.st_mtim.tv_nsec;
+	       then.st_size != now.st_size || then.st_mtim.tv_sec != now.st_mtim.tv_sec ||
+	       then.st_mtim.tv_nsec != now.st_mtim.tv_nsec;
 }
 
 static sb_content_state state_of(const sb_job *job)
@@ -106,7 +104,7 @@ bool sb_verdict_again(sb_job *job)
 
 	job->content_state = state_of(job);
 	changed = job->content_state == SB_CONTENT_STATE_CHANGED ||
-		job->content_error.kind == SB_KIND_CHANGED;
+		  job->content_error.kind == SB_KIND_CHANGED;
 	if (!changed || !can_repeat(job))
 		return false;
 	job->rescanned = true;
@@ -149,6 +147,15 @@ static void own_names(sb_report *report)
 	}
 }
 
+/* A digest's text, and then that it is there: an early scan_started may be reading them. */
+static void show_digest(sb_job *job, char *text, bool *shown, const uint8_t *digest, size_t size)
+{
+	pthread_mutex_lock(&job->lock);
+	sb_hex(text, digest, size);
+	*shown = true;
+	pthread_mutex_unlock(&job->lock);
+}
+
 static void describe_content(sb_job *job)
 {
 	sb_report *report = job->report;
@@ -156,9 +163,9 @@ static void describe_content(sb_job *job)
 	if (job->content == NULL || job->content_error.kind != SB_KIND_NONE)
 		return;
 	report->size = sb_content_size(job->content);
-	report->hashed = true;
 	report->pinned = job->content_state == SB_CONTENT_STATE_PINNED;
-	sb_hex(report->blake3, sb_content_blake3(job->content), SB_BLAKE3_SIZE);
+	show_digest(job, report->blake3, &report->hashed, sb_content_blake3(job->content),
+		SB_BLAKE3_SIZE);
 }
 
 /* SHA-256 and MD5 from the same content: when configured, when somebody needed them already,
@@ -173,15 +180,11 @@ static void more_digests(sb_job *job)
 		return;
 	if ((conf->hash_sha256 || report->outcome != SB_OUTCOME_CLEAN ||
 		    sb_content_sha256_if_known(job->content) != NULL) &&
-		sb_content_sha256(job->content, digest, NULL) == 0) {
-		report->has_sha256 = true;
-		sb_hex(report->sha256, digest, SB_SHA256_SIZE);
-	}
+		sb_content_sha256(job->content, digest, NULL) == 0)
+		show_digest(job, report->sha256, &report->has_sha256, digest, SB_SHA256_SIZE);
 	if ((conf->hash_md5 || sb_content_md5_if_known(job->content) != NULL) &&
-		sb_content_md5(job->content, digest, NULL) == 0) {
-		report->has_md5 = true;
-		sb_hex(report->md5, digest, SB_MD5_SIZE);
-	}
+		sb_content_md5(job->content, digest, NULL) == 0)
+		show_digest(job, report->md5, &report->has_md5, digest, SB_MD5_SIZE);
 }
 
 static void decide(sb_job *job)
@@ -237,7 +240,7 @@ static void apply_policy(sb_job *job)
 	sb_facts facts = {
 		.outcome = report->outcome,
 		.error_kind = report->outcome != SB_OUTCOME_ERROR ? SB_KIND_NONE
-			: report->error != NULL			  ? report->error->kind
+			      : report->error != NULL             ? report->error->kind
 								  : SB_KIND_INTERNAL,
 		.error_kinds = report->outcome == SB_OUTCOME_ERROR ? job->error_kinds : 0,
 		.threat_names = names,
@@ -355,7 +358,8 @@ static int compose(sb_job *job, sb_error *error)
 {
 	bool with_start = claim_start(job);
 
-	if (sb_record_finished(&job->record, job->report, with_start, job->manager->conf->digest) == 0)
+	if (sb_record_finished(&job->record, job->report, with_start, job->manager->conf->digest) ==
+		0)
 		return 0;
 	return sb_error_set(error, SB_KIND_AUDIT_FAILED, 0, "out of memory for the audit record");
 }
@@ -371,16 +375,21 @@ void sb_verdict_write(sb_job *job)
 	sb_error_init(&error);
 	status = compose(job, &error);
 	if (status == 0)
-		status = sb_audit_append(job->manager->audit, job->record.entries,
-			job->record.count, &error);
+		status = sb_audit_append(
+			job->manager->audit, job->record.entries, job->record.count, &error);
 	recorded(job, status, &error);
 }
 
 /* Long scans' scan_started: what is known of the job without disturbing it. */
 static int compose_start(sb_job *job, sb_record *record)
 {
+	int status;
+
 	sb_record_init(record);
-	return sb_record_started(record, job->report);
+	pthread_mutex_lock(&job->lock);
+	status = sb_record_started(record, job->report);
+	pthread_mutex_unlock(&job->lock);
+	return status;
 }
 
 typedef struct group {
@@ -395,8 +404,8 @@ static void collect(group *batch, const sb_record *record)
 		batch->entries[batch->entry_count++] = record->entries[i];
 }
 
-static void write_together(sb_manager *manager, sb_task *first, size_t count,
-	void (*start_mark)(sb_task *))
+static void write_together(
+	sb_manager *manager, sb_task *first, size_t count, void (*start_mark)(sb_task *))
 {
 	group batch = {
 		.entries = calloc(count * 3, sizeof *batch.entries),

@@ -9,8 +9,8 @@
 #include "scan/job.h"
 
 /* The entry of an engine that gave no answer. With the job's lock held, or alone. */
-void sb_verdict_blank(sb_job *job, size_t slot, bool abstained, sb_kind kind,
-	const char *format, ...) SB_PRINTF(5, 6);
+void sb_verdict_blank(sb_job *job, size_t slot, bool abstained, sb_kind kind, const char *format,
+	...) SB_PRINTF(5, 6);
 
 /* After the last answer: true when the content changed meanwhile and is to be scanned once
  * more; the job is then as before its content was read. */

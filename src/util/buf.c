@@ -31,8 +31,7 @@ char *sb_buf_reserve(sb_buf *buf, size_t size)
 	size_t need, capacity = buf->capacity > 0 ? buf->capacity : 256;
 	char *data;
 
-	if (buf->failed || size > buf->max - buf->length ||
-		size >= SIZE_MAX - buf->length) {
+	if (buf->failed || size > buf->max - buf->length || size >= SIZE_MAX - buf->length) {
 		buf->failed = true;
 		return NULL;
 	}

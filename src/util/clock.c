@@ -2,6 +2,7 @@
 /* The system's clocks, and one that tests turn; see clock.h. */
 #include "util/clock.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -10,13 +11,14 @@ enum { MAX_WAITERS = 64 };
 struct waiter {
 	pthread_cond_t *cond;
 	pthread_mutex_t *mutex;
+	uint64_t turn; /* the last one it knows of */
 };
 
 struct sb_clock {
 	bool fake;
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t changed;
-	uint64_t now;
+	uint64_t now, turns;
 	struct waiter waiters[MAX_WAITERS];
 	unsigned count;
 };
@@ -69,10 +71,9 @@ int sb_cond_init(pthread_cond_t *cond)
 	return status;
 }
 
-static void fake_wait(sb_clock *clock, pthread_cond_t *cond, pthread_mutex_t *mutex,
-	uint64_t until)
+static void fake_wait(sb_clock *clock, pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until)
 {
-	struct waiter self = {cond, mutex};
+	struct waiter self = {cond, mutex, 0};
 	unsigned i;
 
 	pthread_mutex_lock(&clock->lock);
@@ -80,6 +81,7 @@ static void fake_wait(sb_clock *clock, pthread_cond_t *cond, pthread_mutex_t *mu
 		pthread_mutex_unlock(&clock->lock);
 		return;
 	}
+	self.turn = clock->turns;
 	clock->waiters[clock->count++] = self;
 	pthread_cond_broadcast(&clock->changed);
 	pthread_mutex_unlock(&clock->lock);
@@ -130,24 +132,41 @@ void sb_clock_fake_free(sb_clock *clock)
 	free(clock);
 }
 
+/* Wake those that began to wait before this turn. True when there is nobody left to wake.
+ *
+ * The lock is held throughout, so nobody can leave the list and take cond and mutex away with
+ * them. A waiter whose mutex is taken is either awake, and will read the new time, or not yet
+ * in pthread_cond_wait(), where a broadcast would be lost: it is tried again. */
+static bool wake_waiters(sb_clock *clock)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < clock->count; i++) {
+		struct waiter *waiter = &clock->waiters[i];
+		if (waiter->turn >= clock->turns)
+			continue;
+		if (pthread_mutex_trylock(waiter->mutex) != 0) {
+			all = false;
+			continue;
+		}
+		pthread_cond_broadcast(waiter->cond);
+		pthread_mutex_unlock(waiter->mutex);
+		waiter->turn = clock->turns;
+	}
+	return all;
+}
+
 void sb_clock_fake_turn(sb_clock *clock, uint64_t ns)
 {
-	struct waiter waiters[MAX_WAITERS];
-	unsigned count;
-
 	pthread_mutex_lock(&clock->lock);
 	clock->now += ns;
-	count = clock->count;
-	for (unsigned i = 0; i < count; i++)
-		waiters[i] = clock->waiters[i];
-	pthread_mutex_unlock(&clock->lock);
-	/* With the waiter's own mutex: it is either not yet waiting, and reads the new time,
-	 * or it is in pthread_cond_wait() and hears this. */
-	for (unsigned i = 0; i < count; i++) {
-		pthread_mutex_lock(waiters[i].mutex);
-		pthread_cond_broadcast(waiters[i].cond);
-		pthread_mutex_unlock(waiters[i].mutex);
+	clock->turns++;
+	while (!wake_waiters(clock)) {
+		pthread_mutex_unlock(&clock->lock);
+		sched_yield();
+		pthread_mutex_lock(&clock->lock);
 	}
+	pthread_mutex_unlock(&clock->lock);
 }
 
 void sb_clock_fake_await(sb_clock *clock, unsigned waiters)

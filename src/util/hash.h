@@ -30,8 +30,8 @@ void sb_blake3_memory(const void *data, size_t length, uint8_t out[SB_BLAKE3_SIZ
  * @p threads threads (0: as many as help). Constant memory. Fails with `io` on a read error
  * and with `changed` when the file ends early.
  */
-int sb_blake3_file(int fd, uint64_t size, unsigned threads, uint8_t out[SB_BLAKE3_SIZE],
-	sb_error *error);
+int sb_blake3_file(
+	int fd, uint64_t size, unsigned threads, uint8_t out[SB_BLAKE3_SIZE], sb_error *error);
 /* The same, and asks @p stop (NULL: never) before each piece, from any of its threads: true
  * ends it with `cancelled`. */
 int sb_blake3_file_until(int fd, uint64_t size, unsigned threads, bool (*stop)(void *data),

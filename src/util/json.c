@@ -10,9 +10,9 @@
 static const char hex_digits[] = "0123456789abcdef";
 
 /* What a byte below 0x80 becomes: 0 itself, 1 \u00NN, otherwise backslash and that letter. */
-static const char escapes[128] = {
-	1, 1, 1, 1, 1, 1, 1, 1, 'b', 't', 'n', 1, 'f', 'r', 1, 1, /* 0x00 */
-	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,           /* 0x10 */
+static const char escapes[128] = {1, 1, 1, 1, 1, 1, 1, 1, 'b', 't', 'n', 1, 'f', 'r', 1,
+	1,                                              /* 0x00 */
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* 0x10 */
 	['"'] = '"', ['\\'] = '\\', [0x7f] = 1};
 
 static void escape_ascii(sb_buf *buf, unsigned char c)
@@ -51,8 +51,8 @@ static void write_string(sb_buf *buf, const unsigned char *s, size_t length)
 			step = 1;
 			sb_buf_add(buf, s + plain, i - plain);
 			/* The backslash itself has to be escaped in JSON. */
-			char text[5] = {'\\', '\\', 'x', hex_digits[s[i] >> 4],
-				hex_digits[s[i] & 15]};
+			char text[5] = {
+				'\\', '\\', 'x', hex_digits[s[i] >> 4], hex_digits[s[i] & 15]};
 			sb_buf_add(buf, text, sizeof text);
 		}
 		i += step;

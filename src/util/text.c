@@ -117,7 +117,7 @@ bool sb_unhex(uint8_t *out, size_t length, const char *digits, size_t digit_coun
 static bool shows_badly(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x061c || c == 0x200e || c == 0x200f ||
-		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 static uint32_t decode(const unsigned char *s, size_t step)
@@ -208,8 +208,8 @@ bool sb_parse_duration(const char *text, uint64_t *ms)
 	return parse_unit(text, durations, sizeof durations / sizeof durations[0], ms);
 }
 
-static const char *format_unit(char *out, size_t room, const struct unit *units, size_t count,
-	uint64_t value)
+static const char *format_unit(
+	char *out, size_t room, const struct unit *units, size_t count, uint64_t value)
 {
 	size_t i = 0;
 
@@ -275,9 +275,9 @@ bool sb_glob(const char *pattern, const char *text, size_t length, bool fold)
 				next = p + 1;
 			}
 		} else {
-			match = *p == '?' || (*p != '\0' &&
-				fold_case((unsigned char)*p, fold) ==
-					fold_case((unsigned char)text[i], fold));
+			match = *p == '?' ||
+				(*p != '\0' && fold_case((unsigned char)*p, fold) ==
+						       fold_case((unsigned char)text[i], fold));
 		}
 		if (match) {
 			p = next;

@@ -51,8 +51,8 @@ static const struct {
 	[SB_KIND_INTERNAL] = {"internal", SB_CLASS_INTERNAL, false, 0},
 };
 
-static const char *name_of(const char *const *names, size_t count, unsigned value,
-	const char *otherwise)
+static const char *name_of(
+	const char *const *names, size_t count, unsigned value, const char *otherwise)
 {
 	return value < count ? names[value] : otherwise;
 }

@@ -30,7 +30,7 @@ typedef struct sb_call sb_call;
 typedef struct sb_threat {
 	const char *name; /**< as the engine says it; odd bytes are replaced by the core */
 	size_t name_length;
-	sb_severity severity; /**< SB_SEVERITY_NONE: high */
+	sb_severity severity;                                       /**< SB_SEVERITY_NONE: high */
 	const char *category, *description, *signature_id, *member; /**< NUL-terminated or NULL */
 } sb_threat;
 
@@ -45,8 +45,8 @@ SB_API int sb_call_fd(sb_call *call, sb_error *error);
 /** All bytes, when they are in memory; NULL otherwise: use sb_call_read(). */
 SB_API const void *sb_call_memory(const sb_call *call, size_t *length);
 /** Up to @p length bytes from @p offset: the number read, 0 at the end, or -kind. */
-SB_API int64_t sb_call_read(sb_call *call, uint64_t offset, void *buffer, size_t length,
-	sb_error *error);
+SB_API int64_t sb_call_read(
+	sb_call *call, uint64_t offset, void *buffer, size_t length, sb_error *error);
 typedef enum sb_digest { SB_DIGEST_BLAKE3, SB_DIGEST_SHA256, SB_DIGEST_MD5 } sb_digest;
 /** 32, 32 or 16 bytes. Computed once per scan, from the same bytes, when first asked for. */
 SB_API int sb_call_digest(sb_call *call, sb_digest which, uint8_t *out, sb_error *error);
@@ -61,14 +61,14 @@ SB_API int sb_call_cancel_fd(sb_call *call);
 /* The statement. Each returns 0 or -kind (and then the call has failed). */
 /** Every one of the @p bytes was looked at and nothing was found. The core compares the
  * number with the content's size: fewer is `partial`, and partial is never clean. */
-SB_API int sb_call_clean(sb_call *call, uint64_t bytes, sb_content_coverage content,
-	sb_error *error);
+SB_API int sb_call_clean(
+	sb_call *call, uint64_t bytes, sb_content_coverage content, sb_error *error);
 /** Found. May be called for several threats. Names PUA.* and Heuristics.* count as
  * suspicious unless the engine is configured with `heuristics: infected`. */
 SB_API int sb_call_infected(sb_call *call, const sb_threat *threat, sb_error *error);
 /** Found, but no proof. @p confidence 0..1, negative: unknown. */
-SB_API int sb_call_suspicious(sb_call *call, const sb_threat *threat, double confidence,
-	sb_error *error);
+SB_API int sb_call_suspicious(
+	sb_call *call, const sb_threat *threat, double confidence, sb_error *error);
 /** How far a call with detections looked (clean says it itself). */
 SB_API void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage content);
 /** No opinion by nature (an unknown hash): not a failure, not a vote. Returns -kind, to be
@@ -115,8 +115,8 @@ typedef enum sb_attestation {
 } sb_attestation;
 
 /** Send @p data through this engine's own scan, past every gate but the deadline. */
-SB_API int sb_check_scan(sb_check *check, const void *data, size_t length,
-	sb_check_answer *answer, sb_error *error);
+SB_API int sb_check_scan(
+	sb_check *check, const void *data, size_t length, sb_check_answer *answer, sb_error *error);
 /** The engine's configured `max_size` in bytes; 0: none. */
 SB_API uint64_t sb_check_max_size(const sb_check *check);
 /** Record what was proved; @p remedy tells what to change when @p holds is false. */
@@ -136,16 +136,17 @@ enum sb_engine_flags {
 };
 
 typedef struct sb_engine_ops {
-	unsigned abi;              /**< SB_ENGINE_ABI at compile time */
-	const char *name;          /**< the configuration's `type` */
-	const char *summary;       /**< one line of help */
-	size_t state_size;         /**< the core allocates and zeroes it, and fills in settings */
+	unsigned abi;               /**< SB_ENGINE_ABI at compile time */
+	const char *name;           /**< the configuration's `type` */
+	const char *summary;        /**< one line of help */
+	size_t state_size;          /**< the core allocates and zeroes it, and fills in settings */
 	const sb_setting *settings; /**< the type's own keys, offsets into the state; or NULL */
 	sb_assurance assurance;
 	unsigned flags; /**< enum sb_engine_flags */
 
-	/** Optional. Once, before anything else, with all settings filled in; may block. Checks settings,
-	 * loads lists; does not need to reach a remote engine. On failure close() follows. */
+	/** Optional. Once, before anything else, with all settings filled in; may block. Checks
+	 * settings, loads lists; does not need to reach a remote engine. On failure close()
+	 * follows. */
 	int (*open)(void *state, sb_error *error);
 
 	/** Judge the call's content. From up to `concurrency` threads at once. Blocks as it
@@ -180,7 +181,8 @@ typedef struct sb_engine_ops {
 	 * EICAR probes were answered well; statements by sb_check_attest(). */
 	int (*canary)(void *state, sb_check *check, sb_error *error);
 
-	/** Optional. After the last call, also when open() failed halfway. Frees what open() made. */
+	/** Optional. After the last call, also when open() failed halfway. Frees what open() made.
+	 */
 	void (*close)(void *state);
 } sb_engine_ops;
 

@@ -30,7 +30,7 @@ static sb_entered enter(struct sb_call *call, uint64_t now, uint64_t *until)
 static uint64_t backoff_ns(const struct sb_call *call)
 {
 	double ms = (double)call->engine->conf->retry.initial_ms *
-		pow(call->engine->conf->retry.multiplier, call->retries);
+		    pow(call->engine->conf->retry.multiplier, call->retries);
 	uint32_t dice;
 
 	ms = fmin(ms, (double)call->engine->conf->retry.max_ms);
