@@ -355,10 +355,12 @@ def run_growth(group):
 
 
 # --- all of it ----------------------------------------------------------------------------
-def run_crowd(group):
-    """A crowd's complaints. What was only late is judged again, alone: there the machine's
-    other work is no excuse."""
-    complaints = Crowd(group).run()
+def judge(groups, jobs):
+    """Every crowd's complaints. What was only late is judged again when all others are done,
+    alone: there the machine's other work is no excuse."""
+    with ThreadPoolExecutor(jobs) as pool:
+        complaints = [entry for result in pool.map(lambda group: Crowd(group).run(), groups)
+                      for entry in result]
     late = [cell for cell, _, is_late in complaints if is_late]
     complaints = [entry for entry in complaints if not entry[2]]
     for cell in late:
@@ -378,9 +380,7 @@ def main():
         sys.exit(f"{DRIVER} is missing: build first, or set SCANBRIDGE_BUILD")
     begun = time.monotonic()
     wanted = [cell for cell in cells(options.full) if options.only in str(cell)]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        complaints = [entry for result in pool.map(run_crowd, crowds(wanted))
-                      for entry in result]
+    complaints = judge(crowds(wanted), options.jobs)
     grown = [] if options.only else growth_cells(options.full)
     for group in grown:
         complaints += run_growth(group)
