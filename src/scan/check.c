@@ -274,8 +274,7 @@ static int keep(sb_engine *engine, const sb_engine_state *state, sb_error *error
 	return store(engine->manager, error);
 }
 
-/* --- One engine, looked at
- * ------------------------------------------------------------------------- */
+/* --- One engine, looked at ---------------------------------------------------------------- */
 
 static void recall(sb_engine *engine, sb_engine_state *out)
 {

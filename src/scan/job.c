@@ -534,8 +534,7 @@ void sb_job_release_batch(void *data, sb_task *first)
 	}
 }
 
-/* --- Streams
- * --------------------------------------------------------------------------------------- */
+/* --- Streams ------------------------------------------------------------------------------ */
 
 /* The stream is over before its time: whoever has not begun is not asked. */
 static void break_stream(sb_job *job, const sb_error *why)
@@ -633,35 +632,37 @@ int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error)
 int sb_job_finish(sb_job *job, sb_error *error)
 {
 	sb_error why;
-	bool open;
+	bool open, whole;
 
 	sb_error_init(&why);
 	pthread_mutex_lock(&job->lock);
 	open = job->streaming;
 	if (!open)
 		why = job->content_error;
+	/* Pending ourselves before the end is told: engines that stream may answer at once. */
+	job->pending += open;
 	pthread_mutex_unlock(&job->lock);
 	if (!open && why.kind == SB_KIND_NONE)
 		return sb_error_set(error, SB_KIND_INTERNAL, 0, "the stream is not open");
 	stop_stream_timer(job);
 	if (open && sb_content_end(job->content, &why) < 0)
 		break_stream(job, &why);
+	pthread_mutex_lock(&job->lock);
+	whole = job->streaming; /* not broken, nor cancelled meanwhile */
+	job->streaming = false;
+	pthread_mutex_unlock(&job->lock);
+	if (whole)
+		start_calls(job);
+	else if (open)
+		all_started(job);
 	if (why.kind != SB_KIND_NONE) {
 		sb_error_copy(error, &why);
 		return -(int)why.kind;
 	}
-	pthread_mutex_lock(&job->lock);
-	open = job->streaming; /* a cancel may have come between */
-	job->streaming = false;
-	job->pending += open;
-	pthread_mutex_unlock(&job->lock);
-	if (open)
-		start_calls(job);
 	return 0;
 }
 
-/* --- The handle
- * -------------------------------------------------------------------------------------- */
+/* --- The handle --------------------------------------------------------------------------- */
 
 static int own_descriptor(sb_job *job, sb_error *error)
 {

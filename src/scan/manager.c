@@ -118,8 +118,7 @@ static int open_data_dir(sb_manager *manager, sb_error *error)
 	return check_format(manager->data_dir_fd, path, error);
 }
 
-/* --- Opening
- * -------------------------------------------------------------------------------------- */
+/* --- Opening ------------------------------------------------------------------------------ */
 
 static int open_spool(sb_manager *manager, sb_error *error)
 {
@@ -214,8 +213,7 @@ int sb_manager_open(sb_manager **out, const sb_config *config, sb_error *error)
 	return sb_manager_open_with(out, config, sb_clock_system(), error);
 }
 
-/* --- Ending
- * ------------------------------------------------------------------------------------------ */
+/* --- Ending ------------------------------------------------------------------------------- */
 
 int sb_manager_enter(sb_manager *manager, sb_error *error)
 {

@@ -392,8 +392,7 @@ static void a_report_is_complete_json(void **unused)
 	sb_report_free(report);
 }
 
-/* --- Retries, by the clock
- * ------------------------------------------------------------------------ */
+/* --- Retries, by the clock ---------------------------------------------------------------- */
 
 static void a_refused_connection_is_tried_again(void **unused)
 {
@@ -444,8 +443,7 @@ static void the_retry_budget_is_bounded(void **unused)
 	close_bench(&bench);
 }
 
-/* --- Deadlines
- * --------------------------------------------------------------------------------------- */
+/* --- Deadlines ---------------------------------------------------------------------------- */
 
 static void an_engine_that_overruns_is_given_up(void **unused)
 {
@@ -495,8 +493,7 @@ static void waiting_for_a_slot_has_an_end(void **unused)
 	close_bench(&bench);
 }
 
-/* --- Permits
- * ------------------------------------------------------------------------------------------ */
+/* --- Permits ------------------------------------------------------------------------------ */
 
 enum { MANY = 300 };
 
@@ -565,8 +562,7 @@ static void many_threads_share_a_manager(void **unused)
 	close_bench(&bench);
 }
 
-/* --- Cancelling, shedding, ending
- * ------------------------------------------------------------------------ */
+/* --- Cancelling, shedding, ending --------------------------------------------------------- */
 
 static void a_cancelled_job_ends_soon(void **unused)
 {
@@ -776,6 +772,28 @@ static void a_stream_is_judged_as_it_arrives(void **unused)
 	close_bench(&bench);
 }
 
+/* Nobody else is pending when the end is told: the answer may come before sb_job_finish() is
+ * through. */
+static void a_stream_ends_once(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_bench(&bench, clean,
+		"audit: {enabled: false}\nengines: [{name: s, type: streaming, self_test: off}]\n");
+	for (int i = 0; i < 500; i++) {
+		sb_job *job = submit_stream(&bench);
+		sb_report *report;
+
+		assert_int_equal(sb_job_write(job, "some bytes", 10, NULL), 0);
+		assert_int_equal(sb_job_finish(job, NULL), 0);
+		report = take(job);
+		expect("one end", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+		sb_report_free(report);
+	}
+	close_bench(&bench);
+}
+
 static void a_broken_stream_is_no_verdict(void **unused)
 {
 	static char piece[600000];
@@ -807,8 +825,7 @@ static void a_broken_stream_is_no_verdict(void **unused)
 	close_bench(&bench);
 }
 
-/* --- The record comes first
- * ------------------------------------------------------------------------------------ */
+/* --- The record comes first --------------------------------------------------------------- */
 
 static const char audited[] = "engines: [{name: e, type: obedient, self_test: off}]\n";
 
@@ -910,6 +927,7 @@ int main(void)
 		cmocka_unit_test(no_engine_is_an_error),
 		cmocka_unit_test(the_limits_hold),
 		cmocka_unit_test(a_stream_is_judged_as_it_arrives),
+		cmocka_unit_test(a_stream_ends_once),
 		cmocka_unit_test(a_broken_stream_is_no_verdict),
 		cmocka_unit_test(a_verdict_has_its_record),
 		cmocka_unit_test(a_long_scan_is_recorded_when_it_starts),
