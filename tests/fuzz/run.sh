@@ -12,6 +12,7 @@ build=${1:?usage: run.sh BUILD SECONDS [NAME...]} seconds=${2:?}
 shift 2
 here=$(cd "$(dirname -- "$0")" && pwd)
 failures=0
+export LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0
 
 for program in "$build"/tests/fuzz/fuzz_*; do
 	if [ ! -x "$program" ] || [ -d "$program" ]; then continue; fi
