@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: what stands before the command, then the command. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -60,6 +61,11 @@ int main(int argc, char **argv)
 	sb_error error;
 
 	signal(SIGPIPE, SIG_IGN); /* a reader that left is a write error, told like any other */
+#ifdef M_MMAP_THRESHOLD
+	/* A file's buffer goes back to the system when its scan ends. Left alone, glibc learns to
+	 * keep such buffers in an arena for every thread: /usr/bin then needs twice the memory. */
+	(void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+#endif
 	sb_error_init(&error);
 	if (sb_options_parse(&set, 1, argc, argv, true, &first, &help, &error) < 0) {
 		sb_log_error(&error);
