@@ -170,7 +170,11 @@ int sb_config_show(const sb_config *config, sb_buf *out, sb_error *error)
 static void starter_row(sb_buf *out, const char *indent, const sb_setting *row)
 {
 	sb_buf_printf(out, "# %s%s: ", indent, row->key);
-	sb_buf_text(out, row->fallback != NULL ? row->fallback : "null");
+	/* The sample engine is a clamd: without its `#` the line must not lift clamd's limit. */
+	if (row->offset == offsetof(sb_engine_values, max_size) && strcmp(indent, "    ") == 0)
+		sb_buf_text(out, "25MiB");
+	else
+		sb_buf_text(out, row->fallback != NULL ? row->fallback : "null");
 	sb_buf_printf(out, "%*s# %s", 4, "", row->help);
 	for (size_t i = 0; row->choices != NULL && row->choices[i] != NULL; i++)
 		sb_buf_printf(out, "%s%s", i == 0 ? ": " : " | ", row->choices[i]);
