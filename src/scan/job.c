@@ -536,10 +536,16 @@ void sb_job_release_batch(void *data, sb_task *first)
 
 /* --- Streams ------------------------------------------------------------------------------ */
 
+/*
+ * As long as a stream is open, it counts among what is pending, so that engines that answer
+ * early don't finish the job under its writer. Whoever closes it, by the end or before its time,
+ * takes that over.
+ */
+
 /* The stream is over before its time: whoever has not begun is not asked. */
 static void break_stream(sb_job *job, const sb_error *why)
 {
-	bool last = false;
+	bool last;
 
 	pthread_mutex_lock(&job->lock);
 	if (!job->streaming) {
@@ -554,7 +560,8 @@ static void break_stream(sb_job *job, const sb_error *why)
 	pthread_mutex_lock(&job->lock);
 	for (size_t i = 0; i < job->report->result_count; i++)
 		if (job->calls[i] == NULL && !job->settled[i])
-			last = settle(job, i) || last;
+			settle(job, i);
+	last = one_less(job); /* the stream */
 	pthread_mutex_unlock(&job->lock);
 	if (last)
 		answered(job);
@@ -594,7 +601,7 @@ static void begin_stream(sb_job *job)
 	pthread_mutex_lock(&job->lock);
 	job->status = SB_JOB_RUNNING;
 	job->streaming = true;
-	job->pending = count + 1;
+	job->pending = count + 2; /* the stream, and this thread */
 	pthread_mutex_unlock(&job->lock);
 	if (job->deadline != SB_NEVER) {
 		sb_job_ref(job);
@@ -607,58 +614,61 @@ static void begin_stream(sb_job *job)
 	all_started(job);
 }
 
+/* The content of an open stream, with a reference for as long as it is used; NULL and the reason
+ * when it isn't open. */
+static sb_content *open_stream(sb_job *job, sb_error *why)
+{
+	sb_content *content = NULL;
+
+	pthread_mutex_lock(&job->lock);
+	*why = job->content_error;
+	if (job->streaming)
+		content = sb_content_ref(job->content);
+	pthread_mutex_unlock(&job->lock);
+	if (content == NULL && why->kind == SB_KIND_NONE)
+		sb_error_set(why, SB_KIND_INTERNAL, 0, "the stream is not open");
+	return content;
+}
+
 int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error)
 {
 	sb_error why;
-	bool open;
+	sb_content *content = open_stream(job, &why);
+	int status =
+		content != NULL ? sb_content_append(content, data, length, &why) : -(int)why.kind;
 
-	pthread_mutex_lock(&job->lock);
-	open = job->streaming;
-	why = job->content_error;
-	pthread_mutex_unlock(&job->lock);
-	if (!open && why.kind == SB_KIND_NONE)
-		return sb_error_set(error, SB_KIND_INTERNAL, 0, "the stream is not open");
-	if (open) {
-		sb_error_init(&why);
-		if (sb_content_append(job->content, data, length, &why) == 0)
-			return 0;
+	if (content != NULL && status < 0) {
 		break_stream(job, &why);
 		stop_stream_timer(job);
 	}
-	sb_error_copy(error, &why);
-	return -(int)why.kind;
+	sb_content_unref(content);
+	if (status < 0)
+		sb_error_copy(error, &why);
+	return status;
 }
 
 int sb_job_finish(sb_job *job, sb_error *error)
 {
 	sb_error why;
-	bool open, whole;
+	sb_content *content = open_stream(job, &why);
+	int status = content != NULL ? sb_content_end(content, &why) : -(int)why.kind;
+	bool whole = false;
 
-	sb_error_init(&why);
-	pthread_mutex_lock(&job->lock);
-	open = job->streaming;
-	if (!open)
-		why = job->content_error;
-	/* Pending ourselves before the end is told: engines that stream may answer at once. */
-	job->pending += open;
-	pthread_mutex_unlock(&job->lock);
-	if (!open && why.kind == SB_KIND_NONE)
-		return sb_error_set(error, SB_KIND_INTERNAL, 0, "the stream is not open");
-	stop_stream_timer(job);
-	if (open && sb_content_end(job->content, &why) < 0)
+	if (content != NULL && status < 0)
 		break_stream(job, &why);
+	if (content != NULL)
+		stop_stream_timer(job);
+	sb_content_unref(content);
+	if (status < 0) {
+		sb_error_copy(error, &why);
+		return status;
+	}
 	pthread_mutex_lock(&job->lock);
-	whole = job->streaming; /* not broken, nor cancelled meanwhile */
+	whole = job->streaming; /* it may have been broken off meanwhile */
 	job->streaming = false;
 	pthread_mutex_unlock(&job->lock);
 	if (whole)
 		start_calls(job);
-	else if (open)
-		all_started(job);
-	if (why.kind != SB_KIND_NONE) {
-		sb_error_copy(error, &why);
-		return -(int)why.kind;
-	}
 	return 0;
 }
 

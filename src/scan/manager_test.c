@@ -772,6 +772,29 @@ static void a_stream_is_judged_as_it_arrives(void **unused)
 	close_bench(&bench);
 }
 
+/* The only engine fails at the first byte; the writer, who can't know, goes on. */
+static void an_early_answer_leaves_the_writer_alone(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_bench(&bench, clean,
+		"audit: {enabled: false}\n"
+		"engines: [{name: s, type: streaming, self_test: off, max_size: 5}]\n");
+	for (int i = 0; i < 200; i++) {
+		sb_job *job = submit_stream(&bench);
+		sb_report *report;
+
+		for (int k = 0; k < 20; k++)
+			assert_int_equal(sb_job_write(job, "some bytes", 10, NULL), 0);
+		assert_int_equal(sb_job_finish(job, NULL), 0);
+		report = take(job);
+		expect("too long for it", report, SB_OUTCOME_ERROR, SB_KIND_FILE_TOO_LARGE);
+		sb_report_free(report);
+	}
+	close_bench(&bench);
+}
+
 /* Nobody else is pending when the end is told: the answer may come before sb_job_finish() is
  * through. */
 static void a_stream_ends_once(void **unused)
@@ -927,6 +950,7 @@ int main(void)
 		cmocka_unit_test(no_engine_is_an_error),
 		cmocka_unit_test(the_limits_hold),
 		cmocka_unit_test(a_stream_is_judged_as_it_arrives),
+		cmocka_unit_test(an_early_answer_leaves_the_writer_alone),
 		cmocka_unit_test(a_stream_ends_once),
 		cmocka_unit_test(a_broken_stream_is_no_verdict),
 		cmocka_unit_test(a_verdict_has_its_record),
