@@ -45,7 +45,7 @@ static int check(const sb_globals *globals, const char *path)
 	if (status == 0 && path != NULL)
 		status = sb_config_load_file(config, path, &error);
 	if (status == 0 && globals->data_dir != NULL)
-		status = sb_config_set(config, "data_dir", globals->data_dir, &error);
+		status = sb_config_set_text(config, "data_dir", globals->data_dir, &error);
 	if (status == 0)
 		status = sb_conf_build(&conf, config, &error);
 	if (status == 0) {

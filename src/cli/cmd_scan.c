@@ -154,7 +154,7 @@ static int set_policy(sb_config *config, const char *policy)
 			near != NULL ? "'?" : "");
 		return refuse("--policy", text);
 	}
-	status = sb_config_set(config, "policy.file", path, &error);
+	status = sb_config_set_text(config, "policy.file", path, &error);
 	free(path);
 	return status < 0 ? refuse("--policy", sb_error_message(&error)) : 0;
 }

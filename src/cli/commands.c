@@ -367,7 +367,7 @@ sb_config *sb_cli_config(const sb_globals *globals)
 	if (status == 0 && path != NULL)
 		status = sb_config_load_file(config, path, &error);
 	if (status == 0 && globals->data_dir != NULL)
-		status = sb_config_set(config, "data_dir", globals->data_dir, &error);
+		status = sb_config_set_text(config, "data_dir", globals->data_dir, &error);
 	free(path);
 	if (status < 0) {
 		sb_log_error(&error);

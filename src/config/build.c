@@ -65,6 +65,7 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		const char *what;
 	} rows[] = {
 		{NULL, "user", v->user != NULL, "user"},
+		{NULL, "isolation", v->isolation == 0, "isolation: process"},
 		{"quarantine", "enabled", v->quarantine.enabled, "quarantine"},
 		{"cache", "enabled", v->cache.enabled, "cache"},
 		{"decision", "strategy", v->decision.strategy != 0, "a strategy other than any"},
@@ -239,10 +240,11 @@ static int data_dir(sb_reader *reader, sb_values *v)
 		v->data_dir = "/var/lib/scanbridge";
 	else if (xdg != NULL && xdg[0] == '/')
 		v->data_dir = sb_path_below(reader->arena, xdg, "scanbridge");
-	else
-		v->data_dir = sb_path_below(reader->arena,
-			home != NULL && home[0] == '/' ? home : "/tmp",
-			home != NULL && home[0] == '/' ? ".local/share/scanbridge" : "scanbridge");
+	else if (home != NULL && home[0] == '/')
+		v->data_dir = sb_path_below(reader->arena, home, ".local/share/scanbridge");
+	else /* a guessable place in /tmp would be anybody's */
+		return sb_error_set(reader->error, SB_KIND_NOT_CONFIGURED, 0,
+			"no place for data: HOME is not set; give data_dir or --data-dir");
 	return v->data_dir != NULL ? 0 : sb_error_no_memory(reader->error);
 }
 

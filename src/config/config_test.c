@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-#include "cli/config_files.h"
 #include "config/config.h"
 #include "engines/engines.h"
 #include "util/error.h"
@@ -168,6 +167,8 @@ static const struct {
 	{"quarantine: {enabled: true}\n", "t:1:23: quarantine is not available in this build"},
 	{"cache: {enabled: true}\n", "cache is not available"},
 	{"user: scanbridge\n", "user is not available"},
+	{"isolation: process\n", "isolation: process is not available"},
+	{ENGINE("isolation: process"), "isolation: process is not available"},
 	{"audit: {sinks: [syslog]}\n", "audit.sinks is not available"},
 	{"decision: {strategy: all}\n", "a strategy other than any is not available"},
 	{"decision: {early_decision: true}\n", "early_decision is not available"},

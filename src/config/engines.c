@@ -126,6 +126,9 @@ static int check_available(sb_reader *reader, const sb_node *node, const sb_engi
 	if (preset != NULL && strcmp(preset->text, "off") != 0)
 		return sb_node_error(reader->error, preset,
 			"a breaker is not available in this build; write preset: off");
+	if (values->isolation == 0)
+		return sb_node_error(reader->error, sb_node_get(node, "isolation"),
+			"isolation: process is not available in this build");
 	if (values->veto)
 		return sb_node_error(reader->error, sb_node_get(node, "veto"),
 			"veto is not available in this build");

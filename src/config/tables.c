@@ -43,7 +43,7 @@ const sb_setting sb_top_rows[] = {
 		"$XDG_DATA_HOME/scanbridge"),
 	V("user", TEXT, user, NULL, 0, 0, "account that a server started as root changes to"),
 	V("hashes", TEXTS, hashes, "blake3", 0, 0, "in every report: blake3, sha256, md5"),
-	PICK("isolation", sb_values, isolation, "process", WORDS("process", "none"),
+	PICK("isolation", sb_values, isolation, "none", WORDS("process", "none"),
 		"where engines that run inside Scanbridge run"),
 	END,
 };
@@ -152,7 +152,7 @@ const sb_setting sb_engine_rows[] = {
 		"eicar, builtin, off or a file; hashlist, mock: off"),
 	E("max_signature_age", DURATION, max_signature_age, "off", 0, 3650 * DAY,
 		"older signatures are an error; off: any age"),
-	PICK("isolation", sb_engine_values, isolation, "process", WORDS("process", "none"),
+	PICK("isolation", sb_engine_values, isolation, "none", WORDS("process", "none"),
 		"where an engine inside Scanbridge runs"),
 	PICK("fallback_on", sb_engine_values, fallback_on, "failure", WORDS("failure", "open"),
 		"when the fallback answers"),
