@@ -21,6 +21,9 @@ static int check_slots(const sb_engine_ops *ops, sb_error *error)
 	else if ((ops->begin == NULL) != (ops->feed == NULL) ||
 		 (ops->begin == NULL) != (ops->finish == NULL))
 		fault = "needs begin, feed and finish together, or none";
+	else if (ops->submit != NULL || ops->poll != NULL)
+		fault = "has submit() and poll(): deferred verdicts are not available in this "
+			"build";
 	if (fault == NULL)
 		return 0;
 	return sb_error_set(

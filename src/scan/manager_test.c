@@ -665,6 +665,63 @@ static void a_closed_manager_takes_nothing(void **unused)
 	close_bench(&bench);
 }
 
+static int never_submit(void *state, sb_call *call, void **ticket, sb_error *error)
+{
+	(void)state;
+	(void)call;
+	(void)ticket;
+	return sb_error_set(error, SB_KIND_INTERNAL, 0, "never called");
+}
+
+static int half_feed(void *state, void *stream, const void *data, size_t length, sb_error *error)
+{
+	(void)state;
+	(void)stream;
+	(void)data;
+	(void)length;
+	return sb_error_set(error, SB_KIND_INTERNAL, 0, "never called");
+}
+
+/* Slots that nothing would call are refused, not ignored. */
+static void an_engine_needs_slots_that_fit(void **unused)
+{
+	static const sb_engine_ops deferred = {.abi = SB_ENGINE_ABI,
+		.name = "odd",
+		.summary = "answers later",
+		.scan = scripted_scan,
+		.submit = never_submit};
+	static const sb_engine_ops half = {.abi = SB_ENGINE_ABI,
+		.name = "odd",
+		.summary = "half a stream",
+		.scan = scripted_scan,
+		.feed = half_feed};
+	static const sb_engine_ops *const odd[] = {&deferred, &half};
+	static const char *const words[] = {"deferred verdicts", "begin, feed and finish"};
+
+	(void)unused;
+	for (size_t i = 0; i < 2; i++) {
+		sb_config *config = sb_config_new();
+		sb_manager *manager = NULL;
+		char folder[64], text[256];
+		sb_error error;
+
+		sb_error_init(&error);
+		snprintf(folder, sizeof folder, "%s/sb-manager-XXXXXX",
+			getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+		assert_non_null(mkdtemp(folder));
+		snprintf(text, sizeof text,
+			"{data_dir: %s, engines: [{name: e, type: odd, self_test: off}]}", folder);
+		assert_int_equal(sb_config_register_engine(config, odd[i], &error), 0);
+		assert_int_equal(
+			sb_config_load_text(config, text, strlen(text), "test", &error), 0);
+		assert_int_equal(
+			sb_manager_open(&manager, config, &error), -SB_KIND_NOT_CONFIGURED);
+		assert_non_null(strstr(error.message, words[i]));
+		sb_config_free(config);
+		remove_folder(folder);
+	}
+}
+
 static void no_engine_is_an_error(void **unused)
 {
 	struct bench bench;
@@ -947,6 +1004,7 @@ int main(void)
 		cmocka_unit_test(a_token_ends_blocking_scans),
 		cmocka_unit_test(too_many_are_shed),
 		cmocka_unit_test(a_closed_manager_takes_nothing),
+		cmocka_unit_test(an_engine_needs_slots_that_fit),
 		cmocka_unit_test(no_engine_is_an_error),
 		cmocka_unit_test(the_limits_hold),
 		cmocka_unit_test(a_stream_is_judged_as_it_arrives),

@@ -165,7 +165,8 @@ typedef struct sb_engine_ops {
 	int (*feed)(void *state, void *stream, const void *data, size_t length, sb_error *error);
 	int (*finish)(void *state, sb_call *call, void *stream, bool whole, sb_error *error);
 
-	/** Optional, both or none: verdicts that come later. submit() hands the content over and
+	/** Optional, both or none: verdicts that come later. Nothing drives them in this version:
+	 * an engine that has them is refused when it is opened. submit() hands the content over and
 	 * returns a ticket; poll() returns 0 after a statement, -kind after a failure, or a
 	 * positive number of ms after which to ask again; no thread waits meanwhile. poll() with
 	 * a call that is cancelled frees the ticket. */
