@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/log.h"
+#include "scan/report.h"
 #include "cli/term.h"
 #include "util/text.h"
 
@@ -106,10 +107,7 @@ void sb_line_from_report(
 
 bool sb_report_is_low_assurance(const sb_report *report)
 {
-	/* The decision's own words; a rule that asks for a warning has a reason of its own. */
-	return sb_report_outcome(report) == SB_OUTCOME_CLEAN &&
-	       sb_report_action(report) == SB_ACTION_ALLOW_WITH_WARNING &&
-	       strstr(sb_report_reason(report), ", below ") != NULL;
+	return report->low_assurance && report->action == SB_ACTION_ALLOW_WITH_WARNING;
 }
 
 const char *sb_skip_name(sb_skip why, uint64_t count)
