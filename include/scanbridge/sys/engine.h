@@ -78,6 +78,33 @@ SB_API int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const c
 /** Versions that the verdict stands on, where an answer carries them. */
 SB_API void sb_call_versions(sb_call *call, const char *engine, const char *signatures);
 
+/** What is true of a container, at any level of it. */
+enum sb_container_fact {
+	SB_FACT_ENCRYPTED = 1 << 0,   /**< a part could not be read without a password */
+	SB_FACT_CORRUPT = 1 << 1,     /**< a part is damaged or cut off */
+	SB_FACT_LIMIT = 1 << 2,       /**< a limit ended the look inside */
+	SB_FACT_UNSUPPORTED = 1 << 3, /**< a part is packed in a way that can't be read */
+	SB_FACT_MACROS = 1 << 4,      /**< an office document with macros */
+	SB_FACT_AUTORUN = 1 << 5,     /**< macros that run by themselves */
+	SB_FACT_EMBEDDED = 1 << 6,    /**< embedded objects or attached files */
+	SB_FACT_EXTERNAL = 1 << 7,    /**< refers to templates or objects elsewhere */
+	SB_FACT_JAVASCRIPT = 1 << 8,  /**< a PDF with JavaScript */
+	SB_FACT_LAUNCH = 1 << 9,      /**< a PDF that starts programs */
+};
+
+/** How the content is built, as far as the engine opened it. */
+typedef struct sb_container {
+	const char *type; /**< of the outermost container: `zip`, `mail`, …; NULL or "": none */
+	unsigned depth;   /**< containers in containers: 1 for a plain zip */
+	uint64_t members; /**< over all levels */
+	uint64_t bytes;   /**< what they unpack to */
+	unsigned facts;   /**< enum sb_container_fact */
+} sb_container;
+/** For engines that open containers: facts for report and policy. Copied; the last call counts. */
+SB_API void sb_call_container(sb_call *call, const sb_container *container);
+/** The content's media type, as seen in its bytes (`application/zip`). Copied. */
+SB_API void sb_call_mime(sb_call *call, const char *mime);
+
 /* --- Identity, limits, known answers ------------------------------------------------- */
 
 /** How surely a changed verdict base shows in the identity. */

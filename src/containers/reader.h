@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reader takes apart one family of formats. What every reader shares (limits, paths, facts,
+ * problems, recursion) is the walk's: a reader only says what it finds. Adding a format means a
+ * reader and a line in the table in walk.c.
+ */
+#ifndef SB_CONTAINERS_READER_H
+#define SB_CONTAINERS_READER_H
+
+#include "containers/containers.h"
+
+typedef struct sb_walk sb_walk;
+
+/* The bytes that a reader takes apart: a member at some depth. */
+typedef struct sb_level {
+	const uint8_t *data;
+	size_t size;
+	const char *name; /* own name, NUL-terminated, may be empty */
+	unsigned depth;
+	struct sb_level *outer; /* NULL at depth 0 */
+	const char *path;       /* as in sb_member */
+	const char *type;       /* format, set by the walk from the reader */
+} sb_level;
+
+typedef enum sb_likeness {
+	SB_NOT_THIS = 0,
+	SB_PERHAPS, /* weak signs: when reading fails at once, it was none; no problem */
+	SB_SURELY,  /* a signature: when reading fails, it is corrupt */
+} sb_likeness;
+
+typedef struct sb_reader_ops {
+	const char *name; /* the family, for messages */
+	/* Look, quickly, at the first bytes and the last; sets *type, static: `zip`, `7z`, `mail`
+	 */
+	sb_likeness (*recognise)(const uint8_t *data, size_t size, const char **type);
+	/* Report members, facts, problems and doubts. 0, or what a walk function returned: any
+	 * negative return of theirs must be passed up at once. */
+	int (*take_apart)(sb_walk *walk, const sb_level *level, sb_likeness likeness);
+} sb_reader_ops;
+
+extern const sb_reader_ops sb_reader_archive; /* archive.c: libarchive */
+extern const sb_reader_ops sb_reader_brotli;  /* brotli.c */
+extern const sb_reader_ops sb_reader_mail;    /* mail.c: RFC 5322, MIME, uuencode, yEnc not */
+extern const sb_reader_ops sb_reader_ole;     /* ole.c: MS-CFB, MS-OVBA, Ole10Native */
+extern const sb_reader_ops sb_reader_pdf;     /* pdf.c */
+
+/* --- Members ---------------------------------------------------------------------------- */
+
+/* A member whose bytes are already there: counted, judged, taken apart itself. @p data must live
+ * until the return. A name of any bytes; NUL and empty are mended. */
+int sb_walk_member(sb_walk *walk, const sb_level *level, const char *name, size_t name_length,
+	const void *data, size_t size);
+
+/* A member that is unpacked piece by piece. open, then append as long as it returns 0, then
+ * close (which judges and takes it apart) or drop. @p packed: its size in the container, 0 when
+ * unknown: the container's own is taken for the ratio. append returns 1 when a limit was hit: the
+ * problem is recorded, the member is to be dropped, and the reader goes on with the next or
+ * ends. */
+typedef struct sb_unpacking sb_unpacking;
+int sb_walk_open(sb_walk *walk, const sb_level *level, const char *name, size_t name_length,
+	uint64_t packed, sb_unpacking **out);
+int sb_walk_append(sb_unpacking *member, const void *data, size_t size);
+int sb_walk_close(sb_unpacking *member);
+void sb_walk_drop(sb_unpacking *member);
+
+/* --- What else there is to say ------------------------------------------------------------ */
+
+/* Something can't be looked at. @p member: its name, or NULL for the container as such. The
+ * gravest kind is kept, of those the first. Also sets the fact that belongs to it. */
+void sb_walk_problem(sb_walk *walk, const sb_level *level, const char *member, sb_kind kind,
+	const char *format, ...) SB_PRINTF(5, 6);
+void sb_walk_doubt(sb_walk *walk, const sb_level *level, const char *format, ...) SB_PRINTF(3, 4);
+void sb_walk_fact(sb_walk *walk, unsigned facts); /* enum sb_container_fact */
+
+/* Negative when the walk must stop (no time left, or member() said so): pass it up. To be asked
+ * in every loop that hostile content can make long. */
+int sb_walk_poll(sb_walk *walk);
+const char *const *sb_walk_passwords(const sb_walk *walk); /* NULL-terminated, never NULL */
+
+#endif
