@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * YARA rules in sandboxed workers (src/worker): every content and every member of a container is
+ * shown to the rules. This side never looks at a byte of the content: it hands it over, and turns
+ * a worker's reply into a statement.
+ */
+#include <scanbridge/sys/engine.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "worker/paths.h"
+#include "worker/pool.h"
+
+typedef struct yara_state {
+	/* settings */
+	sb_texts rules;
+	int64_t workers, recycle;
+	const sb_environment *environment;
+	sb_pool *pool;
+} yara_state;
+
+static const sb_setting yara_settings[] = {
+	{.key = "rules",
+		.type = SB_SETTING_PATHS,
+		.offset = offsetof(yara_state, rules),
+		.help = "rule files, and folders of *.yar and *.yara; default: the bundled rules"},
+	{.key = "workers",
+		.type = SB_SETTING_INT,
+		.offset = offsetof(yara_state, workers),
+		.fallback = "0",
+		.max = 64,
+		.help = "processes that are kept busy side by side; 0: one for each processor"},
+	{.key = "recycle",
+		.type = SB_SETTING_INT,
+		.offset = offsetof(yara_state, recycle),
+		.fallback = "256",
+		.max = 1e9,
+		.help = "contents that one process judges before a fresh one takes over; "
+			"1: each in its own; 0: any number"},
+	{.key = NULL},
+};
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+static void yara_environment(void *state, const sb_environment *environment)
+{
+	((yara_state *)state)->environment = environment;
+}
+
+static int gather(const yara_state *yara, sb_bundle *bundle, sb_error *error)
+{
+	int status = 0;
+
+	if (yara->rules.count == 0)
+		return sb_bundle_add_rules(bundle, sb_bundled_rules(), error);
+	for (size_t i = 0; status == 0 && i < yara->rules.count; i++)
+		status = sb_bundle_add_rules(bundle, yara->rules.items[i], error);
+	return status;
+}
+
+static int start(yara_state *yara, sb_bundle *bundle, sb_error *error)
+{
+	const sb_environment *environment = yara->environment;
+	sb_pool_options options = {
+		.name = "yara",
+		.workers = yara->workers > 0 ? (unsigned)yara->workers : environment->cpus,
+		.max_workers = environment->concurrency,
+		.recycle = (unsigned)yara->recycle,
+		.sandbox = environment->isolation_process,
+		.max_content = environment->max_content,
+		.limits = {.max_depth = environment->containers.max_depth,
+			.max_members = environment->containers.max_members,
+			.max_bytes = environment->containers.max_bytes,
+			.max_member = environment->containers.max_member,
+			.max_memory = environment->containers.max_memory,
+			.max_ratio = environment->containers.max_ratio},
+	};
+
+	return sb_pool_open(&yara->pool, bundle, &options, error);
+}
+
+static int yara_open(void *state, sb_error *error)
+{
+	yara_state *yara = state;
+	sb_bundle bundle;
+	int status;
+
+	sb_bundle_init(&bundle);
+	status = gather(yara, &bundle, error);
+	if (status == 0)
+		status = start(yara, &bundle, error);
+	sb_bundle_done(&bundle);
+	if (status == 0 && sb_pool_rules(yara->pool) == 0)
+		return sb_error_set(
+			error, SB_KIND_NOT_CONFIGURED, 0, "the rule files hold no rule");
+	return status;
+}
+
+static void yara_close(void *state)
+{
+	yara_state *yara = state;
+
+	sb_pool_close(yara->pool);
+	yara->pool = NULL;
+}
+
+/* --- From reply to statement ---------------------------------------------------------------------
+ */
+
+static sb_content_coverage content_of(const sb_reply *reply)
+{
+	if (!reply->opened)
+		return SB_CONTENT_UNKNOWN;
+	return reply->doubt || reply->problem != SB_KIND_NONE ? SB_CONTENT_PARTIAL
+							      : SB_CONTENT_INSPECTED;
+}
+
+static int state_found(sb_call *call, const sb_found *found, sb_error *error)
+{
+	const sb_threat threat = {.name = found->name,
+		.name_length = strlen(found->name),
+		.severity = found->severity,
+		.category = found->category,
+		.description = found->description,
+		.signature_id = found->signature_id,
+		.member = found->member};
+
+	return found->infected ? sb_call_infected(call, &threat, error)
+			       : sb_call_suspicious(call, &threat, -1, error);
+}
+
+static bool is_infected(const sb_reply *reply)
+{
+	for (size_t i = 0; i < reply->found_count; i++)
+		if (reply->found[i].infected)
+			return true;
+	return false;
+}
+
+/* What could not be looked at weighs more than a suspicion about the rest, which is told with
+ * it. */
+static int state_problem(const sb_reply *reply, sb_error *error)
+{
+	if (reply->found_count == 0)
+		return sb_error_set(error, reply->problem, 0, "%s", reply->problem_message);
+	return sb_error_set(error, reply->problem, 0, "%s; suspicious besides: %.128s",
+		reply->problem_message, reply->found[0].name);
+}
+
+static int state(sb_call *call, const sb_reply *reply, sb_error *error)
+{
+	int status = 0;
+
+	if (reply->failure != SB_KIND_NONE)
+		return sb_error_set(error, reply->failure, 0, "%s", reply->failure_message);
+	if (reply->mime != NULL)
+		sb_call_mime(call, reply->mime);
+	if (reply->opened)
+		sb_call_container(call, &reply->container);
+	if (reply->problem != SB_KIND_NONE && !is_infected(reply))
+		return state_problem(reply, error);
+	if (reply->found_count == 0)
+		return sb_call_clean(call, reply->bytes, content_of(reply), error);
+	sb_call_cover(call, reply->bytes, content_of(reply));
+	for (size_t i = 0; status == 0 && i < reply->found_count; i++)
+		status = state_found(call, &reply->found[i], error);
+	return status;
+}
+
+static int yara_scan(void *data, sb_call *call, sb_error *error)
+{
+	yara_state *yara = data;
+	sb_answer *answer = malloc(sizeof *answer);
+	int status;
+
+	if (answer == NULL)
+		return sb_error_no_memory(error);
+	status = sb_pool_judge(
+		yara->pool, call, sb_call_wants_mime(call) ? SB_REQUEST_MIME : 0, answer, error);
+	if (status == 0)
+		status = state(call, &answer->reply, error);
+	free(answer);
+	return status;
+}
+
+/* --- Identity and known answers ------------------------------------------------------------------
+ */
+
+static int yara_identity(void *state_data, uint64_t timeout_ms, sb_identity *out, sb_error *error)
+{
+	const yara_state *yara = state_data;
+
+	(void)timeout_ms;
+	(void)error;
+	*out = (sb_identity){.exactness = SB_EXACT_FULL};
+	snprintf(
+		out->engine_version, sizeof out->engine_version, "%s", sb_pool_version(yara->pool));
+	snprintf(out->signature_version, sizeof out->signature_version, "%.16s",
+		sb_pool_identity(yara->pool));
+	return 0;
+}
+
+/* Content that a hidden rule knows: whatever the rules are, the way from content to match works. */
+static int yara_canary(void *state_data, sb_check *check, sb_error *error)
+{
+	const yara_state *yara = state_data;
+	const char *canary = sb_pool_canary(yara->pool);
+	sb_check_answer answer;
+	int status = sb_check_scan(check, canary, strlen(canary), &answer, error);
+
+	if (status < 0)
+		return status;
+	if (answer.outcome == SB_OUTCOME_ERROR)
+		return sb_error_prefix(error, "known-answer test with the hidden rule");
+	return answer.outcome == SB_OUTCOME_INFECTED &&
+			       strcmp(answer.threat, "Scanbridge_Canary") == 0
+		       ? 0
+		       : sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
+				 "known-answer test: the hidden rule did not match");
+}
+
+extern const sb_engine_ops sb_engine_yara;
+const sb_engine_ops sb_engine_yara = {
+	.abi = SB_ENGINE_ABI,
+	.name = "yara",
+	.summary = "YARA rules in a sandboxed process; opens containers",
+	.state_size = sizeof(yara_state),
+	.settings = yara_settings,
+	.assurance = SB_ASSURANCE_RULES,
+	.flags = SB_ENGINE_HONOURS_DEADLINE,
+	.environment = yara_environment,
+	.open = yara_open,
+	.scan = yara_scan,
+	.identity = yara_identity,
+	.canary = yara_canary,
+	.close = yara_close,
+};

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The keeper; see keeper.h. A thread of ours makes it and then does nothing but wait for its end:
+ * keeper and thread share the thread's local storage (errno), and so only one of them runs.
+ */
+#include "worker/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/io.h"
+#include "util/thread.h"
+
+/* No sanitizer may look for shadow stacks or thread states of a process that has none. */
+#define BARE __attribute__((no_sanitize("address", "thread", "undefined"), no_stack_protector))
+
+enum { STACK = 64 * 1024, FIRST = 3, HIGH = 64 };
+
+struct sb_kept {
+	pthread_t thread;
+	int program, null;
+	int fds[SB_KEPT_FDS];
+	size_t count;
+	char *argv[2];
+	char *stacks; /* the keeper's, the program's */
+	/* Memory is shared by all who take part: 0, then STARTED or the errno of a failure. */
+	_Atomic(int) state;
+};
+
+enum { STARTED = -1 };
+
+/* --- The program's side: between vfork and exec ------------------------------------------ */
+
+BARE static void default_signals(void)
+{
+	struct sigaction standard;
+	sigset_t none;
+
+	memset(&standard, 0, sizeof standard);
+	for (int i = 1; i < 65; i++)
+		(void)sigaction(i, &standard, NULL); /* KILL, STOP and the C library's own fail */
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* First out of the way of their targets, then into place. */
+BARE static int place_descriptors(const struct sb_kept *kept)
+{
+	int high[SB_KEPT_FDS + 2];
+
+	for (size_t i = 0; i < kept->count; i++)
+		high[i] = fcntl(kept->fds[i], F_DUPFD, HIGH);
+	high[SB_KEPT_FDS] = fcntl(kept->program, F_DUPFD, HIGH);
+	high[SB_KEPT_FDS + 1] = fcntl(kept->null, F_DUPFD, HIGH);
+	for (int i = 0; i < FIRST; i++)
+		if (dup2(high[SB_KEPT_FDS + 1], i) < 0)
+			return -1;
+	for (size_t i = 0; i < kept->count; i++)
+		if (dup2(high[i], FIRST + (int)i) < 0)
+			return -1;
+	/* One more, closed by the exec itself. */
+	if (dup3(high[SB_KEPT_FDS], FIRST + SB_KEPT_FDS, O_CLOEXEC) < 0)
+		return -1;
+	for (size_t i = kept->count; i < SB_KEPT_FDS; i++)
+		(void)close(FIRST + (int)i);
+	return (int)syscall(SYS_close_range, FIRST + SB_KEPT_FDS + 1, ~0U, 0);
+}
+
+BARE static int run_program(void *data)
+{
+	struct sb_kept *kept = data;
+	char *environment[] = {NULL};
+
+	default_signals();
+	(void)setsid(); /* a terminal's Ctrl-C is for the application */
+	if (place_descriptors(kept) == 0)
+		(void)syscall(SYS_execveat, FIRST + SB_KEPT_FDS, "", kept->argv, environment,
+			AT_EMPTY_PATH);
+	atomic_store(&kept->state, errno);
+	_exit(127);
+}
+
+/* --- The keeper's side ---------------------------------------------------------------------- */
+
+BARE static void settle(struct sb_kept *kept, int state)
+{
+	int none = 0;
+
+	(void)atomic_compare_exchange_strong(&kept->state, &none, state);
+	(void)syscall(SYS_futex, &kept->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+BARE static int keep(void *data)
+{
+	struct sb_kept *kept = data;
+	int program, status;
+
+	(void)prctl(PR_SET_NAME, "sb-keeper", 0, 0, 0);
+	/* Returns when the program was executed, or has given up and said why. */
+	program = clone(
+		run_program, kept->stacks + 2 * STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, kept);
+	/* Nothing that the application closes may stay open here. */
+	(void)syscall(SYS_close_range, 0U, ~0U, 0);
+	settle(kept, program < 0 ? errno : STARTED);
+	while (program > 0 && waitpid(program, &status, 0) < 0 && errno == EINTR)
+		continue;
+	_exit(0);
+}
+
+/* --- The application's side ------------------------------------------------------------------ */
+
+static void *watch(void *data)
+{
+	struct sb_kept *kept = data;
+	int keeper = clone(keep, kept->stacks + STACK, CLONE_VM, kept), status;
+
+	if (keeper < 0)
+		settle(kept, errno);
+	while (keeper > 0 && waitpid(keeper, &status, (int)__WCLONE) < 0 && errno == EINTR)
+		continue;
+	return NULL;
+}
+
+static int await(struct sb_kept *kept)
+{
+	while (atomic_load(&kept->state) == 0)
+		syscall(SYS_futex, &kept->state, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	return atomic_load(&kept->state);
+}
+
+static void release(struct sb_kept *kept)
+{
+	sb_close(&kept->null);
+	if (kept->stacks != MAP_FAILED)
+		munmap(kept->stacks, 2 * STACK);
+	free(kept->argv[0]);
+	free(kept);
+}
+
+static int prepare(
+	struct sb_kept *kept, int program, const char *name, const int *fds, size_t count)
+{
+	kept->program = program;
+	kept->count = count;
+	memcpy(kept->fds, fds, count * sizeof *fds);
+	kept->argv[0] = strdup(name);
+	kept->stacks = mmap(NULL, 2 * STACK, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	kept->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return kept->argv[0] == NULL || kept->stacks == MAP_FAILED || kept->null < 0 ? -1 : 0;
+}
+
+int sb_kept_start(
+	sb_kept **out, int program, const char *name, const int *fds, size_t count, sb_error *error)
+{
+	sb_kept *kept = calloc(1, sizeof *kept);
+	int state;
+
+	if (kept == NULL)
+		return sb_error_no_memory(error);
+	kept->null = -1;
+	if (prepare(kept, program, name, fds, count) < 0) {
+		sb_error_set(error, SB_KIND_INTERNAL, errno, "prepare to start %s", name);
+		release(kept);
+		return -SB_KIND_INTERNAL;
+	}
+	state = sb_thread_start(&kept->thread, "sb-keeper", watch, kept);
+	if (state != 0) {
+		release(kept);
+		return sb_error_set(error, SB_KIND_INTERNAL, state, "start a thread");
+	}
+	state = await(kept);
+	if (state == STARTED) {
+		*out = kept;
+		return 0;
+	}
+	sb_kept_join(kept);
+	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, state, "start %s", name);
+}
+
+void sb_kept_join(sb_kept *kept)
+{
+	if (kept == NULL)
+		return;
+	pthread_join(kept->thread, NULL);
+	release(kept);
+}
