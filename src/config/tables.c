@@ -44,10 +44,10 @@ const sb_setting sb_top_rows[] = {
 	V("user", TEXT, user, NULL, 0, 0, "account that a server started as root changes to"),
 	V("hashes", TEXTS, hashes, "blake3", 0, 0, "in every report: blake3, sha256, md5"),
 	PICK("mime", sb_values, mime, "on_demand", WORDS("on_demand", "always"),
-		"media types in reports; on_demand: of what is not clean, and when a rule asks"),
+		"media types in reports (on_demand: of what is not clean, and when a rule asks)"),
 	PICK("isolation", sb_values, isolation, NULL, WORDS("process", "none"),
-		"where engines that run inside Scanbridge run; default: process where there is "
-		"one"),
+		"where engines that take content apart run (null: in a process of their own, where "
+		"this build has it)"),
 	END,
 };
 
@@ -171,11 +171,11 @@ const sb_setting sb_engine_rows[] = {
 	PICK("heuristics", sb_engine_values, heuristics, "suspicious",
 		WORDS("suspicious", "infected"), "what PUA.* and Heuristics.* threats are"),
 	E("self_test", TEXT, self_test, "eicar", 0, 0,
-		"eicar, builtin, off or a file; hashlist, mock: off"),
+		"eicar, builtin, off or a file; hashlist, mock: off; yara with rules: builtin"),
 	E("max_signature_age", DURATION, max_signature_age, "off", 0, 3650 * DAY,
 		"older signatures are an error; off: any age"),
 	PICK("isolation", sb_engine_values, isolation, NULL, WORDS("process", "none"),
-		"where an engine inside Scanbridge runs; default: as for all"),
+		"where it takes content apart (null: as for all)"),
 	PICK("fallback_on", sb_engine_values, fallback_on, "failure", WORDS("failure", "open"),
 		"when the fallback answers"),
 	END,
