@@ -42,6 +42,9 @@ SB_API uint64_t sb_report_size(const sb_report *report);
 SB_API const char *sb_report_blake3(const sb_report *report);
 /** 64 hexadecimal digits, or NULL when nothing asked for it. */
 SB_API const char *sb_report_sha256(const sb_report *report);
+/** The content's media type as an engine saw it in the bytes (`application/zip`), or NULL when
+ * none told: `mime: always` in the configuration asks for it. */
+SB_API const char *sb_report_mime(const sb_report *report);
 /** False for content that could not be protected from change while it was scanned. */
 SB_API bool sb_report_pinned(const sb_report *report);
 /** True when every answer came from the verdict cache. */

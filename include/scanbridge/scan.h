@@ -76,6 +76,12 @@ SB_API void sb_scan_options_set_cancel(sb_scan_options *options, sb_cancel *canc
 /** Ask only the engines added so; none added: all. Unknown names fail the scan. */
 SB_API int sb_scan_options_add_engine(sb_scan_options *options, const char *name);
 
+/** Try @p password on encrypted archives, beside those of the configuration; copied. At most 64,
+ * each of 1 to 1,024 bytes without NUL: otherwise -SB_KIND_LIMIT_EXCEEDED. Passwords stand in no
+ * report, record or message. */
+SB_API int sb_scan_options_add_password(
+	sb_scan_options *options, const char *password, size_t length);
+
 /* --- Blocking ---------------------------------------------------------------------- */
 
 /**

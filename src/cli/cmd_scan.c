@@ -41,7 +41,8 @@ const sb_option sb_scan_cli_options[] = {
 		"files in work at once (default: enough for all engines)"},
 	{"timeout", 't', SB_OPTION_DURATION, "TIME", AT(timeout_ms),
 		"for one file; the smaller of this and limits.timeout holds"},
-	{"archive-password", 0, SB_OPTION_ABSENT, "PW", 0, "not available in this build"},
+	{"archive-password", 0, SB_OPTION_LIST, "PW", AT(passwords),
+		"try this password on encrypted archives; repeatable"},
 	{"no-cache", 0, SB_OPTION_YES, NULL, AT(no_cache), "take no verdict from the cache"},
 	{"no-quarantine", 0, SB_OPTION_YES, NULL, AT(no_quarantine),
 		"store nothing; actions stay what policy says"},
@@ -111,6 +112,16 @@ static int fill_context(sb_context *context, const sb_scan_settings *settings)
 	return add_metadata(context, &settings->metadata);
 }
 
+static int add_password(sb_scan_options *options, const char *password)
+{
+	int status = sb_scan_options_add_password(options, password, strlen(password));
+
+	if (status == -SB_KIND_LIMIT_EXCEEDED)
+		return refuse(
+			"--archive-password", "up to 64, each of 1 to 1024 bytes, are possible");
+	return status < 0 ? refuse("--archive-password", "out of memory") : 0;
+}
+
 static int fill_options(
 	sb_scan_options *options, sb_cancel *cancel, const sb_scan_settings *settings)
 {
@@ -126,6 +137,8 @@ static int fill_options(
 	for (size_t i = 0; status == 0 && i < settings->engines.count; i++)
 		if (sb_scan_options_add_engine(options, settings->engines.items[i]) < 0)
 			status = refuse("--engine", "out of memory");
+	for (size_t i = 0; status == 0 && i < settings->passwords.count; i++)
+		status = add_password(options, settings->passwords.items[i]);
 	return status;
 }
 

@@ -49,6 +49,11 @@ sb_manager *sb_cli_open(const sb_config *config)
 	}
 	tell_recovery(sb_manager_recovery(manager));
 	conf = sb_manager_conf(manager);
+	for (size_t i = 0; i < conf->engine_count; i++) {
+		const sb_error *problem = sb_manager_engine_problem(manager, i);
+		if (problem != NULL)
+			sb_log(SB_LOG_WARN, "out of service: %s", sb_error_message(problem));
+	}
 	for (size_t i = 0; i < conf->notice_count; i++)
 		sb_log(SB_LOG_INFO, "%s", conf->notices[i]);
 	return manager;

@@ -9,7 +9,7 @@ typedef struct sb_scan_settings {
 	int json, verbose, quiet, colour, progress; /* 1, -1 (--no-…), 0: not given */
 	int no_cache, no_quarantine, dry_run, local;
 	unsigned jobs; /* 0: as many as help */
-	sb_words engines, excludes, metadata;
+	sb_words engines, excludes, metadata, passwords;
 	const char *policy, *file_list, *name;
 	int nul_separated;
 	uint64_t max_size, timeout_ms; /* 0: the configuration's */

@@ -14,7 +14,13 @@
 
 #include "util/hash.h"
 
-enum { CONF_BYTES = 64 << 20, MAX_NOTICES = 64, MAX_IGNORES = 1000 };
+enum {
+	CONF_BYTES = 64 << 20,
+	MAX_NOTICES = 64,
+	MAX_IGNORES = 1000,
+	MAX_PASSWORDS = 64,
+	PASSWORD_BYTES = 1024,
+};
 
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...)
 {
@@ -65,7 +71,8 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		const char *what;
 	} rows[] = {
 		{NULL, "user", v->user != NULL, "user"},
-		{NULL, "isolation", v->isolation == 0, "isolation: process"},
+		{NULL, "isolation", v->isolation == 0 && !sb_worker_available(),
+			"isolation: process"},
 		{"quarantine", "enabled", v->quarantine.enabled, "quarantine"},
 		{"cache", "enabled", v->cache.enabled, "cache"},
 		{"decision", "strategy", v->decision.strategy != 0, "a strategy other than any"},
@@ -82,6 +89,44 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 			return sb_node_error(reader->error, node,
 				"%s is not available in this build", rows[i].what);
 	}
+	return 0;
+}
+
+/* Where there is a sandboxed worker, it is the default. */
+static int choose_isolation(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	(void)reader;
+	if (sb_node_get(config->root, "isolation") == NULL)
+		built->values.isolation = sb_worker_available() ? 0 : 1;
+	return 0;
+}
+
+/* Passwords as engines get them, and limits that fit together. */
+static int read_containers(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *map = sb_node_get(config->root, "containers");
+	const sb_node *node = sb_node_get(map, "passwords");
+	const sb_texts *passwords = &built->values.containers.passwords;
+	const char **items;
+
+	if (passwords->count > MAX_PASSWORDS)
+		return sb_node_error(reader->error, node,
+			"containers.passwords: more than %d passwords", MAX_PASSWORDS);
+	for (size_t i = 0; i < passwords->count; i++)
+		if (passwords->items[i][0] == '\0' || strlen(passwords->items[i]) > PASSWORD_BYTES)
+			return sb_node_error(reader->error, node,
+				"containers.passwords: number %zu has not 1 to %d bytes", i + 1,
+				PASSWORD_BYTES);
+	if (built->values.containers.max_member > built->values.containers.max_memory)
+		return sb_node_error(reader->error, map,
+			"containers: max_member is larger than max_memory, so that the largest "
+			"members would find no room");
+	items = sb_arena_zalloc(reader->arena, (passwords->count + 1) * sizeof *items);
+	if (items == NULL)
+		return sb_error_no_memory(reader->error);
+	for (size_t i = 0; i < passwords->count; i++)
+		items[i] = passwords->items[i];
+	built->conf.containers.passwords = items;
 	return 0;
 }
 
@@ -260,6 +305,15 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	conf->limits.spool_disk = v->limits.spool_disk;
 	conf->limits.max_in_flight = (unsigned)v->limits.max_in_flight;
 	conf->limits.copy_unpinned = v->limits.copy_unpinned;
+	conf->containers.limits = (sb_container_limits){
+		.max_depth = (unsigned)v->containers.max_depth,
+		.max_members = (uint64_t)v->containers.max_members,
+		.max_bytes = v->containers.max_size,
+		.max_member = v->containers.max_member,
+		.max_memory = v->containers.max_memory,
+		.max_ratio = (unsigned)v->containers.max_ratio,
+	};
+	conf->mime_always = v->mime == 1;
 	conf->decision.min_engines = (unsigned)v->decision.min_engines;
 	conf->decision.min_assurance = (sb_assurance)v->decision.min_assurance;
 	conf->audit.enabled = v->audit.enabled;
@@ -301,7 +355,8 @@ static int digest(sb_reader *reader, sb_built *built)
 static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 {
 	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
-		read_hashes, read_ignores, sb_build_engines, sb_build_policy, default_notices};
+		choose_isolation, read_hashes, read_containers, read_ignores, sb_build_engines,
+		sb_build_policy, default_notices};
 	int rc = 0;
 
 	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));

@@ -9,12 +9,17 @@
 typedef struct sb_values {
 	const char *data_dir, *user;
 	sb_texts hashes;
-	int isolation;
+	int isolation, mime;
 	struct {
 		uint64_t max_size, timeout, spool_memory, spool_disk;
 		int64_t max_in_flight;
 		bool copy_unpinned;
 	} limits;
+	struct {
+		int64_t max_depth, max_members, max_ratio;
+		uint64_t max_size, max_member, max_memory;
+		sb_texts passwords;
+	} containers;
 	struct {
 		int strategy, min_assurance;
 		int64_t min_engines, quorum;
@@ -110,15 +115,29 @@ typedef struct sb_when {
 	int severity_at_least;
 	uint64_t size_above, size_below;
 	int64_t detections_at_least;
+	sb_texts file_type, mime;
 	bool always, never;
 } sb_when;
 extern const sb_setting sb_when_rows[];
+
+/* The conditions in `container`; facts in the order of enum sb_container_fact. */
+enum { SB_CONTAINER_FACTS = 10 };
+typedef struct sb_when_container {
+	sb_texts type;
+	int64_t depth_above, members_above;
+	uint64_t size_above;
+	bool facts[SB_CONTAINER_FACTS];
+} sb_when_container;
+extern const sb_setting sb_when_container_rows[];
 extern const char *const sb_absent_conditions[];
 
+/* Whether engines can be put into a process of their own: the worker comes with yara. */
+bool sb_worker_available(void);
 int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built);
 int sb_build_policy(sb_reader *reader, const sb_config *config, sb_built *built);
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...) SB_PRINTF(3, 4);
 int sb_build(sb_built **out, const sb_config *config, sb_error *error);
-void sb_show_write(sb_buf *out, const sb_built *built, bool comments);
+/* @p shown: for people, with comments and without secrets; else all there is, for the digest. */
+void sb_show_write(sb_buf *out, const sb_built *built, bool shown);
 
 #endif

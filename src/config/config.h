@@ -25,6 +25,7 @@ typedef struct sb_engine_conf {
 	unsigned concurrency;
 	double weight;
 	bool heuristics_infected;
+	bool isolation_process;
 	const char *self_test;         /* eicar | builtin | off | absolute path */
 	uint64_t max_signature_age_ms; /* 0: off */
 	struct {
@@ -47,7 +48,12 @@ typedef struct sb_conf {
 		unsigned max_in_flight;
 		bool copy_unpinned;
 	} limits;
+	struct {
+		sb_container_limits limits;
+		const char *const *passwords; /* NULL-terminated, never NULL */
+	} containers;
 	bool hash_sha256, hash_md5; /* in every report */
+	bool mime_always;           /* media types also where nothing asks for them */
 	sb_engine_conf *engines;
 	size_t engine_count;
 	sb_decision_rules decision;

@@ -62,6 +62,18 @@ static void fake_close(void *state)
 static const sb_engine_ops mock = FAKE("mock", 0);
 static const sb_engine_ops hashlist = FAKE("hashlist", SB_ENGINE_HASH_LIST);
 static const sb_engine_ops own = FAKE("own", 0);
+/* In builds with yara there is a worker. */
+static const sb_setting yara_settings[] = {
+	{.key = "rules", .type = SB_SETTING_PATHS, .offset = offsetof(fake, address)},
+	{.key = NULL},
+};
+static const sb_engine_ops yara = {.abi = SB_ENGINE_ABI,
+	.name = "yara",
+	.state_size = sizeof(fake),
+	.settings = yara_settings,
+	.open = fake_open,
+	.scan = fake_scan};
+static bool with_yara;
 const sb_engine_ops *const sb_builtin_engines[] = {&mock, &hashlist, NULL};
 const char *const sb_absent_engines[] = {
 	"clamd", "yara", "virustotal", "command", "icap", "plugin", NULL};
@@ -71,7 +83,7 @@ const sb_engine_ops *sb_engine_find(const char *type)
 	for (size_t i = 0; sb_builtin_engines[i] != NULL; i++)
 		if (strcmp(sb_builtin_engines[i]->name, type) == 0)
 			return sb_builtin_engines[i];
-	return NULL;
+	return with_yara && strcmp(type, "yara") == 0 ? &yara : NULL;
 }
 
 /* The configuration of a text, or NULL with the error. */
@@ -132,6 +144,12 @@ static const struct {
 	{"audit: {enabled: \"true\"}\n", "is a text; write true or false"},
 	{"audit: {sync: often}\n", "is unknown; possible: group, each, none"},
 	{"hashes: [sha1]\n", "hashes: \"sha1\" is unknown; possible: blake3, sha256, md5"},
+	{"mime: never\n", "mime: \"never\" is unknown; possible: on_demand, always"},
+	{"containers: {max_depth: 65}\n", "is out of range; 1 to 64"},
+	{"containers: {max_member: 1GiB}\n", "max_member is larger than max_memory"},
+	{"containers: {passwords: [a, \"\"]}\n",
+		"t:1:25: containers.passwords: number 2 has not 1 to 1024 bytes"},
+	{"containers: {password: a}\n", "did you mean \"passwords\"?"},
 	{"hashes: {a: b}\n", "hashes: a text or a list of texts expected"},
 	{"quarantine: {retention: 90}\n", "quarantine.retention: \"90\" needs a unit"},
 	{"cache: {ttl: 1}\n", "needs a unit"},
@@ -182,7 +200,6 @@ static const struct {
 	{"decision: {ignore: [{threat: X, reason: r}]}\n", "\"until\" is missing"},
 	{"decision: {ignore: [{threat: X, until: 2030-02-30, reason: r}]}\n", "is not a date"},
 	{"decision: {ignore: [{threat: X, until: 2030-01-01}]}\n", "\"reason\" is missing"},
-	{"policy: {preset: mail}\n", "t:1:18: the policy preset mail is not available"},
 	{"policy: {preset: strickt}\n", "did you mean \"strict\"?"},
 	{"policy: {file: a, preset: strict}\n", "policy.file stands alone"},
 	{"policy: {file: /nowhere/p.yaml}\n", "/nowhere/p.yaml"},
@@ -192,7 +209,21 @@ static const struct {
 	{WHEN("outcome: []"), "the list is empty"},
 	{WHEN("outcome: bad"), "\"bad\" is unknown"},
 	{WHEN("error_kind: none"), "is unknown"},
-	{WHEN("mime: x/y"), "the condition \"mime\" is not available in this build"},
+	{WHEN("file_type: .exe"), "file_type: \".exe\": what stands behind the last dot"},
+	{WHEN("file_type: [exe, \"\"]"), "file_type: \"\": what stands behind the last dot"},
+	{WHEN("mime: []"), "mime: the list is empty"},
+	{WHEN("container: true"), "container: a map of conditions expected"},
+	{WHEN("container: {}"), "container: a map of conditions expected"},
+	{WHEN("container: {type: []}"), "type: the list is empty"},
+	{WHEN("container: {encrypted: yes}"), "container.encrypted: \"yes\" is neither"},
+	{WHEN("container: {encripted: true}"),
+		"container: unknown key \"encripted\"; did you mean \"encrypted\"?"},
+	{WHEN("container.encripted: true"),
+		"unknown key \"container.encripted\"; did you mean \"container.encrypted\"?"},
+	{WHEN("container.depth_above: 2000"), "container.depth_above: \"2000\" is out of range"},
+	{WHEN("container: {macros: true}, container.macros: false"),
+		"t:1:60: the condition \"container.macros\" is given twice"},
+	{WHEN("hash: x"), "the condition \"hash\" is not available in this build"},
 	{WHEN("not: {outcome: clean}"), "the condition \"not\" is not available"},
 	{WHEN("outcom: clean"), "did you mean \"outcome\"?"},
 	{"policy: {rules: [{id: r, when: {always: true}, then: pass}]}\n", "is no action"},
@@ -238,6 +269,11 @@ static const char *const good[] = {
 	"size_above: 1KiB, error_class: engine, error_kind: [timeout], severity_at_least: low}, "
 	"then: {action: quarantine, reason: \"a \\\"b\\\"\"}}]}\n",
 	WHEN("always: true"),
+	"mime: always\ncontainers: {max_depth: 3, max_members: 5, max_ratio: 7}\n",
+	"policy: {preset: mail, rules: [{id: r, when: {file_type: [EXE, js], mime: 'a/*', "
+	"container: {type: [zip, mail], encrypted: true, macros: false, launch: true, "
+	"depth_above: 0, members_above: 12, size_above: 1KiB}}, then: block}]}\n",
+	WHEN("container.size_above: 1, container: {limit: false}"),
 	("decision: {ignore: [{engine: a, threat: X, until: 2030-01-02T03:04:05.5+02:00, "
 	 "reason: r}, {threat: Y, until: 2030-12-31, reason: s}]}\n"),
 };
@@ -305,6 +341,15 @@ static const struct {
 	{"decision.min_engines", "1", true},
 	{"decision.min_engines", "64", true},
 	{"decision.min_engines", "65", false},
+	{"containers.max_depth", "0", false},
+	{"containers.max_depth", "1", true},
+	{"containers.max_depth", "64", true},
+	{"containers.max_members", "0", false},
+	{"containers.max_members", "1", true},
+	{"containers.max_memory", "128MiB", true},
+	{"containers.max_memory", "127MiB", false},
+	{"containers.max_ratio", "0", false},
+	{"containers.max_ratio", "1000000", true},
 	{"limits..timeout", "1s", false},
 	{"", "1", false},
 };
@@ -324,6 +369,166 @@ static void limits_hold_on_both_sides(void **state)
 			fail_msg("%s: %s", ranges[i].key, ranges[i].value);
 		sb_conf_free(conf);
 		sb_config_free(config);
+	}
+}
+
+static void containers_have_limits_and_passwords(void **state)
+{
+	const char text[] = "containers: {max_size: 7MiB, passwords: [infected, 'x y']}\n";
+	sb_error error;
+	sb_conf *conf = built("", 0, &error);
+
+	(void)state;
+	assert_non_null(conf);
+	assert_int_equal(conf->containers.limits.max_depth, 16);
+	assert_int_equal(conf->containers.limits.max_members, 10000);
+	assert_int_equal(conf->containers.limits.max_bytes, 1 << 30);
+	assert_int_equal(conf->containers.limits.max_member, 128 << 20);
+	assert_int_equal(conf->containers.limits.max_memory, 192 << 20);
+	assert_int_equal(conf->containers.limits.max_ratio, 100);
+	assert_null(conf->containers.passwords[0]);
+	assert_false(conf->mime_always);
+	sb_conf_free(conf);
+	conf = built(text, strlen(text), &error);
+	assert_non_null(conf);
+	assert_int_equal(conf->containers.limits.max_bytes, 7 << 20);
+	assert_string_equal(conf->containers.passwords[0], "infected");
+	assert_string_equal(conf->containers.passwords[1], "x y");
+	assert_null(conf->containers.passwords[2]);
+	sb_conf_free(conf);
+}
+
+static void passwords_are_bounded(void **state)
+{
+	char text[8192];
+	sb_error error;
+
+	(void)state;
+	for (size_t length = 1023; length <= 1025; length++) {
+		snprintf(text, sizeof text, "containers: {passwords: [%0*d]}\n", (int)length, 1);
+		sb_conf *conf = built(text, strlen(text), &error);
+		assert_int_equal(conf != NULL, length <= 1024);
+		sb_conf_free(conf);
+	}
+	for (size_t count = 64; count <= 65; count++) {
+		size_t used = (size_t)snprintf(text, sizeof text, "containers: {passwords: [p");
+		for (size_t i = 1; i < count; i++)
+			used += (size_t)snprintf(text + used, sizeof text - used, ", p");
+		snprintf(text + used, sizeof text - used, "]}\n");
+		sb_conf *conf = built(text, strlen(text), &error);
+		assert_int_equal(conf != NULL, count == 64);
+		sb_conf_free(conf);
+	}
+}
+
+/* Nobody sees them, but another password is another configuration. */
+static void passwords_are_hidden(void **state)
+{
+	const char *const texts[] = {"containers: {passwords: [swordfish]}\n",
+		"containers: {passwords: [sardine]}\n", "containers: {passwords: []}\n"};
+	uint8_t digests[3][32];
+	sb_error error;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		sb_config *config = sb_config_new();
+		sb_conf *conf = built(texts[i], strlen(texts[i]), &error), *again;
+		sb_buf shown;
+
+		memcpy(digests[i], conf->digest, 32);
+		sb_conf_free(conf);
+		sb_buf_init(&shown, 1 << 20);
+		assert_int_equal(
+			sb_config_load_text(config, texts[i], strlen(texts[i]), "t", &error), 0);
+		assert_int_equal(sb_config_show(config, &shown, &error), 0);
+		assert_null(strstr(shown.data, "swordfish"));
+		assert_null(strstr(shown.data, "sardine"));
+		assert_int_equal(strstr(shown.data, "# passwords: [***]") != NULL, i < 2);
+		again = built(shown.data, shown.length, &error); /* without any */
+		assert_non_null(again);
+		assert_null(again->containers.passwords[0]);
+		sb_conf_free(again);
+		sb_buf_done(&shown);
+		sb_config_free(config);
+	}
+	assert_memory_not_equal(digests[0], digests[1], 32);
+	assert_memory_not_equal(digests[0], digests[2], 32);
+}
+
+/* --- With yara, and the worker that comes with it ----------------------------------------- */
+
+static sb_conf *built_with_yara(const char *text)
+{
+	sb_error error;
+	sb_conf *conf;
+
+	with_yara = true;
+	conf = built(text, strlen(text), &error);
+	with_yara = false;
+	if (conf == NULL)
+		fail_msg("%s: %s", text, error.message);
+	return conf;
+}
+
+static void isolation_is_inherited(void **state)
+{
+	static const struct {
+		const char *text;
+		bool worker, process;
+	} rows[] = {
+		{ENGINE("level: 1"), true, true},
+		{ENGINE("level: 1"), false, false},
+		{"isolation: none\n" ENGINE("level: 1"), true, false},
+		{"isolation: none\n" ENGINE("isolation: process"), true, true},
+		{"isolation: process\n" ENGINE("isolation: none"), true, false},
+		{ENGINE("isolation: none"), false, false},
+	};
+	sb_error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sb_conf *conf = rows[i].worker ? built_with_yara(rows[i].text)
+					       : built(rows[i].text, strlen(rows[i].text), &error);
+		assert_non_null(conf);
+		assert_int_equal(conf->engines[0].isolation_process, rows[i].process);
+		sb_conf_free(conf);
+	}
+}
+
+static void yara_is_the_default(void **state)
+{
+	sb_conf *conf = built_with_yara("");
+
+	(void)state;
+	assert_int_equal(conf->engine_count, 1);
+	assert_string_equal(conf->engines[0].name, "yara");
+	assert_int_equal(conf->engines[0].role, SB_ROLE_REQUIRED);
+	assert_int_equal(conf->engines[0].concurrency, 4);
+	assert_string_equal(conf->engines[0].self_test, "eicar");
+	assert_non_null(strstr(conf->notices[0], "rules alone are no antivirus"));
+	sb_conf_free(conf);
+	conf = built_with_yara("decision: {min_assurance: rules}\n");
+	for (size_t i = 0; i < conf->notice_count; i++)
+		assert_null(strstr(conf->notices[i], "antivirus"));
+	sb_conf_free(conf);
+}
+
+static void rules_of_ones_own_need_not_know_eicar(void **state)
+{
+	static const struct {
+		const char *keys, *self_test;
+	} rows[] = {{"rules: /r", "builtin"}, {"role: optional", "eicar"},
+		{"rules: /r, self_test: eicar", "eicar"}, {"self_test: \"off\"", "off"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char text[128];
+		sb_conf *conf;
+
+		snprintf(text, sizeof text, "engines: [{name: y, type: yara, %s}]", rows[i].keys);
+		conf = built_with_yara(text);
+		assert_string_equal(conf->engines[0].self_test, rows[i].self_test);
+		sb_conf_free(conf);
 	}
 }
 
@@ -365,6 +570,12 @@ int main(void)
 		cmocka_unit_test(show_is_read_back),
 		cmocka_unit_test(starter_is_valid),
 		cmocka_unit_test(limits_hold_on_both_sides),
+		cmocka_unit_test(containers_have_limits_and_passwords),
+		cmocka_unit_test(passwords_are_bounded),
+		cmocka_unit_test(passwords_are_hidden),
+		cmocka_unit_test(isolation_is_inherited),
+		cmocka_unit_test(yara_is_the_default),
+		cmocka_unit_test(rules_of_ones_own_need_not_know_eicar),
 		cmocka_unit_test(later_values_replace_earlier_ones),
 	};
 

@@ -13,6 +13,11 @@
 
 enum { MAX_ENGINES = 64, MAX_TYPES = 96 };
 
+bool sb_worker_available(void)
+{
+	return sb_engine_find("yara") != NULL;
+}
+
 static const sb_engine_ops *find_type(const sb_config *config, const char *type)
 {
 	for (size_t i = 0; i < config->type_count; i++)
@@ -83,8 +88,13 @@ static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engi
 		values->role = SB_ROLE_OPTIONAL;
 	if (strcmp(ops->name, "clamd") == 0 && sb_node_get(node, "max_size") == NULL)
 		values->max_size = 25u << 20;
-	if ((list || strcmp(ops->name, "mock") == 0) && sb_node_get(node, "self_test") == NULL)
+	if (sb_node_get(node, "self_test") != NULL)
+		return;
+	if (list || strcmp(ops->name, "mock") == 0)
 		values->self_test = "off";
+	/* Rules of one's own need not know EICAR. */
+	if (strcmp(ops->name, "yara") == 0 && sb_node_get(node, "rules") != NULL)
+		values->self_test = "builtin";
 }
 
 static int read_on_open(sb_reader *reader, const sb_node *node)
@@ -126,7 +136,8 @@ static int check_available(sb_reader *reader, const sb_node *node, const sb_engi
 	if (preset != NULL && strcmp(preset->text, "off") != 0)
 		return sb_node_error(reader->error, preset,
 			"a breaker is not available in this build; write preset: off");
-	if (values->isolation == 0)
+	if (sb_node_get(node, "isolation") != NULL && values->isolation == 0 &&
+		!sb_worker_available())
 		return sb_node_error(reader->error, sb_node_get(node, "isolation"),
 			"isolation: process is not available in this build");
 	if (values->veto)
@@ -161,6 +172,7 @@ static void fill(sb_engine_conf *conf, const sb_engine_values *v)
 	conf->concurrency = (unsigned)v->concurrency;
 	conf->weight = v->weight;
 	conf->heuristics_infected = v->heuristics == 1;
+	conf->isolation_process = v->isolation == 0;
 	conf->self_test = v->self_test;
 	conf->max_signature_age_ms = v->max_signature_age;
 	conf->retry.attempts = (unsigned)v->retry.attempts;
@@ -199,7 +211,7 @@ static int read_engine(sb_reader *reader, const sb_config *config, const sb_node
 		return sb_node_error(reader->error, node, "engines: a map of keys expected");
 	if (type == NULL || type->type != SB_NODE_SCALAR)
 		return sb_node_error(reader->error, type != NULL ? type : node,
-			"engines: \"type\" is missing: clamd, hashlist or mock");
+			"engines: \"type\" is missing: yara, clamd, hashlist or mock");
 	conf->ops = find_type(config, type->text);
 	if (conf->ops == NULL)
 		return refuse_type(reader, config, node, type);
@@ -212,6 +224,8 @@ static int read_engine(sb_reader *reader, const sb_config *config, const sb_node
 	memcpy(origin + strlen(node->origin->name), place, strlen(place) + 1);
 	conf->origin = origin;
 	rc = read_keys(reader, node, conf, values);
+	if (sb_node_get(node, "isolation") == NULL)
+		values->isolation = built->values.isolation;
 	if (rc == 0)
 		rc = check_name(reader, node, built, index);
 	if (rc == 0)
@@ -240,19 +254,28 @@ static bool answers(const char *path)
 	return ok;
 }
 
-/* `clamav`, when a local clamd answers; an empty list otherwise. */
-static const sb_node *default_engines(sb_reader *reader)
+/* Where a local clamd answers; NULL: nowhere. */
+static const char *local_clamd(void)
 {
 	static const char *const sockets[] = {"/run/clamav/clamd.ctl", "/var/run/clamav/clamd.ctl"};
-	const sb_origin *origin = sb_origin_new(reader->arena, "defaults", NULL);
-	char text[160] = "[]";
 
 	for (size_t i = 0; i < 2 && sb_engine_find("clamd") != NULL; i++)
-		if (answers(sockets[i])) {
-			snprintf(text, sizeof text,
-				"[{name: clamav, type: clamd, address: \"unix:%s\"}]", sockets[i]);
-			break;
-		}
+		if (answers(sockets[i]))
+			return sockets[i];
+	return NULL;
+}
+
+/* `yara`, when it is built in, and `clamav`, when a local clamd answers. */
+static const sb_node *default_engines(sb_reader *reader)
+{
+	const sb_origin *origin = sb_origin_new(reader->arena, "defaults", NULL);
+	const char *clamd = local_clamd();
+	char text[200];
+
+	snprintf(text, sizeof text, "[%s%s%s%s]",
+		sb_engine_find("yara") != NULL ? "{name: yara, type: yara}, " : "",
+		clamd != NULL ? "{name: clamav, type: clamd, address: \"unix:" : "",
+		clamd != NULL ? clamd : "", clamd != NULL ? "\"}" : "");
 	if (origin == NULL) {
 		sb_error_no_memory(reader->error);
 		return NULL;
@@ -260,15 +283,24 @@ static const sb_node *default_engines(sb_reader *reader)
 	return sb_document_parse(reader->arena, text, strlen(text), origin, reader->error);
 }
 
-static int default_notices(sb_reader *reader, sb_built *built, bool found)
+static int default_notices(sb_reader *reader, sb_built *built, size_t found)
 {
-	int rc = sb_notice(reader, built,
-		"the default engine yara with the bundled rules is not available in this build");
+	bool yara = sb_engine_find("yara") != NULL;
+	int rc = 0;
 
-	if (rc == 0 && !found)
+	if (!yara)
+		rc = sb_notice(reader, built,
+			"the default engine yara with the bundled rules is not available in this "
+			"build");
+	if (rc == 0 && found == 0)
 		rc = sb_notice(reader, built,
 			"no engine is configured and no local clamd answers: every scan will be "
 			"an error; add one under engines");
+	if (rc == 0 && yara && found == 1 &&
+		built->values.decision.min_assurance == SB_ASSURANCE_ANTIVIRUS)
+		rc = sb_notice(reader, built,
+			"no local clamd answers: yara alone judges, and rules alone are no "
+			"antivirus; clean files are allowed with a warning");
 	return rc;
 }
 
@@ -293,5 +325,5 @@ int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built
 		return sb_error_no_memory(reader->error);
 	for (const sb_node *node = list->first; rc == 0 && node != NULL; node = node->next)
 		rc = read_engine(reader, config, node, built, built->conf.engine_count++);
-	return rc == 0 && !given ? default_notices(reader, built, list->count > 0) : rc;
+	return rc == 0 && !given ? default_notices(reader, built, list->count) : rc;
 }

@@ -62,22 +62,148 @@ static sb_texts_list list_of(sb_texts texts)
 	return (sb_texts_list){texts.items, texts.count};
 }
 
+/* --- Conditions on the container ------------------------------------------------------------ */
+
+static const char dotted[] = "container.";
+enum { DOTTED = sizeof dotted - 1, MAX_KEYS = 48 };
+
+/* Keys of `when` that its table does not have: `container`, its conditions written into `when`
+ * itself, and those of later builds. */
+static int other_keys(sb_reader *reader, const char *keys[MAX_KEYS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; sb_absent_conditions[i] != NULL; i++)
+		keys[n++] = sb_absent_conditions[i];
+	keys[n++] = "container";
+	for (const sb_setting *row = sb_when_container_rows; row->key != NULL; row++) {
+		char *key = sb_arena_alloc(reader->arena, DOTTED + strlen(row->key) + 1);
+		if (key == NULL)
+			return sb_error_no_memory(reader->error);
+		memcpy(key, dotted, DOTTED);
+		memcpy(key + DOTTED, row->key, strlen(row->key) + 1);
+		keys[n++] = key;
+	}
+	keys[n] = NULL;
+	return 0;
+}
+
+static int add_condition(sb_reader *reader, sb_node *all, const sb_node *node, const char *key)
+{
+	sb_node *copy = sb_arena_alloc(reader->arena, sizeof *copy);
+
+	if (copy == NULL)
+		return sb_error_no_memory(reader->error);
+	if (sb_node_get(all, key) != NULL)
+		return sb_node_key_error(
+			reader->error, node, "the condition \"container.%s\" is given twice", key);
+	if (node->type == SB_NODE_LIST && node->count == 0)
+		return sb_node_error(reader->error, node, "%s: the list is empty", key);
+	*copy = *node;
+	copy->key = key;
+	copy->next = NULL;
+	sb_node_append(all, copy);
+	return 0;
+}
+
+/* Both spellings in one map; NULL: no condition of the kind. */
+static int gather_container(sb_reader *reader, const sb_node *when, sb_node **out)
+{
+	const sb_node *map = sb_node_get(when, "container");
+	sb_node *all = sb_node_new(reader->arena, SB_NODE_MAP, when->origin);
+	int rc = all != NULL ? 0 : sb_error_no_memory(reader->error);
+
+	if (rc == 0 && map != NULL && (map->type != SB_NODE_MAP || map->count == 0))
+		rc = sb_node_error(reader->error, map,
+			"container: a map of conditions expected, like {encrypted: true}");
+	if (rc == 0 && map != NULL)
+		for (const sb_node *n = map->first; rc == 0 && n != NULL; n = n->next)
+			rc = add_condition(reader, all, n, n->key);
+	for (const sb_node *n = when->first; rc == 0 && n != NULL; n = n->next)
+		if (strncmp(n->key, dotted, DOTTED) == 0 && !sb_node_is_null(n))
+			rc = add_condition(reader, all, n, n->key + DOTTED);
+	*out = rc == 0 && all->count > 0 ? all : NULL;
+	return rc;
+}
+
+static void fill_container(const sb_node *map, const sb_when_container *when, sb_rule *rule)
+{
+	for (unsigned i = 0; sb_when_container_rows[i].key != NULL; i++) {
+		if (sb_node_get(map, sb_when_container_rows[i].key) == NULL)
+			continue;
+		if (i >= SB_CONTAINER_FACTS) {
+			rule->given |= SB_WHEN_CONTAINER_TYPE << (i - SB_CONTAINER_FACTS);
+			continue;
+		}
+		rule->given |= SB_WHEN_CONTAINER_FACTS;
+		*(when->facts[i] ? &rule->container.present : &rule->container.absent) |= 1u << i;
+	}
+	rule->container.types = list_of(when->type);
+	rule->container.depth_above = (unsigned)when->depth_above;
+	rule->container.members_above = (uint64_t)when->members_above;
+	rule->container.size_above = when->size_above;
+}
+
+static int read_container(sb_reader *reader, const sb_node *when, sb_rule *rule)
+{
+	sb_when_container values = {0};
+	sb_table table = {sb_when_container_rows, &values};
+	sb_node *map;
+	int rc = gather_container(reader, when, &map);
+
+	if (rc != 0 || map == NULL)
+		return rc;
+	rc = sb_settings_read(reader, map, "container", &table, 1, NULL);
+	if (rc == 0)
+		fill_container(map, &values, rule);
+	return rc;
+}
+
+/* --- Rules ---------------------------------------------------------------------------------- */
+
+static int check_file_types(sb_reader *reader, const sb_node *when, const sb_texts *types)
+{
+	char shown[SB_SHOWN];
+
+	for (size_t i = 0; i < types->count; i++)
+		if (types->items[i][0] == '\0' || strchr(types->items[i], '.') != NULL)
+			return sb_node_error(reader->error, sb_node_get(when, "file_type"),
+				"file_type: \"%s\": what stands behind the last dot expected, "
+				"without the dot",
+				sb_shown(shown, types->items[i]));
+	return 0;
+}
+
+/* The keys of the table, and the refusal of those that this build lacks. */
+static int read_when_keys(sb_reader *reader, const sb_node *node, sb_when *when)
+{
+	const char *others[MAX_KEYS];
+	sb_table table = {sb_when_rows, when};
+	const sb_node *child;
+	int rc = other_keys(reader, others);
+
+	if (rc == 0)
+		rc = sb_settings_read(reader, node, "when", &table, 1, others);
+	for (size_t i = 0; rc == 0 && sb_absent_conditions[i] != NULL; i++)
+		if ((child = sb_node_get(node, sb_absent_conditions[i])) != NULL)
+			return sb_node_key_error(reader->error, child,
+				"the condition \"%s\" is not available in this build", child->key);
+	return rc == 0 ? check_file_types(reader, node, &when->file_type) : rc;
+}
+
 static int read_when(sb_reader *reader, const sb_node *node, sb_rule *rule)
 {
 	sb_when *when = sb_arena_zalloc(reader->arena, sizeof *when);
-	sb_table table = {sb_when_rows, when};
 	const sb_node *child;
 	int rc;
 
 	if (when == NULL)
 		return sb_error_no_memory(reader->error);
-	rc = sb_settings_read(reader, node, "when", &table, 1, sb_absent_conditions);
+	rc = read_when_keys(reader, node, when);
+	if (rc == 0)
+		rc = read_container(reader, node, rule);
 	if (rc != 0)
 		return rc;
-	for (size_t i = 0; sb_absent_conditions[i] != NULL; i++)
-		if ((child = sb_node_get(node, sb_absent_conditions[i])) != NULL)
-			return sb_node_key_error(reader->error, child,
-				"the condition \"%s\" is not available in this build", child->key);
 	for (unsigned i = 0; sb_when_rows[i].key != NULL; i++) {
 		child = sb_node_get(node, sb_when_rows[i].key);
 		if (child == NULL)
@@ -101,6 +227,8 @@ static int read_when(sb_reader *reader, const sb_node *node, sb_rule *rule)
 	rule->sources = list_of(when->source);
 	rule->tenants = list_of(when->tenant);
 	rule->users = list_of(when->user);
+	rule->file_types = list_of(when->file_type);
+	rule->mimes = list_of(when->mime);
 	rule->size_above = when->size_above;
 	rule->size_below = when->size_below;
 	rule->detections_at_least = (unsigned)when->detections_at_least;
@@ -161,31 +289,6 @@ static int read_rule(sb_reader *reader, const sb_node *node, sb_rule *rule)
 	return rc == 0 ? read_then(reader, then, rule) : rc;
 }
 
-/* What a preset would do, as rules: asked of the preset itself, which looks only at the
- * outcome, so that there is one truth about it. */
-static size_t preset_rules(const sb_policy *preset, sb_rule out[4])
-{
-	static const sb_outcome order[] = {
-		SB_OUTCOME_INFECTED, SB_OUTCOME_SUSPICIOUS, SB_OUTCOME_ERROR, SB_OUTCOME_CLEAN};
-
-	for (size_t i = 0; i < 4; i++) {
-		sb_facts facts = {.outcome = order[i],
-			.error_kind =
-				order[i] == SB_OUTCOME_ERROR ? SB_KIND_TIMEOUT : SB_KIND_NONE};
-		sb_policy_decision decision;
-		sb_policy_evaluate(preset, &facts, &decision);
-		out[i] = (sb_rule){.id = decision.rule_id,
-			.name = decision.rule_name,
-			.priority = INT64_MIN,
-			.enabled = true,
-			.given = SB_WHEN_OUTCOME,
-			.outcomes = 1u << order[i],
-			.action = decision.action,
-			.reason = decision.reason};
-	}
-	return 4;
-}
-
 static int check_id(
 	sb_reader *reader, const sb_node *node, const sb_rule *rules, size_t count, const char *id)
 {
@@ -201,9 +304,13 @@ static int check_id(
 static int read_rules(
 	sb_reader *reader, const sb_node *list, const sb_policy *preset, sb_built *built)
 {
-	sb_rule tail[4], *rules;
-	size_t behind = preset != NULL ? preset_rules(preset, tail) : 0, n = 0;
+	const sb_rule *tail = NULL;
+	sb_rule *rules;
+	size_t behind = 0, n = 0;
 	int rc;
+
+	if (preset != NULL)
+		tail = sb_policy_rules(preset, &behind);
 
 	if (list->type != SB_NODE_LIST)
 		return sb_node_error(reader->error, list, "policy.rules: a list of rules expected");
@@ -221,7 +328,10 @@ static int read_rules(
 		if (rc != 0)
 			return rc;
 	}
-	memcpy(rules + n, tail, behind * sizeof *rules);
+	for (size_t i = 0; i < behind; i++) {
+		rules[n + i] = tail[i];
+		rules[n + i].priority = INT64_MIN;
+	}
 	built->rules = rules;
 	built->rule_count = n;
 	built->own_rules = true;
@@ -255,9 +365,6 @@ static int read_policy(
 		preset_name = "default";
 	if (preset_name != NULL) {
 		preset = sb_policy_preset(preset_name);
-		if (preset == NULL && strcmp(preset_name, "mail") == 0)
-			return sb_node_error(reader->error, sb_node_get(map, "preset"),
-				"the policy preset mail is not available in this build");
 		if (preset == NULL)
 			return sb_node_error(reader->error, sb_node_get(map, "preset"),
 				"policy.preset: \"%s\" is unknown; possible: default, strict, "

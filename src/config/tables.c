@@ -43,8 +43,11 @@ const sb_setting sb_top_rows[] = {
 		"$XDG_DATA_HOME/scanbridge"),
 	V("user", TEXT, user, NULL, 0, 0, "account that a server started as root changes to"),
 	V("hashes", TEXTS, hashes, "blake3", 0, 0, "in every report: blake3, sha256, md5"),
-	PICK("isolation", sb_values, isolation, "none", WORDS("process", "none"),
-		"where engines that run inside Scanbridge run"),
+	PICK("mime", sb_values, mime, "on_demand", WORDS("on_demand", "always"),
+		"media types in reports (on_demand: of what is not clean, and when a rule asks)"),
+	PICK("isolation", sb_values, isolation, NULL, WORDS("process", "none"),
+		"where engines that take content apart run (null: in a process of their own, where "
+		"this build has it)"),
 	END,
 };
 
@@ -59,6 +62,23 @@ static const sb_setting limits_rows[] = {
 		"disk that all contents together may take"),
 	V("copy_unpinned", BOOL, limits.copy_unpinned, "false", 0, 0,
 		"copy content that neither a lease nor a reflink can keep from changing"),
+	END,
+};
+
+static const sb_setting containers_rows[] = {
+	V("max_depth", INT, containers.max_depth, "16", 1, 64, "containers in containers"),
+	V("max_members", INT, containers.max_members, "10000", 1, 1e7, "over all levels"),
+	V("max_size", SIZE, containers.max_size, "1GiB", 1, PIB, "unpacked, over all levels"),
+	V("max_member", SIZE, containers.max_member, "128MiB", 1, PIB, "unpacked, one member"),
+	V("max_memory", SIZE, containers.max_memory, "192MiB", 1, PIB,
+		"unpacked members held at the same time"),
+	V("max_ratio", INT, containers.max_ratio, "100", 1, 1e6,
+		"unpacked to packed, from 16 MiB on"),
+	{.key = "passwords",
+		.type = SB_SETTING_TEXTS,
+		.offset = offsetof(sb_values, containers.passwords),
+		.secret = true,
+		.help = "to try on encrypted containers, with those of the scan"},
 	END,
 };
 
@@ -80,7 +100,7 @@ static const sb_setting decision_rows[] = {
 
 static const sb_setting policy_rows[] = {
 	V("preset", TEXT, policy.preset, NULL, 0, 0,
-		"default, strict or monitor; with rules: what follows them"),
+		"default, strict, monitor or mail; with rules: what follows them"),
 	V("file", PATH, policy.file, NULL, 0, 0, "a policy file instead"),
 	END,
 };
@@ -122,6 +142,8 @@ static const sb_setting cache_rows[] = {
 
 const sb_section sb_sections[] = {
 	{"limits", limits_rows, NULL, "What one scan, and all together, may take"},
+	{"containers", containers_rows, NULL,
+		"How far engines of our own open containers; beyond it is error limit_exceeded"},
 	{"decision", decision_rows, WORDS("ignore"), "From engine answers to an outcome"},
 	{"policy", policy_rows, WORDS("rules"), "From an outcome to an action"},
 	{"quarantine", quarantine_rows, NULL, "Encrypted copies of what policy holds back"},
@@ -136,7 +158,7 @@ const sb_section sb_sections[] = {
 
 const sb_setting sb_engine_rows[] = {
 	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
-	NEED("type", TEXT, sb_engine_values, type, "clamd, hashlist or mock"),
+	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, hashlist or mock"),
 	PICK("role", sb_engine_values, role, "required", ROLES,
 		"what its failure means; hashlist: optional"),
 	E("timeout", DURATION, timeout, "60s", 1, DAY,
@@ -149,11 +171,11 @@ const sb_setting sb_engine_rows[] = {
 	PICK("heuristics", sb_engine_values, heuristics, "suspicious",
 		WORDS("suspicious", "infected"), "what PUA.* and Heuristics.* threats are"),
 	E("self_test", TEXT, self_test, "eicar", 0, 0,
-		"eicar, builtin, off or a file; hashlist, mock: off"),
+		"eicar, builtin, off or a file; hashlist, mock: off; yara with rules: builtin"),
 	E("max_signature_age", DURATION, max_signature_age, "off", 0, 3650 * DAY,
 		"older signatures are an error; off: any age"),
-	PICK("isolation", sb_engine_values, isolation, "none", WORDS("process", "none"),
-		"where an engine inside Scanbridge runs"),
+	PICK("isolation", sb_engine_values, isolation, NULL, WORDS("process", "none"),
+		"where it takes content apart (null: as for all)"),
 	PICK("fallback_on", sb_engine_values, fallback_on, "failure", WORDS("failure", "open"),
 		"when the fallback answers"),
 	END,
@@ -291,10 +313,34 @@ const sb_setting sb_when_rows[] = {
 	ROW("size_above", SIZE, sb_when, size_above, NULL, 0, 0, "strictly"),
 	ROW("size_below", SIZE, sb_when, size_below, NULL, 0, 0, "strictly"),
 	ROW("detections_at_least", INT, sb_when, detections_at_least, NULL, 1, 1000, "engines"),
+	ROW("file_type", TEXTS, sb_when, file_type, NULL, 0, 0,
+		"what stands behind the name's last dot, any case"),
+	ROW("mime", TEXTS, sb_when, mime, NULL, 0, 0, "patterns, any case"),
 	ROW("never", BOOL, sb_when, never, NULL, 0, 0, "true: matches nothing"),
 	ROW("always", BOOL, sb_when, always, NULL, 0, 0, "true: matches everything"),
 	END,
 };
 
-const char *const sb_absent_conditions[] = {"engine", "file_type", "mime", "hash", "metadata",
-	"cached", "container", "time", "all", "any", "not", NULL};
+const char *const sb_absent_conditions[] = {
+	"engine", "hash", "metadata", "cached", "time", "all", "any", "not", NULL};
+
+/* The facts in the order of their bits, then in the order of enum sb_condition. Each may also be
+ * written into `when` itself: `container.encrypted: true`. */
+#define FACT(k, n, h) ROW(k, BOOL, sb_when_container, facts[n], NULL, 0, 0, h)
+const sb_setting sb_when_container_rows[] = {
+	FACT("encrypted", 0, "a part could not be read without a password"),
+	FACT("corrupt", 1, "a part is damaged"),
+	FACT("limit", 2, "a limit ended the look inside"),
+	FACT("unsupported", 3, "a part is packed in a way that can't be read"),
+	FACT("macros", 4, "a document with macros"),
+	FACT("autorun", 5, "macros that run by themselves"),
+	FACT("embedded", 6, "embedded objects or attached files"),
+	FACT("external", 7, "refers to templates or objects elsewhere"),
+	FACT("javascript", 8, "a PDF with JavaScript"),
+	FACT("launch", 9, "a PDF that starts programs"),
+	ROW("type", TEXTS, sb_when_container, type, NULL, 0, 0, "zip, mail, …; any case"),
+	ROW("depth_above", INT, sb_when_container, depth_above, NULL, 0, 1000, "strictly"),
+	ROW("members_above", INT, sb_when_container, members_above, NULL, 0, 1e12, "strictly"),
+	ROW("size_above", SIZE, sb_when_container, size_above, NULL, 0, 0, "unpacked, strictly"),
+	END,
+};

@@ -16,7 +16,14 @@ extern const sb_engine_ops sb_engine_hashlist;
 extern const sb_engine_ops sb_engine_mock;
 #endif
 
+#ifdef SB_HAVE_YARA
+extern const sb_engine_ops sb_engine_yara;
+#endif
+
 const sb_engine_ops *const sb_builtin_engines[] = {
+#ifdef SB_HAVE_YARA
+	&sb_engine_yara,
+#endif
 #ifdef SB_HAVE_CLAMD
 	&sb_engine_clamd,
 #endif
@@ -39,7 +46,9 @@ const char *const sb_absent_engines[] = {
 #ifndef SB_HAVE_MOCK
 	"mock",
 #endif
+#ifndef SB_HAVE_YARA
 	"yara",
+#endif
 	"virustotal",
 	"command",
 	"icap",

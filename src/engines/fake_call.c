@@ -157,3 +157,28 @@ int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *fo
 	call->abstained = true;
 	return sb_error_set(error, kind, 0, "%s", message);
 }
+
+void sb_call_container(sb_call *call, const sb_container *container)
+{
+	call->opened = true;
+	call->container = *container;
+	keep(call->container_type, sizeof call->container_type, container->type);
+	call->container.type = call->container_type;
+}
+
+void sb_call_mime(sb_call *call, const char *mime)
+{
+	keep(call->mime, sizeof call->mime, mime);
+}
+
+bool sb_call_wants_mime(const sb_call *call)
+{
+	return call->wants_mime;
+}
+
+const char *const *sb_call_passwords(const sb_call *call)
+{
+	static const char *const none[] = {NULL};
+
+	return call->passwords != NULL ? call->passwords : none;
+}

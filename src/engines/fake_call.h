@@ -15,6 +15,8 @@ struct sb_call {
 	uint64_t deadline_ms; /* on CLOCK_MONOTONIC; 0: never */
 	int cancel_fd;        /* readable: cancelled; -1: never */
 	sb_kind digest_fails;
+	bool wants_mime;
+	const char *const *passwords; /* NULL-terminated; NULL: none */
 
 	/* what the engine did */
 	unsigned digests; /* bit per sb_digest that was asked for */
@@ -24,6 +26,9 @@ struct sb_call {
 	sb_content_coverage content;
 	char threat[64], category[32], signature_id[80];
 	sb_severity severity;
+	bool opened; /* it told of a container, or that there is none */
+	sb_container container;
+	char container_type[32], mime[80];
 };
 
 void fake_call_init(sb_call *call, const char *data);

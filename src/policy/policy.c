@@ -25,22 +25,45 @@ struct sb_policy {
 		.id = which, .name = title, .enabled = true, .given = SB_WHEN_OUTCOME,             \
 		.outcomes = 1u << (outcome), .action = (what), .reason = why                       \
 	}
-#define PRESET(preset, infected, suspicious, error, clean)                                         \
-	static const sb_rule preset##_rules[] = {                                                  \
-		RULE("infected", "Infected files", SB_OUTCOME_INFECTED, infected,                  \
-			"a threat was found"),                                                     \
-		RULE("suspicious", "Suspicious files", SB_OUTCOME_SUSPICIOUS, suspicious,          \
-			"something suspicious was found"),                                         \
-		RULE("error", "Files that could not be scanned", SB_OUTCOME_ERROR, error,          \
-			"the content could not be scanned"),                                       \
-		RULE("clean", "Clean files", SB_OUTCOME_CLEAN, clean, "no threat was found"),      \
-	};
+#define INFECTED(what)                                                                             \
+	RULE("infected", "Infected files", SB_OUTCOME_INFECTED, what, "a threat was found")
+#define SUSPICIOUS(what)                                                                           \
+	RULE("suspicious", "Suspicious files", SB_OUTCOME_SUSPICIOUS, what,                        \
+		"something suspicious was found")
+#define ERROR(what)                                                                                \
+	RULE("error", "Files that could not be scanned", SB_OUTCOME_ERROR, what,                   \
+		"the content could not be scanned")
+#define CLEAN(what) RULE("clean", "Clean files", SB_OUTCOME_CLEAN, what, "no threat was found")
 
-PRESET(default, SB_ACTION_QUARANTINE, SB_ACTION_REQUIRE_MANUAL_REVIEW, SB_ACTION_BLOCK,
-	SB_ACTION_ALLOW)
-PRESET(strict, SB_ACTION_QUARANTINE, SB_ACTION_BLOCK, SB_ACTION_BLOCK, SB_ACTION_ALLOW)
-PRESET(monitor, SB_ACTION_ALLOW_WITH_WARNING, SB_ACTION_ALLOW_WITH_WARNING,
-	SB_ACTION_ALLOW_WITH_WARNING, SB_ACTION_ALLOW)
+static const sb_rule default_rules[] = {INFECTED(SB_ACTION_QUARANTINE),
+	SUSPICIOUS(SB_ACTION_REQUIRE_MANUAL_REVIEW), ERROR(SB_ACTION_BLOCK),
+	CLEAN(SB_ACTION_ALLOW)};
+static const sb_rule strict_rules[] = {INFECTED(SB_ACTION_QUARANTINE), SUSPICIOUS(SB_ACTION_BLOCK),
+	ERROR(SB_ACTION_BLOCK), CLEAN(SB_ACTION_ALLOW)};
+static const sb_rule monitor_rules[] = {INFECTED(SB_ACTION_ALLOW_WITH_WARNING),
+	SUSPICIOUS(SB_ACTION_ALLOW_WITH_WARNING), ERROR(SB_ACTION_ALLOW_WITH_WARNING),
+	CLEAN(SB_ACTION_ALLOW)};
+
+/* Mail is encrypted for honest reasons, too: somebody looks, be it that the scan could not be
+ * completed for it, or that an engine which decides nothing met it in clean content. */
+static const sb_rule mail_rules[] = {INFECTED(SB_ACTION_QUARANTINE),
+	SUSPICIOUS(SB_ACTION_QUARANTINE),
+	{.id = "encrypted",
+		.name = "Encrypted files",
+		.enabled = true,
+		.given = SB_WHEN_ERROR_KIND,
+		.error_kinds = 1u << SB_KIND_ENCRYPTED,
+		.action = SB_ACTION_REQUIRE_MANUAL_REVIEW,
+		.reason = "encrypted content could not be scanned"},
+	{.id = "encrypted_part",
+		.name = "Files with encrypted parts",
+		.enabled = true,
+		.given = SB_WHEN_OUTCOME | SB_WHEN_CONTAINER_FACTS,
+		.outcomes = 1u << SB_OUTCOME_CLEAN,
+		.container = {.present = SB_FACT_ENCRYPTED},
+		.action = SB_ACTION_REQUIRE_MANUAL_REVIEW,
+		.reason = "an encrypted part could not be scanned"},
+	ERROR(SB_ACTION_BLOCK), CLEAN(SB_ACTION_ALLOW)};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -48,6 +71,7 @@ static const sb_policy presets[] = {
 	{"default", default_rules, COUNT(default_rules)},
 	{"strict", strict_rules, COUNT(strict_rules)},
 	{"monitor", monitor_rules, COUNT(monitor_rules)},
+	{"mail", mail_rules, COUNT(mail_rules)},
 };
 
 const sb_policy *sb_policy_preset(const char *name)
@@ -61,6 +85,23 @@ const sb_policy *sb_policy_preset(const char *name)
 const char *sb_policy_name(const sb_policy *policy)
 {
 	return policy->name;
+}
+
+const sb_rule *sb_policy_rules(const sb_policy *policy, size_t *count)
+{
+	*count = policy->count;
+	return policy->rules;
+}
+
+bool sb_policy_looks_at(const sb_policy *policy, enum sb_condition condition)
+{
+	for (size_t i = 0; i < policy->count; i++) {
+		const sb_rule *rule = &policy->rules[i];
+		if (rule->enabled && (rule->given & SB_WHEN_NEVER) == 0 &&
+			(rule->given & condition) != 0)
+			return true;
+	}
+	return false;
 }
 
 /* --- Conditions -------------------------------------------------------------------------- */
@@ -206,6 +247,81 @@ static bool when_detections(const sb_rule *rule, const sb_facts *facts)
 	return facts->detections >= rule->detections_at_least;
 }
 
+/* What stands behind the name's last dot. Trailing dots and spaces are none of it: where such
+ * names are written, they are dropped. */
+static bool when_file_type(const sb_rule *rule, const sb_facts *facts)
+{
+	const char *name = facts->name;
+	size_t end = name != NULL ? facts->name_length : 0, start;
+
+	while (end > 0 && (name[end - 1] == '.' || name[end - 1] == ' '))
+		end--;
+	for (start = end; start > 0 && name[start - 1] != '.'; start--)
+		if (name[start - 1] == '/' || name[start - 1] == '\\')
+			return false;
+	for (size_t i = 0; start > 0 && i < rule->file_types.count; i++)
+		if (strlen(rule->file_types.items[i]) == end - start &&
+			strncasecmp(rule->file_types.items[i], name + start, end - start) == 0)
+			return true;
+	return false;
+}
+
+static bool when_mime(const sb_rule *rule, const sb_facts *facts)
+{
+	for (size_t i = 0; facts->mime != NULL && i < rule->mimes.count; i++)
+		if (sb_glob(rule->mimes.items[i], facts->mime, strlen(facts->mime), true))
+			return true;
+	return false;
+}
+
+static bool when_container_type(const sb_rule *rule, const sb_facts *facts)
+{
+	const char *type = facts->container != NULL ? facts->container->type : NULL;
+
+	for (size_t i = 0; type != NULL && i < rule->container.types.count; i++)
+		if (strcasecmp(rule->container.types.items[i], type) == 0)
+			return true;
+	return false;
+}
+
+/* Whether facts that nobody saw are known not to be there: what can't be read may be anything,
+ * and behind a limit there may be anything. */
+static bool is_proven(unsigned absent, unsigned seen)
+{
+	const unsigned unread = SB_FACT_ENCRYPTED | SB_FACT_CORRUPT | SB_FACT_UNSUPPORTED;
+
+	if ((seen & SB_FACT_LIMIT) != 0)
+		return absent == 0;
+	return (seen & unread) == 0 || (absent & ~(unread | SB_FACT_LIMIT)) == 0;
+}
+
+static bool when_container_facts(const sb_rule *rule, const sb_facts *facts)
+{
+	unsigned present = rule->container.present, absent = rule->container.absent, seen;
+
+	if (facts->container == NULL)
+		return false;
+	seen = facts->container->facts;
+	return (seen & present) == present && (seen & absent) == 0 &&
+	       (!sb_action_allows(rule->action) || is_proven(absent, seen));
+}
+
+static bool when_container_depth(const sb_rule *rule, const sb_facts *facts)
+{
+	return facts->container != NULL && facts->container->depth > rule->container.depth_above;
+}
+
+static bool when_container_members(const sb_rule *rule, const sb_facts *facts)
+{
+	return facts->container != NULL &&
+	       facts->container->members > rule->container.members_above;
+}
+
+static bool when_container_size(const sb_rule *rule, const sb_facts *facts)
+{
+	return facts->container != NULL && facts->container->bytes > rule->container.size_above;
+}
+
 static const struct {
 	unsigned bit;
 	bool (*holds)(const sb_rule *, const sb_facts *);
@@ -222,6 +338,13 @@ static const struct {
 	{SB_WHEN_SIZE_ABOVE, when_size_above},
 	{SB_WHEN_SIZE_BELOW, when_size_below},
 	{SB_WHEN_DETECTIONS, when_detections},
+	{SB_WHEN_FILE_TYPE, when_file_type},
+	{SB_WHEN_MIME, when_mime},
+	{SB_WHEN_CONTAINER_TYPE, when_container_type},
+	{SB_WHEN_CONTAINER_FACTS, when_container_facts},
+	{SB_WHEN_CONTAINER_DEPTH, when_container_depth},
+	{SB_WHEN_CONTAINER_MEMBERS, when_container_members},
+	{SB_WHEN_CONTAINER_SIZE, when_container_size},
 };
 
 static bool rule_matches(const sb_rule *rule, const sb_facts *facts)
@@ -336,7 +459,8 @@ static bool make_reason(sb_arena *arena, sb_rule *rule)
 static bool copy_rule(sb_arena *arena, sb_rule *rule)
 {
 	sb_texts_list *lists[] = {&rule->threat_names, &rule->threat_contains, &rule->sources,
-		&rule->tenants, &rule->users};
+		&rule->tenants, &rule->users, &rule->file_types, &rule->mimes,
+		&rule->container.types};
 	const char **texts[] = {&rule->id, &rule->name, &rule->description, &rule->message};
 
 	for (size_t i = 0; i < COUNT(lists); i++)

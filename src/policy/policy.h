@@ -3,13 +3,23 @@
  * Policy: what is done about an outcome. Rules by priority, first match wins, no match is
  * `block`. A pure function over facts; the rules are an immutable part of the configuration.
  *
- * Available now: presets default, strict, monitor, and rules with the conditions outcome,
+ * Available now: presets default, strict, monitor, mail, and rules with the conditions outcome,
  * severity_at_least, error_kind, error_class, threat_name, threat_contains, source, tenant, user,
- * size_above, size_below, detections_at_least, always, never. The others parse and are refused as
- * not available.
+ * size_above, size_below, detections_at_least, file_type, mime, container, always, never. The
+ * others parse and are refused as not available.
+ *
+ * What nobody knows, no condition holds for: where no engine told the media type or looked
+ * inside, `mime` and every condition on the container are false, `encrypted: false` as well as
+ * `encrypted: true`. So a rule that allows needs to know, and a rule that is strict does not
+ * stop everything that an engine without eyes for containers has judged; whoever wants to
+ * stop that requires an engine that has them, whose failure is then an error. In a rule that
+ * allows, `macros: false` and its like have to be proven besides: in a part that could not be
+ * read (encrypted, corrupt, unsupported), and behind a limit, there may be anything.
  */
 #ifndef SB_POLICY_POLICY_H
 #define SB_POLICY_POLICY_H
+
+#include <scanbridge/sys/engine.h>
 
 #include "util/arena.h"
 #include "util/error.h"
@@ -28,6 +38,8 @@ typedef struct sb_facts {
 	const char *name;
 	size_t name_length;
 	uint64_t size;
+	const char *mime;              /* NULL: nobody told */
+	const sb_container *container; /* NULL: nobody looked inside */
 	const char *tenant, *user, *source;
 	bool low_assurance; /* action at least allow_with_warning */
 	const char *assurance_reason;
@@ -64,7 +76,14 @@ typedef struct sb_rule {
 	unsigned error_classes; /* bit per sb_class */
 	sb_severity severity_at_least;
 	sb_texts_list threat_names, threat_contains, sources, tenants, users;
+	sb_texts_list file_types, mimes;
 	uint64_t size_above, size_below;
+	struct {
+		sb_texts_list types;
+		unsigned present, absent; /* enum sb_container_fact */
+		unsigned depth_above;
+		uint64_t members_above, size_above;
+	} container;
 	unsigned detections_at_least;
 	sb_action action;
 	const char *reason, *message;
@@ -83,12 +102,24 @@ enum sb_condition {
 	SB_WHEN_SIZE_ABOVE = 1 << 9,
 	SB_WHEN_SIZE_BELOW = 1 << 10,
 	SB_WHEN_DETECTIONS = 1 << 11,
-	SB_WHEN_NEVER = 1 << 12,
+	SB_WHEN_FILE_TYPE = 1 << 12,
+	SB_WHEN_MIME = 1 << 13,
+	SB_WHEN_NEVER = 1 << 14,
+	/* behind those that stand for a key each: the conditions in `container` */
+	SB_WHEN_CONTAINER_TYPE = 1 << 16,
+	SB_WHEN_CONTAINER_DEPTH = 1 << 17,
+	SB_WHEN_CONTAINER_MEMBERS = 1 << 18,
+	SB_WHEN_CONTAINER_SIZE = 1 << 19,
+	SB_WHEN_CONTAINER_FACTS = 1 << 20,
 };
 
 /* Copies the rules into @p arena, sorted by priority, ties in file order. NULL: no memory. */
 const sb_policy *sb_policy_new(
 	const char *name, const sb_rule *rules, size_t count, sb_arena *arena);
 const char *sb_policy_name(const sb_policy *policy);
+/* Its rules in the order of evaluation. */
+const sb_rule *sb_policy_rules(const sb_policy *policy, size_t *count);
+/* Whether a rule in force has this condition. */
+bool sb_policy_looks_at(const sb_policy *policy, enum sb_condition condition);
 
 #endif

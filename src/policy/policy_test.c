@@ -21,10 +21,18 @@
 #define KIND(kind) (1u << SB_KIND_##kind)
 #define CLASS(class) (1u << SB_CLASS_##class)
 
+#define FACT(fact) SB_FACT_##fact
+
 static const char *const two_names[] = {"Eicar.Test", "PUA.Tool"};
 static const sb_severity two_severities[] = {SB_SEVERITY_MEDIUM, SB_SEVERITY_CRITICAL};
 
 /* --- Conditions ---------------------------------------------------------------------------- */
+
+static const sb_container zip = {.type = "zip",
+	.depth = 2,
+	.members = 30,
+	.bytes = 4000,
+	.facts = FACT(ENCRYPTED) | FACT(MACROS)};
 
 /* The facts of a scan with two threats by two engines, unless a row says otherwise. */
 static sb_facts some_facts(void)
@@ -34,7 +42,11 @@ static sb_facts some_facts(void)
 		.threat_severities = two_severities,
 		.threat_count = 2,
 		.detections = 2,
+		.name = "Letter.tar.GZ",
+		.name_length = 13,
 		.size = 100,
+		.mime = "application/zip",
+		.container = &zip,
 		.tenant = "acme",
 		.user = "eve",
 		.source = "http"};
@@ -122,6 +134,66 @@ static const struct {
 	{"detections_at_least", {.given = SB_WHEN_DETECTIONS, .detections_at_least = 2}, true},
 	{"detections_at_least: fewer", {.given = SB_WHEN_DETECTIONS, .detections_at_least = 3},
 		false},
+	{"file_type, any case", {.given = SB_WHEN_FILE_TYPE, .file_types = TEXTS("exe", "gz")},
+		true},
+	{"file_type: only the last one", {.given = SB_WHEN_FILE_TYPE, .file_types = TEXTS("tar")},
+		false},
+	{"file_type: all of it", {.given = SB_WHEN_FILE_TYPE, .file_types = TEXTS("g", "gzz")},
+		false},
+	{"file_type: no pattern", {.given = SB_WHEN_FILE_TYPE, .file_types = TEXTS("*", "g?")},
+		false},
+	{"mime", {.given = SB_WHEN_MIME, .mimes = TEXTS("text/*", "APPLICATION/zip")}, true},
+	{"mime: a pattern", {.given = SB_WHEN_MIME, .mimes = TEXTS("application/*")}, true},
+	{"mime: the whole type", {.given = SB_WHEN_MIME, .mimes = TEXTS("zip", "application")},
+		false},
+	{"container type, any case",
+		{.given = SB_WHEN_CONTAINER_TYPE, .container = {.types = TEXTS("mail", "ZIP")}},
+		true},
+	{"container type: another",
+		{.given = SB_WHEN_CONTAINER_TYPE, .container = {.types = TEXTS("z*", "7z")}},
+		false},
+	{"a fact that is there",
+		{.given = SB_WHEN_CONTAINER_FACTS, .container = {.present = FACT(MACROS)}}, true},
+	{"facts of which one is not there",
+		{.given = SB_WHEN_CONTAINER_FACTS,
+			.container = {.present = FACT(MACROS) | FACT(LIMIT)}},
+		false},
+	{"false for what is not there",
+		{.given = SB_WHEN_CONTAINER_FACTS, .container = {.absent = FACT(AUTORUN)}}, true},
+	{"false for what is there",
+		{.given = SB_WHEN_CONTAINER_FACTS, .container = {.absent = FACT(MACROS)}}, false},
+	{"one true, one false",
+		{.given = SB_WHEN_CONTAINER_FACTS,
+			.container = {.present = FACT(ENCRYPTED), .absent = FACT(CORRUPT)}},
+		true},
+	{"in an allowing rule, false is not proven behind a password",
+		{.given = SB_WHEN_CONTAINER_FACTS,
+			.container = {.absent = FACT(AUTORUN)},
+			.action = SB_ACTION_ALLOW},
+		false},
+	{"but how the look inside went is known",
+		{.given = SB_WHEN_CONTAINER_FACTS,
+			.container = {.present = FACT(ENCRYPTED),
+				.absent = FACT(CORRUPT) | FACT(LIMIT)},
+			.action = SB_ACTION_ALLOW},
+		true},
+	{"container.depth_above",
+		{.given = SB_WHEN_CONTAINER_DEPTH, .container = {.depth_above = 1}}, true},
+	{"container.depth_above is strict",
+		{.given = SB_WHEN_CONTAINER_DEPTH, .container = {.depth_above = 2}}, false},
+	{"container.members_above",
+		{.given = SB_WHEN_CONTAINER_MEMBERS, .container = {.members_above = 29}}, true},
+	{"container.members_above is strict",
+		{.given = SB_WHEN_CONTAINER_MEMBERS, .container = {.members_above = 30}}, false},
+	{"container.size_above",
+		{.given = SB_WHEN_CONTAINER_SIZE, .container = {.size_above = 3999}}, true},
+	{"container.size_above is strict",
+		{.given = SB_WHEN_CONTAINER_SIZE, .container = {.size_above = 4000}}, false},
+	{"conditions on a container hold together",
+		{.given = SB_WHEN_CONTAINER_SIZE | SB_WHEN_CONTAINER_TYPE,
+			.container = {.size_above = 1, .types = TEXTS("mail")}},
+		false},
+
 	{"error_kind without an error", {.given = SB_WHEN_ERROR_KIND, .error_kinds = ~0u}, false},
 	{"error_class without an error", {.given = SB_WHEN_ERROR_CLASS, .error_classes = ~0u},
 		false},
@@ -180,6 +252,18 @@ static void unknown_facts_match_nothing(void **unused)
 		{.given = SB_WHEN_SOURCE, .sources = TEXTS("")},
 		{.given = SB_WHEN_TENANT, .tenants = TEXTS("")},
 		{.given = SB_WHEN_USER, .users = TEXTS("")},
+		{.given = SB_WHEN_FILE_TYPE, .file_types = TEXTS("")},
+		{.given = SB_WHEN_MIME, .mimes = TEXTS("*")},
+		{.given = SB_WHEN_CONTAINER_TYPE, .container = {.types = TEXTS("")}},
+		/* content that nobody opened is neither encrypted nor not encrypted */
+		{.given = SB_WHEN_CONTAINER_FACTS, .container = {.present = FACT(ENCRYPTED)}},
+		{.given = SB_WHEN_CONTAINER_FACTS, .container = {.absent = FACT(ENCRYPTED)}},
+		{.given = SB_WHEN_CONTAINER_FACTS,
+			.container = {.absent = FACT(MACROS)},
+			.action = SB_ACTION_ALLOW},
+		{.given = SB_WHEN_CONTAINER_DEPTH},
+		{.given = SB_WHEN_CONTAINER_MEMBERS},
+		{.given = SB_WHEN_CONTAINER_SIZE},
 		{.given = SB_WHEN_SEVERITY, .severity_at_least = SB_SEVERITY_NONE},
 		{.given = SB_WHEN_THREAT_NAME, .threat_names = TEXTS("*")},
 		{.given = SB_WHEN_THREAT_CONTAINS, .threat_contains = TEXTS("")},
@@ -200,6 +284,102 @@ static void unknown_facts_match_nothing(void **unused)
 
 		if (evaluate(&rules[i], &facts, &got))
 			fail_msg("row %zu matched", i);
+	}
+}
+
+/* What is no container was opened all the same: then it has no macros. */
+static void content_that_was_opened_has_facts(void **unused)
+{
+	static const struct {
+		unsigned seen, present, absent;
+		sb_action action;
+		bool matches;
+	} rows[] = {
+		{0, 0, FACT(MACROS), SB_ACTION_ALLOW, true},
+		{0, FACT(MACROS), 0, SB_ACTION_BLOCK, false},
+		{FACT(EXTERNAL), 0, FACT(MACROS), SB_ACTION_ALLOW, true},
+		{FACT(ENCRYPTED), 0, FACT(MACROS), SB_ACTION_BLOCK, true},
+		{FACT(ENCRYPTED), 0, FACT(MACROS), SB_ACTION_ALLOW, false},
+		{FACT(CORRUPT), 0, FACT(MACROS), SB_ACTION_ALLOW_WITH_WARNING, false},
+		{FACT(UNSUPPORTED), 0, FACT(LAUNCH), SB_ACTION_ALLOW, false},
+		{FACT(UNSUPPORTED), 0, FACT(ENCRYPTED) | FACT(LIMIT), SB_ACTION_ALLOW, true},
+		/* behind a limit there may be anything */
+		{FACT(LIMIT), 0, FACT(ENCRYPTED), SB_ACTION_ALLOW, false},
+		{FACT(LIMIT), 0, FACT(ENCRYPTED), SB_ACTION_QUARANTINE, true},
+		{FACT(LIMIT), FACT(LIMIT), 0, SB_ACTION_ALLOW, true},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sb_container container = {.facts = rows[i].seen};
+		sb_facts facts = {.outcome = SB_OUTCOME_CLEAN, .container = &container};
+		sb_rule rule = {.given = SB_WHEN_CONTAINER_FACTS,
+			.container = {.present = rows[i].present, .absent = rows[i].absent},
+			.action = rows[i].action};
+		sb_policy_decision got;
+
+		if (evaluate(&rule, &facts, &got) != rows[i].matches)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void file_types_stand_behind_the_last_dot(void **unused)
+{
+	static const struct {
+		const char *name;
+		size_t length;
+		bool matches;
+	} rows[] = {
+		{"a.exe", 5, true},
+		{"a.pdf.exe", 9, true},
+		{".exe", 4, true},
+		{"a.exe. .", 8, true},
+		{"a.b/c.EXE", 9, true},
+		{"exe", 3, false},
+		{"a.exe/b", 7, false},
+		{"a.b\\exe", 7, false},
+		{"a.exe.pdf", 9, false},
+		{"a.exe\0", 6, false},
+		{"a. exe", 6, false},
+		{"a.", 2, false},
+		{"", 0, false},
+		{NULL, 0, false},
+	};
+	const sb_rule rule = {.given = SB_WHEN_FILE_TYPE, .file_types = TEXTS("exe")};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sb_facts facts = {.outcome = SB_OUTCOME_CLEAN,
+			.name = rows[i].name,
+			.name_length = rows[i].length};
+		sb_policy_decision got;
+
+		if (evaluate(&rule, &facts, &got) != rows[i].matches)
+			fail_msg("%s", rows[i].name);
+	}
+}
+
+static void a_policy_knows_what_it_looks_at(void **unused)
+{
+	static const struct {
+		sb_rule rule;
+		bool looks;
+	} rows[] = {
+		{{.enabled = true, .given = SB_WHEN_MIME | SB_WHEN_OUTCOME}, true},
+		{{.enabled = true, .given = SB_WHEN_OUTCOME}, false},
+		{{.given = SB_WHEN_MIME}, false},
+		{{.enabled = true, .given = SB_WHEN_MIME | SB_WHEN_NEVER}, false},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sb_arena arena;
+
+		sb_arena_init(&arena, 1 << 16);
+		assert_int_equal(sb_policy_looks_at(sb_policy_new("p", &rows[i].rule, 1, &arena),
+					 SB_WHEN_MIME),
+			rows[i].looks);
+		sb_arena_done(&arena);
 	}
 }
 
@@ -560,6 +740,7 @@ static void presets_act_as_promised(void **unused)
 		{"default", {Q, R, B, A, B, B, B}},
 		{"strict", {Q, B, B, A, B, B, B}},
 		{"monitor", {W, W, W, A, B, B, B}},
+		{"mail", {Q, Q, B, A, B, B, B}},
 	};
 
 	(void)unused;
@@ -579,8 +760,40 @@ static void presets_act_as_promised(void **unused)
 			assert_non_null(got.reason);
 		}
 	}
-	assert_null(sb_policy_preset("mail"));
 	assert_null(sb_policy_preset(""));
+}
+
+static void mail_has_encrypted_content_reviewed(void **unused)
+{
+	static const sb_container part = {.type = "zip", .facts = FACT(ENCRYPTED)};
+	static const struct {
+		sb_outcome outcome;
+		sb_kind kind;
+		const sb_container *container;
+		sb_action action;
+		const char *rule;
+	} rows[] = {
+		{SB_OUTCOME_ERROR, SB_KIND_ENCRYPTED, NULL, SB_ACTION_REQUIRE_MANUAL_REVIEW,
+			"encrypted"},
+		{SB_OUTCOME_CLEAN, SB_KIND_NONE, &part, SB_ACTION_REQUIRE_MANUAL_REVIEW,
+			"encrypted_part"},
+		{SB_OUTCOME_CLEAN, SB_KIND_NONE, &zip, SB_ACTION_REQUIRE_MANUAL_REVIEW,
+			"encrypted_part"},
+		{SB_OUTCOME_INFECTED, SB_KIND_NONE, &part, SB_ACTION_QUARANTINE, "infected"},
+		{SB_OUTCOME_ERROR, SB_KIND_LIMIT_EXCEEDED, &part, SB_ACTION_BLOCK, "error"},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sb_facts facts = {.outcome = rows[i].outcome,
+			.error_kind = rows[i].kind,
+			.container = rows[i].container};
+		sb_policy_decision got;
+
+		sb_policy_evaluate(sb_policy_preset("mail"), &facts, &got);
+		assert_int_equal(got.action, rows[i].action);
+		assert_string_equal(got.rule_id, rows[i].rule);
+	}
 }
 
 /* R5: nothing that matches nothing is allowed, not even clean content. */
@@ -605,6 +818,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_condition_both_ways),
 		cmocka_unit_test(unknown_facts_match_nothing),
+		cmocka_unit_test(content_that_was_opened_has_facts),
+		cmocka_unit_test(file_types_stand_behind_the_last_dot),
+		cmocka_unit_test(a_policy_knows_what_it_looks_at),
 		cmocka_unit_test(errors_are_allowed_by_few),
 		cmocka_unit_test(an_error_has_every_cause_considered),
 		cmocka_unit_test(an_unset_action_blocks),
@@ -614,6 +830,7 @@ int main(void)
 		cmocka_unit_test(rules_are_copied),
 		cmocka_unit_test(no_memory_gives_no_policy),
 		cmocka_unit_test(presets_act_as_promised),
+		cmocka_unit_test(mail_has_encrypted_content_reviewed),
 		cmocka_unit_test(no_rule_is_block),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

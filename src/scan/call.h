@@ -47,6 +47,7 @@ struct sb_call {
 	sb_detection **next_detection;
 	sb_error error; /* valid when result.error points to it */
 	bool stated_clean, streamed, said_cover;
+	bool lost; /* no memory for something it said */
 	uint64_t covered;
 	int fd; /* given to the engine, closed after the attempt */
 

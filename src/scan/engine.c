@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scan/manager_body.h"
 
@@ -42,10 +43,73 @@ static uint64_t smaller_limit(const sb_engine *engine)
 	return limits.max_size;
 }
 
+static sb_environment environment_of(const sb_conf *conf, const sb_engine_conf *engine)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (sb_environment){
+		.data_dir = conf->data_dir,
+		.cpus = cpus > 0 ? (unsigned)cpus : 1,
+		.concurrency = engine->concurrency > 0 ? engine->concurrency : 1,
+		.isolation_process = engine->isolation_process,
+		.containers = conf->containers.limits,
+	};
+}
+
+static int open_state(sb_engine *engine, sb_error *error)
+{
+	const sb_engine_ops *ops = engine->ops;
+	int status = check_slots(ops, error);
+
+	if (status < 0)
+		return status;
+	engine->state = calloc(1, ops->state_size > 0 ? ops->state_size : 1);
+	if (engine->state == NULL)
+		return sb_error_no_memory(error);
+	if (engine->conf->settings != NULL)
+		memcpy(engine->state, engine->conf->settings, ops->state_size);
+	if (ops->environment != NULL)
+		ops->environment(engine->state, &engine->environment);
+	return ops->open != NULL ? ops->open(engine->state, error) : 0;
+}
+
+static void close_state(sb_engine *engine)
+{
+	if (engine->state != NULL && engine->ops->close != NULL)
+		engine->ops->close(engine->state);
+	free(engine->state);
+	engine->state = NULL;
+}
+
+/* An engine that decides nothing alone is set aside: what failed is the configuration or what it
+ * names, whatever the engine called it. Any other keeps the manager from opening. */
+static int could_not_open(sb_engine *engine, int status, const sb_error *why, sb_error *error)
+{
+	const sb_engine_conf *conf = engine->conf;
+	sb_error own = *why;
+
+	if (own.kind == SB_KIND_NONE)
+		sb_error_set(&own, status > -SB_KIND_COUNT_ ? (sb_kind)-status : SB_KIND_INTERNAL,
+			0, "it could not be opened and did not say why");
+	sb_error_prefix(&own, "%s%sengine %s", conf->origin != NULL ? conf->origin : "",
+		conf->origin != NULL ? ": " : "", conf->name);
+	sb_error_set_engine(&own, conf->name);
+	if (conf->role == SB_ROLE_REQUIRED || own.kind == SB_KIND_INTERNAL) {
+		sb_error_copy(error, &own);
+		return status;
+	}
+	own.kind = SB_KIND_NOT_CONFIGURED;
+	own.retry_after_ms = -1;
+	engine->broken = own;
+	close_state(engine);
+	return 0;
+}
+
 int sb_engine_open(
 	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error)
 {
-	int status = check_slots(conf->ops, error);
+	sb_error own;
+	int status;
 
 	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
 	pthread_mutex_init(&engine->permits.lock, NULL);
@@ -56,19 +120,12 @@ int sb_engine_open(
 	pthread_mutex_init(&engine->asking, NULL);
 	engine->lane.last = &engine->lane.first;
 	atomic_init(&engine->permits.free, (int)(conf->concurrency > 0 ? conf->concurrency : 1));
+	engine->environment = environment_of(manager->conf, conf);
+	sb_error_init(&engine->broken);
+	sb_error_init(&own);
+	status = open_state(engine, &own);
 	if (status < 0)
-		return status;
-	engine->state = calloc(1, conf->ops->state_size > 0 ? conf->ops->state_size : 1);
-	if (engine->state == NULL)
-		return sb_error_no_memory(error);
-	if (conf->settings != NULL)
-		memcpy(engine->state, conf->settings, conf->ops->state_size);
-	if (conf->ops->open != NULL && (status = conf->ops->open(engine->state, error)) < 0) {
-		sb_error_prefix(error, "%s%sengine %s", conf->origin != NULL ? conf->origin : "",
-			conf->origin != NULL ? ": " : "", conf->name);
-		sb_error_set_engine(error, conf->name);
-		return status;
-	}
+		return could_not_open(engine, status, &own, error);
 	engine->max_size = smaller_limit(engine);
 	return 0;
 }
@@ -86,9 +143,7 @@ static void stop_lane(sb_lane *lane)
 void sb_engine_close(sb_engine *engine)
 {
 	stop_lane(&engine->lane);
-	if (engine->state != NULL && engine->ops->close != NULL)
-		engine->ops->close(engine->state);
-	free(engine->state);
+	close_state(engine);
 	pthread_cond_destroy(&engine->lane.ended);
 	pthread_cond_destroy(&engine->lane.work);
 	pthread_mutex_destroy(&engine->lane.lock);
@@ -104,6 +159,11 @@ int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_e
 	sb_identity identity = {.exactness = SB_EXACT_FULL};
 	int status = 0;
 
+	if (engine->broken.kind != SB_KIND_NONE) {
+		*out = (sb_identity){.exactness = SB_EXACT_NONE};
+		sb_error_copy(error, &engine->broken);
+		return -(int)engine->broken.kind;
+	}
 	if (engine->ops->identity != NULL) {
 		identity = (sb_identity){.exactness = SB_EXACT_NONE};
 		status = engine->ops->identity(engine->state, timeout_ms, &identity, error);

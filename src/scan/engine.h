@@ -48,6 +48,8 @@ typedef struct sb_engine {
 	void *state;
 	struct sb_manager *manager;
 	uint64_t max_size; /* the smaller of configuration's and engine's; 0: none */
+	sb_environment environment;
+	sb_error broken; /* kind NONE, or why it could not be opened: nobody asks it */
 	sb_permits permits;
 	sb_lane lane;
 
@@ -59,6 +61,8 @@ typedef struct sb_engine {
 	sb_attested attested;
 } sb_engine;
 
+/* An engine that decides nothing alone, optional or shadow, may fail to open: then 0, and
+ * `broken` says why. */
 int sb_engine_open(
 	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error);
 /* Waits for the lane's threads. */

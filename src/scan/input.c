@@ -114,6 +114,10 @@ void sb_scan_options_free(sb_scan_options *options)
 	for (size_t i = 0; i < options->engine_count; i++)
 		free(options->engines[i]);
 	free(options->engines);
+	for (size_t i = 0; i < options->password_count; i++) {
+		explicit_bzero(options->passwords[i], strlen(options->passwords[i]));
+		free(options->passwords[i]);
+	}
 	free(options);
 }
 
@@ -175,5 +179,21 @@ int sb_scan_options_add_engine(sb_scan_options *options, const char *name)
 	if (engines[n] == NULL)
 		return -SB_KIND_INTERNAL;
 	options->engine_count = n + 1;
+	return 0;
+}
+
+int sb_scan_options_add_password(sb_scan_options *options, const char *password, size_t length)
+{
+	char *copy;
+
+	if (options->password_count == SB_MAX_PASSWORDS || length < 1 ||
+		length > SB_PASSWORD_BYTES || memchr(password, '\0', length) != NULL)
+		return -SB_KIND_LIMIT_EXCEEDED;
+	copy = malloc(length + 1);
+	if (copy == NULL)
+		return -SB_KIND_INTERNAL;
+	memcpy(copy, password, length);
+	copy[length] = '\0';
+	options->passwords[options->password_count++] = copy;
 	return 0;
 }

@@ -25,12 +25,16 @@ struct sb_input {
 	sb_span name;
 };
 
+enum { SB_MAX_PASSWORDS = 64, SB_PASSWORD_BYTES = 1024 };
+
 struct sb_scan_options {
 	uint64_t timeout_ms, max_size;
 	struct sb_context *context; /* a copy, or NULL */
 	struct sb_cancel *cancel;   /* the caller's, or NULL */
 	char **engines;
 	size_t engine_count;
+	char *passwords[SB_MAX_PASSWORDS];
+	size_t password_count;
 };
 
 #endif

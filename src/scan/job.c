@@ -25,6 +25,17 @@ sb_job *sb_job_ref(sb_job *job)
 	return job;
 }
 
+static void drop_passwords(sb_job *job)
+{
+	for (size_t i = 0; i < job->own_passwords; i++) {
+		char *password = (char *)(uintptr_t)job->passwords[i];
+
+		explicit_bzero(password, strlen(password));
+		free(password);
+	}
+	free(job->passwords);
+}
+
 void sb_job_unref(sb_job *job)
 {
 	if (atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) != 1)
@@ -35,6 +46,7 @@ void sb_job_unref(sb_job *job)
 	if (job->own_fd)
 		sb_close(&job->fd);
 	free(job->name_at);
+	drop_passwords(job);
 	pthread_cond_destroy(&job->changed);
 	pthread_mutex_destroy(&job->lock);
 	free(job);
@@ -66,6 +78,29 @@ static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error 
 		}
 	}
 	job->report->result_count = count;
+	return 0;
+}
+
+/* Not into the report's memory: the report is the caller's, and lives on. */
+static int copy_passwords(sb_job *job, const sb_scan_options *options, sb_error *error)
+{
+	const char *const *configured = job->manager->conf->containers.passwords;
+	size_t own = options != NULL ? options->password_count : 0, n = 0;
+
+	if (own == 0)
+		return 0;
+	while (configured[n] != NULL)
+		n++;
+	job->passwords = calloc(own + n + 1, sizeof *job->passwords);
+	if (job->passwords == NULL)
+		return sb_error_no_memory(error);
+	for (size_t i = 0; i < own; i++) {
+		job->passwords[i] = strdup(options->passwords[i]);
+		if (job->passwords[i] == NULL)
+			return sb_error_no_memory(error);
+		job->own_passwords++;
+	}
+	memcpy(job->passwords + own, configured, n * sizeof *configured);
 	return 0;
 }
 
@@ -111,6 +146,8 @@ static int fill_in(
 
 	if (status == 0)
 		status = choose_engines(job, options, error);
+	if (status == 0)
+		status = copy_passwords(job, options, error);
 	if (status == 0 && sb_context_copy(&report->context,
 				   options != NULL ? options->context : NULL, &report->arena) < 0)
 		status = sb_error_no_memory(error);

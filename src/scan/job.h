@@ -41,6 +41,8 @@ struct sb_job {
 	const void *data; /* MEMORY, attended: the caller's */
 	size_t length;
 	uint64_t max_size;
+	const char **passwords; /* of this scan, then the configuration's; NULL: only those */
+	size_t own_passwords;   /* the first ones are copies */
 
 	uint64_t begun, deadline; /* sb_clock_now() */
 	sb_engine **engines;      /* asked for, in file order; report->result_count of them */

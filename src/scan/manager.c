@@ -274,6 +274,13 @@ const sb_conf *sb_manager_conf(const sb_manager *manager)
 	return manager->conf;
 }
 
+const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index)
+{
+	const sb_error *broken = &manager->engines[index].broken;
+
+	return broken->kind != SB_KIND_NONE ? broken : NULL;
+}
+
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager)
 {
 	return manager->audit != NULL ? &manager->recovery : NULL;

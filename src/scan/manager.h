@@ -11,6 +11,10 @@
 /* The manager's configuration; lives as long as the manager. */
 const sb_conf *sb_manager_conf(const sb_manager *manager);
 
+/* Why an optional or shadow engine of the configuration could not be opened, so that it is
+ * never asked; NULL when it could. */
+const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index);
+
 /* What opening the audit log had to mend; NULL without an audit log. */
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/json.h"
+#include "util/kinds.h"
 
 /* How long texts may be in a record, in bytes of JSON; each level is tighter. */
 typedef struct bounds {
@@ -169,6 +170,26 @@ static void metadata(sb_json *json, const sb_context *context, size_t max)
 	sb_json_end_object(json);
 }
 
+/* The facts by name: all of them fit at every level. */
+static void container(sb_json *json, const sb_report *report)
+{
+	const sb_container *container = &report->container;
+
+	if (!sb_report_is_container(report))
+		return;
+	sb_json_object(json, "container");
+	bounded_text(json, "type", container->type, 32);
+	sb_json_uint(json, "depth", container->depth);
+	sb_json_uint(json, "members", container->members);
+	sb_json_uint(json, "bytes", container->bytes);
+	sb_json_array(json, "facts");
+	for (unsigned bit = 0; sb_container_fact_name(bit) != NULL; bit++)
+		if ((container->facts >> bit & 1) != 0)
+			sb_json_text(json, NULL, sb_container_fact_name(bit));
+	sb_json_end_array(json);
+	sb_json_end_object(json);
+}
+
 static void completed(
 	sb_json *json, const sb_report *report, const bounds *max, const uint8_t *policy)
 {
@@ -181,7 +202,8 @@ static void completed(
 	if (max != &levels[0])
 		sb_json_bool(json, "shortened", true);
 	sb_json_uint(json, "size", report->size);
-	sb_json_null(json, "mime");
+	bounded_text(json, "mime", report->mime, 128);
+	container(json, report);
 	sb_json_bool(json, "pinned", report->pinned);
 	sb_json_text(json, "outcome", sb_outcome_name(report->outcome));
 	sb_json_text(

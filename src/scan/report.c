@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/json.h"
+#include "util/kinds.h"
 #include "util/text.h"
 
 sb_report *sb_report_new(size_t engines)
@@ -109,6 +110,42 @@ int sb_report_merge(sb_report *report)
 	return 0;
 }
 
+/* --- Merging what kind of content it is --------------------------------------------------- */
+
+static void merge_container(sb_container *into, const sb_container *from)
+{
+	if (into->type == NULL)
+		into->type = from->type;
+	if (from->depth > into->depth)
+		into->depth = from->depth;
+	if (from->members > into->members)
+		into->members = from->members;
+	if (from->bytes > into->bytes)
+		into->bytes = from->bytes;
+	into->facts |= from->facts;
+}
+
+void sb_report_merge_kind(sb_report *report)
+{
+	for (size_t i = 0; i < report->result_count; i++) {
+		const sb_result *result = &report->results[i];
+
+		if (result->role == SB_ROLE_SHADOW)
+			continue;
+		if (report->mime == NULL)
+			report->mime = result->mime;
+		if (result->container == NULL)
+			continue;
+		report->opened = true;
+		merge_container(&report->container, result->container);
+	}
+}
+
+bool sb_report_is_container(const sb_report *report)
+{
+	return report->container.type != NULL || report->container.facts != 0;
+}
+
 /* --- JSON ------------------------------------------------------------------------------- */
 
 static void error_json(sb_json *json, const char *key, const sb_error *error)
@@ -151,11 +188,28 @@ static void file_json(sb_json *json, const sb_report *report)
 	if (report->path.data != NULL)
 		span_json(json, "path", &report->path);
 	sb_json_uint(json, "size", report->size);
-	sb_json_null(json, "mime");
+	sb_json_text(json, "mime", report->mime);
 	sb_json_bool(json, "pinned", report->pinned);
 	digest_json(json, "blake3", report->hashed, report->blake3);
 	digest_json(json, "sha256", report->has_sha256, report->sha256);
 	digest_json(json, "md5", report->has_md5, report->md5);
+	sb_json_end_object(json);
+}
+
+/* Only when there is one: an optional member. */
+static void container_json(sb_json *json, const sb_report *report)
+{
+	const sb_container *container = &report->container;
+
+	if (!sb_report_is_container(report))
+		return;
+	sb_json_object(json, "container");
+	sb_json_text(json, "type", container->type);
+	sb_json_uint(json, "depth", container->depth);
+	sb_json_uint(json, "members", container->members);
+	sb_json_uint(json, "bytes", container->bytes);
+	for (unsigned bit = 0; sb_container_fact_name(bit) != NULL; bit++)
+		sb_json_bool(json, sb_container_fact_name(bit), (container->facts >> bit & 1) != 0);
 	sb_json_end_object(json);
 }
 
@@ -296,6 +350,7 @@ static void report_json(sb_json *json, const sb_report *report)
 	sb_json_object(json, NULL);
 	verdict_json(json, report);
 	file_json(json, report);
+	container_json(json, report);
 	threats_json(json, report);
 	ignored_json(json, report);
 	sb_json_array(json, "engines");
@@ -401,6 +456,11 @@ const char *sb_report_blake3(const sb_report *report)
 const char *sb_report_sha256(const sb_report *report)
 {
 	return report->has_sha256 ? report->sha256 : NULL;
+}
+
+const char *sb_report_mime(const sb_report *report)
+{
+	return report->mime;
 }
 
 bool sb_report_pinned(const sb_report *report)

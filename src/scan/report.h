@@ -38,6 +38,9 @@ struct sb_report {
 
 	sb_span name, path; /* path: data NULL unless a path was scanned */
 	uint64_t size;
+	const char *mime; /* or NULL */
+	bool opened;      /* a deciding engine looked inside: `container` tells what it saw */
+	sb_container container;
 	bool hashed, pinned, has_sha256, has_md5;
 	char blake3[65], sha256[65], md5[33];
 
@@ -60,5 +63,10 @@ sb_report *sb_report_new(size_t engines);
 sb_report *sb_report_ref(sb_report *report);
 /* Fill in `threats` from the results. 0 or -kind. */
 int sb_report_merge(sb_report *report);
+/* Fill in `mime` and `container` from the results of engines that decide: the first type and
+ * media type in file order, the facts of all, the largest numbers. */
+void sb_report_merge_kind(sb_report *report);
+/* Whether there is a container to speak of; content that was opened may be none. */
+bool sb_report_is_container(const sb_report *report);
 
 #endif

@@ -8,6 +8,8 @@
 #ifndef SB_SCAN_RESULT_H
 #define SB_SCAN_RESULT_H
 
+#include <scanbridge/sys/engine.h>
+
 #include "util/error.h"
 
 /* One detection, as the decision sees it. */
@@ -38,6 +40,8 @@ typedef struct sb_result {
 	sb_detection *detections;                       /* in the order they were found */
 	double confidence;                              /* 0..1, negative: unknown */
 	const char *engine_version, *signature_version; /* or NULL */
+	const sb_container *container;                  /* NULL: did not look inside */
+	const char *mime;                               /* or NULL */
 	bool cached;
 	unsigned attempts;
 	double duration_ms;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scan/call.h"
+#include "scan/job.h"
 #include "scan/manager_body.h"
 #include "util/io.h"
 #include "util/text.h"
@@ -90,7 +90,7 @@ void sb_call_restate(struct sb_call *call)
 		.attempts = call->retries + 1,
 	};
 	call->next_detection = &call->result.detections;
-	call->stated_clean = call->said_cover = false;
+	call->stated_clean = call->said_cover = call->lost = false;
 	call->covered = 0;
 	sb_error_init(&call->error);
 }
@@ -206,6 +206,44 @@ void sb_call_versions(sb_call *call, const char *engine, const char *signatures)
 
 	call->result.engine_version = copy_text(call, engine, &failed);
 	call->result.signature_version = copy_text(call, signatures, &failed);
+}
+
+/* --- What kind of content it is ----------------------------------------------------------- */
+
+void sb_call_container(sb_call *call, const sb_container *container)
+{
+	sb_container *copy = sb_arena_alloc(&call->arena, sizeof *copy);
+	bool failed = copy == NULL, typed = container->type != NULL && container->type[0] != '\0';
+
+	if (!failed) {
+		*copy = *container;
+		copy->facts &= 2u * SB_FACT_LAUNCH - 1; /* those that have a name */
+		copy->type = typed ? copy_text(call, container->type, &failed) : NULL;
+	}
+	call->lost = call->lost || failed;
+	call->result.container = failed ? NULL : copy;
+}
+
+void sb_call_mime(sb_call *call, const char *mime)
+{
+	bool failed = false;
+
+	call->result.mime = mime != NULL && mime[0] != '\0' ? copy_text(call, mime, &failed) : NULL;
+	call->lost = call->lost || failed;
+}
+
+bool sb_call_wants_mime(const sb_call *call)
+{
+	const sb_conf *conf = call->engine->manager->conf;
+
+	return conf->mime_always || sb_policy_looks_at(conf->policy, SB_WHEN_MIME);
+}
+
+const char *const *sb_call_passwords(const sb_call *call)
+{
+	if (call->job != NULL && call->job->passwords != NULL)
+		return call->job->passwords;
+	return call->engine->manager->conf->containers.passwords;
 }
 
 /* --- From statement to result ------------------------------------------------------------- */
@@ -350,6 +388,8 @@ void sb_call_run(struct sb_call *call)
 	status = call->streamed ? run_stream(call, &error)
 				: call->engine->ops->scan(call->engine->state, call, &error);
 	sb_close(&call->fd);
+	if (status == 0 && call->lost) /* policy must not judge by half of what was said */
+		status = sb_error_no_memory(&error);
 	if (status == 0) {
 		judge(call);
 		if (call->job != NULL)

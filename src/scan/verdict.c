@@ -250,6 +250,8 @@ static void apply_policy(sb_job *job)
 		.name = report->name.data != NULL ? report->name.data : "",
 		.name_length = report->name.length,
 		.size = report->size,
+		.mime = report->mime,
+		.container = report->opened ? &report->container : NULL,
 		.tenant = text_of(&report->context.tenant),
 		.user = text_of(&report->context.user),
 		.source = text_of(&report->context.source),
@@ -283,6 +285,7 @@ void sb_verdict_reach(sb_job *job)
 	describe_content(job);
 	decide(job);
 	more_digests(job);
+	sb_report_merge_kind(report);
 	if (sb_report_merge(report) < 0) {
 		report->outcome = SB_OUTCOME_ERROR;
 		report->explanation = "out of memory";
@@ -313,6 +316,8 @@ static void withhold(sb_job *job, const sb_error *why)
 	report->reason = "no verdict without its audit record";
 	report->explanation = "the audit record could not be made durable";
 	report->threat_count = 0;
+	report->mime = NULL;
+	report->container = (sb_container){0};
 	for (size_t i = 0; i < report->result_count; i++) {
 		sb_verdict_blank(job, i, false, SB_KIND_AUDIT_FAILED,
 			"withheld: the audit record could not be made durable");

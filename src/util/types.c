@@ -18,6 +18,8 @@ static const char *const coverage_names[] = {"none", "partial", "complete"};
 static const char *const content_names[] = {"unknown", "partial", "inspected"};
 static const char *const role_names[] = {"required", "optional", "shadow"};
 static const char *const assurance_names[] = {"hash", "rules", "antivirus"};
+static const char *const fact_names[] = {"encrypted", "corrupt", "limit", "unsupported", "macros",
+	"autorun", "embedded", "external", "javascript", "launch"};
 
 /* safety.md, section 2; `weight`: how much one such failure counts for a breaker. */
 static const struct {
@@ -126,6 +128,11 @@ bool sb_kind_retryable(sb_kind kind)
 unsigned sb_kind_breaker_weight(sb_kind kind)
 {
 	return (unsigned)kind < SB_KIND_COUNT_ ? kinds[kind].weight : 0;
+}
+
+const char *sb_container_fact_name(unsigned bit)
+{
+	return name_of(fact_names, COUNT(fact_names), bit, NULL);
 }
 
 bool sb_outcome_from_name(const char *name, sb_outcome *out)

@@ -114,7 +114,7 @@ class Configuration(harness.Case):
         self.check("engines: [{name: a, type: clmd}]\n", "clmd", "clamd")
 
     def test_what_is_not_available(self):
-        for text in ("engines: [{name: y, type: yara}]\n", 
+        for text in ("engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n",
                      "listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n",
                      "quarantine: {enabled: true}\n", "cache: {enabled: true}\n",
                      "engines: [{name: a, type: mock, breaker: {preset: default}}]\n"):
@@ -149,6 +149,19 @@ class Configuration(harness.Case):
     def settings_of(shown):
         """Comments tell of defaults, which are no longer defaults once they are written down."""
         return [line for line in shown.text.splitlines() if not line.startswith("#")]
+
+    def test_passwords_are_hidden(self):
+        self.configure(containers={"passwords": ["swordfish"]})
+        shown = self.run_program("config", "show")
+        self.assertEqual(shown.status, 0, str(shown))
+        self.assertIn("passwords: [***]", shown.text)
+        self.write("letter.txt")
+        result = self.run_program("scan", "--json", "--archive-password", "sardine", "letter.txt")
+        self.assertEqual(result.status, 0, str(result))
+        for text in (str(shown), result.text, result.errors,
+                     (self.data / "audit.jsonl").read_text()):
+            self.assertNotIn("swordfish", text)
+            self.assertNotIn("sardine", text)
 
     def test_starter_file(self):
         starter = self.folder / "starter.yaml"

@@ -40,6 +40,22 @@ class Verdicts(harness.ClamdCase):
         self.assert_outcome(result.report, "error", kind="encrypted", engine="clamav",
                             action="block")
 
+    def test_mail_policy_has_encrypted_content_reviewed(self):
+        samples.write_folder(self.folder / "samples")
+        result = self.scan("--policy", "mail", "samples/in-containers/locked.zip", status=2)
+        self.assert_outcome(result.report, "error", kind="encrypted",
+                            action="require_manual_review")
+        self.assertEqual(result.report["rule"]["id"], "encrypted")
+
+    def test_rules_on_the_name(self):
+        self.write("letter.TXT", CLEAN)
+        self.write("letter", CLEAN)
+        self.configure(clamav(self.server.address), policy={"preset": "default", "rules": [
+            {"id": "text", "when": {"file_type": ["exe", "txt"]}, "then": "block"}]})
+        reports = self.scan("letter.TXT", "letter", status=1).by_name()
+        self.assert_outcome(reports["letter.TXT"], "clean", action="block")
+        self.assert_outcome(reports["letter"], "clean", action="allow")
+
     @needs(samples.TESTFILES.is_dir(), "clamav-testfiles is not installed")
     def test_debians_test_files_are_all_found(self):
         result = self.scan(samples.TESTFILES, status=1)
@@ -93,6 +109,28 @@ class Verdicts(harness.ClamdCase):
         self.assertEqual(second["outcome"], "error")
         self.assertIn(second["error"]["kind"], ("connection_failed", "engine_unavailable"))
 
+    def test_a_list_that_is_missing(self):
+        """Required: nothing runs. Optional or shadow: out of service, and everybody says so."""
+        self.write("letter.txt", CLEAN)
+        lists = {"name": "lists", "type": "hashlist", "block": "missing.txt"}
+        self.configure(clamav(self.server.address), lists | {"role": "required"})
+        result = self.scan("letter.txt", status=2)
+        self.assertRegex(result.errors, r"scanbridge\.yaml:\d+:\d+: engine lists: .*missing\.txt")
+        self.assertEqual(result.text, "")
+        for role in ("optional", "shadow"):
+            with self.subTest(role):
+                self.configure(clamav(self.server.address), lists | {"role": role})
+                result = self.scan("letter.txt", status=0)
+                self.assertRegex(result.errors, r"out of service: .*missing\.txt")
+                self.assert_outcome(result.report, "clean", action="allow")
+                engine = result.report["engines"][1]
+                self.assertEqual((engine["engine"], engine["outcome"], engine["error"]["kind"]),
+                                 ("lists", "error", "not_configured"))
+                self.assertNotIn("abstained", engine)
+                state = self.run_program("engines", "--json").reports[1]
+                self.assertEqual((state["name"], state["reachable"], state["error"]["kind"]),
+                                 ("lists", False, "not_configured"))
+
     def test_a_list_blocks_what_clamd_lets_pass(self):
         path = self.write("letter.txt", CLEAN)
         digest = subprocess.run(["b3sum", path], capture_output=True, text=True, check=True)
@@ -105,6 +143,7 @@ class Verdicts(harness.ClamdCase):
         self.write("eicar.com", INFECTED)
         self.write("letter.txt", CLEAN)
         for preset, infected, status in (("default", "quarantine", 1), ("strict", "quarantine", 1),
+                                         ("mail", "quarantine", 1),
                                          ("monitor", "allow_with_warning", 0)):
             with self.subTest(preset):
                 result = self.scan("--policy", preset, "eicar.com", "letter.txt", status=status)

@@ -104,6 +104,13 @@ typedef struct sb_container {
 SB_API void sb_call_container(sb_call *call, const sb_container *container);
 /** The content's media type, as seen in its bytes (`application/zip`). Copied. */
 SB_API void sb_call_mime(sb_call *call, const char *mime);
+/** Whether somebody will look at the media type of clean content, too: the configuration says
+ * `mime: always`, or a policy rule has a condition on it. Other content always deserves one. */
+SB_API bool sb_call_wants_mime(const sb_call *call);
+/** Passwords to try on encrypted containers: those given for this scan, then those of the
+ * configuration. NULL-terminated, never NULL itself. They are secrets: they belong in no
+ * message, and in no memory beyond the call. */
+SB_API const char *const *sb_call_passwords(const sb_call *call);
 
 /* --- Identity, limits, known answers ------------------------------------------------- */
 
@@ -151,6 +158,27 @@ SB_API void sb_check_attest(sb_check *check, sb_attestation what, bool holds, co
 
 /* --- The engine ---------------------------------------------------------------------- */
 
+/** How far an engine opens containers: the configuration's section `containers`. */
+typedef struct sb_container_limits {
+	unsigned max_depth;   /**< containers in containers; 1: members of the outermost */
+	uint64_t max_members; /**< over all levels */
+	uint64_t max_bytes;   /**< unpacked, over all levels */
+	uint64_t max_member;  /**< unpacked, one member */
+	uint64_t max_memory;  /**< unpacked members held at the same time */
+	unsigned max_ratio;   /**< unpacked to packed, looked at from 16 MiB unpacked on */
+} sb_container_limits;
+
+/** What the configuration says that an engine's own settings don't. */
+typedef struct sb_environment {
+	const char *data_dir; /**< absolute, and there */
+	unsigned cpus;        /**< that are online; at least 1 */
+	unsigned concurrency; /**< scan() runs in at most so many threads at once */
+	/** Whatever takes content apart or runs rules over it belongs into a sandboxed process
+	 * of its own (`isolation: process`). */
+	bool isolation_process;
+	sb_container_limits containers;
+} sb_environment;
+
 enum sb_engine_flags {
 	/** scan() never waits for anything: it may run in the thread that asked. */
 	SB_ENGINE_INLINE = 1 << 0,
@@ -171,9 +199,13 @@ typedef struct sb_engine_ops {
 	sb_assurance assurance;
 	unsigned flags; /**< enum sb_engine_flags */
 
+	/** Optional. Once, before open(): where it is. @p environment lives as long as the
+	 * state. */
+	void (*environment)(void *state, const sb_environment *environment);
 	/** Optional. Once, before anything else, with all settings filled in; may block. Checks
 	 * settings, loads lists; does not need to reach a remote engine. On failure close()
-	 * follows. */
+	 * follows; the manager is not opened when the engine is required, otherwise every call
+	 * is refused with the error, which then counts as not_configured. */
 	int (*open)(void *state, sb_error *error);
 
 	/** Judge the call's content. From up to `concurrency` threads at once. Blocks as it

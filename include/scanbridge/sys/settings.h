@@ -47,6 +47,7 @@ typedef struct sb_setting {
 	double min, max;      /**< for numbers, sizes, durations (ms); both 0: no bounds */
 	const char *const *choices; /**< NULL-terminated, for SB_SETTING_CHOICE */
 	bool required;              /**< the key must be given */
+	bool secret;                /**< for texts: never shown */
 	const char *help;           /**< one line, no full stop needed */
 } sb_setting;
 

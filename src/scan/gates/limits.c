@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* First gate: content larger than the engine can judge is not shown to it. The answer is an
- * abstention with its reason, never clean. */
+/* First gate: an engine that could not be opened is not asked, and content larger than the engine
+ * can judge is not shown to it. The answer has its reason, and is never clean. */
 #include "scan/call.h"
 
 #include "util/text.h"
@@ -12,6 +12,9 @@ static sb_entered enter(struct sb_call *call, uint64_t now, uint64_t *until)
 
 	(void)now;
 	(void)until;
+	if (call->engine->broken.kind != SB_KIND_NONE)
+		return sb_call_refuse(
+			call, false, call->engine->broken.kind, "%s", call->engine->broken.message);
 	if (call->streamed || max == 0 || size <= max)
 		return SB_GATE_PASS;
 	return sb_call_refuse(call, true, SB_KIND_FILE_TOO_LARGE,
