@@ -66,7 +66,12 @@ typedef struct sb_walked {
 int sb_containers_walk(sb_walked *out, const void *data, size_t length, const char *name,
 	size_t name_length, const sb_walk_options *options);
 
-/* Whether taking these bytes apart could bring anything to light; cheap, errs towards true. */
+/* Once, as long as files can be opened: names beyond ASCII need the C.UTF-8 locale. Without it
+ * such members are called `member7`. */
+void sb_containers_prepare(void);
+
+/* Whether taking these bytes apart could bring anything to light; cheap, errs towards true. What
+ * has no signature (brotli) is only recognised by the walk, by its name. */
 bool sb_containers_likely(const void *data, size_t length);
 
 #endif

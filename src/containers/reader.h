@@ -10,6 +10,7 @@
 #include "containers/containers.h"
 
 typedef struct sb_walk sb_walk;
+struct sb_ranges;
 
 /* The bytes that a reader takes apart: a member at some depth. */
 typedef struct sb_level {
@@ -17,9 +18,13 @@ typedef struct sb_level {
 	size_t size;
 	const char *name; /* own name, NUL-terminated, may be empty */
 	unsigned depth;
-	struct sb_level *outer; /* NULL at depth 0 */
-	const char *path;       /* as in sb_member */
-	const char *type;       /* format, set by the walk from the reader */
+	const struct sb_level *outer; /* NULL at depth 0 */
+	const char *path;             /* as in sb_member */
+	const char *type;             /* format, set by the walk from the reader */
+	/* Begins in the middle of other bytes and nothing proves that it is one: its problems, but
+	 * for limits, are doubts. */
+	bool embedded;
+	struct sb_ranges *claimed; /* the walk's: see sb_walk_claim() */
 } sb_level;
 
 typedef enum sb_likeness {
@@ -36,9 +41,15 @@ typedef struct sb_reader_ops {
 	/* Report members, facts, problems and doubts. 0, or what a walk function returned: any
 	 * negative return of theirs must be passed up at once. */
 	int (*take_apart)(sb_walk *walk, const sb_level *level, sb_likeness likeness);
+	/* Not NULL: a format without a signature, tried only where the name ends so (any case). */
+	const char *suffix;
 } sb_reader_ops;
 
-extern const sb_reader_ops sb_reader_archive; /* archive.c: libarchive */
+extern const sb_reader_ops sb_reader_zip;     /* zip_reader.c: by directory, by local headers */
+extern const sb_reader_ops sb_reader_tar;     /* archive.c: libarchive; may be anything else too */
+extern const sb_reader_ops sb_reader_iso;     /* archive.c: likewise */
+extern const sb_reader_ops sb_reader_archive; /* archive.c: what begins with its signature */
+extern const sb_reader_ops sb_reader_packed;  /* packed.c: one compressed stream: gzip, xz, … */
 extern const sb_reader_ops sb_reader_brotli;  /* brotli.c */
 extern const sb_reader_ops sb_reader_mail;    /* mail.c: RFC 5322, MIME, uuencode, yEnc not */
 extern const sb_reader_ops sb_reader_ole;     /* ole.c: MS-CFB, MS-OVBA, Ole10Native */
@@ -62,6 +73,8 @@ int sb_walk_open(sb_walk *walk, const sb_level *level, const char *name, size_t 
 int sb_walk_append(sb_unpacking *member, const void *data, size_t size);
 int sb_walk_close(sb_unpacking *member);
 void sb_walk_drop(sb_unpacking *member);
+/* Drop, and let its bytes not count: the reader takes another way to them. */
+void sb_walk_undo(sb_unpacking *member);
 
 /* --- What else there is to say ------------------------------------------------------------ */
 
@@ -72,9 +85,14 @@ void sb_walk_problem(sb_walk *walk, const sb_level *level, const char *member, s
 void sb_walk_doubt(sb_walk *walk, const sb_level *level, const char *format, ...) SB_PRINTF(3, 4);
 void sb_walk_fact(sb_walk *walk, unsigned facts); /* enum sb_container_fact */
 
+/* Bytes of the level that are accounted for: what lies between is searched for embedded
+ * archives. Members whose bytes lie in the level (stored ones) are claimed by themselves. */
+void sb_walk_claim(const sb_level *level, uint64_t from, uint64_t to);
+
 /* Negative when the walk must stop (no time left, or member() said so): pass it up. To be asked
  * in every loop that hostile content can make long. */
 int sb_walk_poll(sb_walk *walk);
 const char *const *sb_walk_passwords(const sb_walk *walk); /* NULL-terminated, never NULL */
+const sb_containers_limits *sb_walk_limits(const sb_walk *walk);
 
 #endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Archives in the middle of other bytes: behind an executable stub, behind an image, between
+ * two archives. What no reader has claimed is searched for signatures, and what opens is taken
+ * apart as `@OFFSET.zip`. A bounded number of them for each level.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "containers/sniff.h"
+#include "containers/walk_own.h"
+
+enum { ATTEMPTS = 64 };
+
+static int attempt(sb_walk *walk, const sb_level *level, const sb_hit *hit, uint64_t *end)
+{
+	sb_ranges claimed = {0};
+	sb_level inner = {
+		.data = level->data + hit->offset,
+		.size = level->size - hit->offset,
+		.depth = level->depth + 1,
+		.outer = level,
+		.type = hit->type,
+		.embedded = hit->likeness != SB_SURELY,
+		.claimed = &claimed,
+	};
+	char name[64], *path;
+	int result;
+
+	snprintf(name, sizeof name, "@%zu.%s", hit->offset, hit->type);
+	path = sb_walk_path(walk, level, name, strlen(name), &inner.name);
+	if (path == NULL)
+		return sb_walk_over(walk, level, NULL, "no memory for another level");
+	inner.path = path;
+	result = hit->reader->take_apart(walk, &inner, hit->likeness);
+	*end = hit->offset + sb_ranges_skip(&claimed, 0);
+	sb_ranges_done(&claimed);
+	free(path);
+	return result;
+}
+
+/* Everything in one gap between claims. */
+static int search_gap(sb_walk *walk, sb_level *level, const sb_sniffer *sniffer, uint64_t from,
+	uint64_t to, unsigned *attempts)
+{
+	uint64_t begin = from, end = from;
+	sb_hit hit;
+
+	while (sb_sniff_next(sniffer, level->data, level->size, from, to, &hit)) {
+		from = hit.next;
+		/* What begins at the first byte, a reader has seen. */
+		if (hit.offset < begin || hit.offset == 0 || sb_walk_poll(walk) < 0)
+			continue;
+		if (level->depth + 1 >= walk->options->limits.max_depth) {
+			sb_walk_doubt(walk, level, "%s inside, past max_depth %u", hit.type,
+				walk->options->limits.max_depth);
+			return 0;
+		}
+		if ((*attempts)++ == ATTEMPTS) {
+			sb_walk_doubt(walk, level, "more than %d signatures inside", ATTEMPTS);
+			return 0;
+		}
+		level->type = hit.type;
+		if (attempt(walk, level, &hit, &end) < 0)
+			return SB_WALK_STOP;
+		sb_walk_claim(level, hit.offset, end);
+		begin = end;
+		from = end > from ? end : from;
+	}
+	return 0;
+}
+
+int sb_walk_embedded(sb_walk *walk, sb_level *level)
+{
+	uint64_t at = 0, end;
+	unsigned attempts = 0;
+	sb_sniffer sniffer;
+
+	sb_sniffer_init(&sniffer);
+	while (attempts <= ATTEMPTS && (at = sb_ranges_skip(level->claimed, at)) < level->size) {
+		end = sb_ranges_next(level->claimed, at);
+		end = end < level->size ? end : level->size;
+		if (sb_walk_poll(walk) < 0 ||
+			search_gap(walk, level, &sniffer, at, end, &attempts) < 0)
+			return SB_WALK_STOP;
+		at = end;
+	}
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One compressed stream: gzip, bzip2, xz, … It has one member, unless it turns out larger than a
+ * member may be and is a tar or cpio archive: then that is read as it comes out.
+ */
+#include <archive.h>
+#include <string.h>
+#include <strings.h>
+
+#include "containers/archive_run.h"
+#include "containers/extent.h"
+#include "containers/sniff.h"
+
+static const struct {
+	const char *type;
+	int filter;
+	/* Where the last stream ends, for those where libarchive takes what follows for damage;
+	 * 0: can't be told. */
+	size_t (*end)(const uint8_t *data, size_t size);
+} kinds[] = {
+	{"gzip", ARCHIVE_FILTER_GZIP, NULL},
+	{"bzip2", ARCHIVE_FILTER_BZIP2, NULL},
+	{"xz", ARCHIVE_FILTER_XZ, sb_extent_xz},
+	{"lzma", ARCHIVE_FILTER_LZMA, NULL},
+	{"lzip", ARCHIVE_FILTER_LZIP, NULL},
+	{"compress", ARCHIVE_FILTER_COMPRESS, NULL},
+	{"zstd", ARCHIVE_FILTER_ZSTD, sb_extent_zstd},
+	{"lz4", ARCHIVE_FILTER_LZ4, sb_extent_lz4},
+	{"rpm", ARCHIVE_FILTER_RPM, NULL},
+};
+
+static const struct {
+	const char *suffix, *instead;
+} suffixes[] = {
+	{".tgz", ".tar"},
+	{".tbz2", ".tar"},
+	{".tbz", ".tar"},
+	{".txz", ".tar"},
+	{".tlz", ".tar"},
+	{".tzst", ".tar"},
+	{".svgz", ".svg"},
+	{".gz", ""},
+	{".bz2", ""},
+	{".xz", ""},
+	{".lzma", ""},
+	{".lz", ""},
+	{".z", ""},
+	{".zst", ""},
+	{".lz4", ""},
+	{".rpm", ".cpio"},
+};
+
+/* The name that is left when the suffix of the packing is gone. */
+static void inner_name(char *out, size_t room, const char *name)
+{
+	size_t length = strlen(name);
+	const char *instead = "";
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+		size_t tail = strlen(suffixes[i].suffix);
+
+		if (length <= tail || strcasecmp(name + length - tail, suffixes[i].suffix) != 0)
+			continue;
+		length -= tail;
+		instead = suffixes[i].instead;
+		break;
+	}
+	length = length < room - 8 ? length : room - 8;
+	memcpy(out, name, length);
+	memcpy(out + length, instead, strlen(instead) + 1);
+}
+
+static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness)
+{
+	sb_archive_run run = {.walk = walk, .level = level, .likeness = likeness};
+	char name[1024];
+	size_t k = 0, end = 0;
+	int result;
+
+	while (k < sizeof kinds / sizeof *kinds && strcmp(kinds[k].type, level->type) != 0)
+		k++;
+	if (k == sizeof kinds / sizeof *kinds)
+		return 0;
+	inner_name(name, sizeof name, level->name);
+	if (kinds[k].end != NULL)
+		end = kinds[k].end(level->data, level->size);
+	run.data = level->data;
+	run.size = end > 0 ? end : level->size;
+	run.formats[0] = archive_read_support_format_raw;
+	run.filter = kinds[k].filter;
+	run.name = name;
+	run.may_stream = true;
+	result = sb_archive_read(&run);
+	if (result == 0 && run.stream) {
+		run.formats[0] = archive_read_support_format_tar;
+		run.formats[1] = archive_read_support_format_cpio;
+		run.stream = run.may_stream = false;
+		run.entries = 0;
+		result = sb_archive_read(&run);
+	}
+	if (result == 0 && run.found)
+		sb_walk_claim(level, 0, end > 0 ? end : run.end);
+	return result;
+}
+
+static sb_likeness recognise(const uint8_t *data, size_t size, const char **type)
+{
+	return sb_sniff_begin(data, size, &sb_reader_packed, type);
+}
+
+const sb_reader_ops sb_reader_packed = {"packed", recognise, take_apart, NULL};
