@@ -132,7 +132,7 @@ static void fill_container(const sb_node *map, const sb_when_container *when, sb
 		if (sb_node_get(map, sb_when_container_rows[i].key) == NULL)
 			continue;
 		if (i >= SB_CONTAINER_FACTS) {
-			rule->given |= SB_WHEN_CONTAINER_TYPE << (i - SB_CONTAINER_FACTS);
+			rule->given |= (unsigned)SB_WHEN_CONTAINER_TYPE << (i - SB_CONTAINER_FACTS);
 			continue;
 		}
 		rule->given |= SB_WHEN_CONTAINER_FACTS;
