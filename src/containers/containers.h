@@ -17,14 +17,7 @@
 
 #include <scanbridge/sys/engine.h>
 
-typedef struct sb_containers_limits {
-	unsigned max_depth;   /* the outermost container's members are at depth 1 */
-	uint64_t max_members; /* over all levels */
-	uint64_t max_bytes;   /* unpacked, over all levels */
-	uint64_t max_member;  /* unpacked, one member */
-	uint64_t max_memory;  /* unpacked members that are held at the same time */
-	unsigned max_ratio;   /* unpacked : packed, looked at from 16 MiB unpacked on */
-} sb_containers_limits;
+typedef sb_container_limits sb_containers_limits;
 
 typedef struct sb_member {
 	/* From the outermost member to this one, `inner.zip/doc.txt`; any bytes but NUL;

@@ -51,6 +51,7 @@ static sb_environment environment_of(const sb_conf *conf, const sb_engine_conf *
 		.data_dir = conf->data_dir,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.concurrency = engine->concurrency > 0 ? engine->concurrency : 1,
+		.max_content = conf->limits.max_size,
 		.isolation_process = engine->isolation_process,
 		.containers = conf->containers.limits,
 	};

@@ -210,14 +210,15 @@ static void note_crash(sb_pool *pool)
 	pool->crashes[oldest] = sb_pool_now();
 }
 
-/* The process is gone: nobody else writes to its memory now. */
-static void mourn(sb_pool *pool, sb_worker *worker)
+/* The process is gone: nobody else writes to its memory now. @p blameless: its content had no
+ * part in it. */
+static void mourn(sb_pool *pool, sb_worker *worker, bool blameless)
 {
 	bool told = atomic_load(&worker->control->quit) != 0;
 
 	if (worker->state == SB_WORKER_DEAD)
 		return;
-	if (!told && !worker->ended_by_us)
+	if (!told && !worker->ended_by_us && !blameless)
 		note_crash(pool);
 	worker->state = SB_WORKER_DEAD;
 	for (size_t i = 0; i < SB_SLOTS; i++) {
@@ -226,8 +227,8 @@ static void mourn(sb_pool *pool, sb_worker *worker)
 
 		if ((worker->used >> i & 1) == 0 || state == SB_SLOT_DONE)
 			continue;
-		atomic_store(
-			&slot->state, state == SB_SLOT_RUNNING ? SB_SLOT_CRASHED : SB_SLOT_LOST);
+		atomic_store(&slot->state,
+			state == SB_SLOT_RUNNING && !blameless ? SB_SLOT_CRASHED : SB_SLOT_LOST);
 		wake_slot(slot);
 	}
 	pthread_cond_broadcast(&pool->changed);
@@ -265,7 +266,7 @@ static void lose_zygote(sb_pool *pool)
 			clear(worker);
 		else if (worker->state != SB_WORKER_NONE) {
 			(void)syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-			mourn(pool, worker);
+			mourn(pool, worker, true);
 		}
 	}
 	sb_close(&pool->zygote.control);
@@ -298,10 +299,19 @@ static void hear(sb_pool *pool)
 		if (worker->state == SB_WORKER_STARTING)
 			clear(worker); /* told in this order only when it could not be forked */
 		else
-			mourn(pool, worker);
+			mourn(pool, worker, false);
 	}
 	sb_close(&fd);
 	pthread_cond_broadcast(&pool->changed);
+}
+
+/* All that the zygote has said, its end included. */
+static void hear_all(sb_pool *pool)
+{
+	struct pollfd event = {.fd = pool->zygote.control, .events = POLLIN};
+
+	while (pool->zygote.control >= 0 && poll(&event, 1, 0) > 0)
+		hear(pool);
 }
 
 /* Without the lock: it may take as long as the rules take to compile. */
@@ -358,12 +368,12 @@ static void *supervise(void *data)
 		pthread_mutex_lock(&pool->lock);
 		if (events[0].revents != 0)
 			(void)!read(pool->wake, &drained, sizeof drained);
-		/* Deaths last: what the zygote has to say about them came first. */
-		if (events[1].revents != 0)
-			hear(pool);
+		/* Deaths last: the zygote tells of them, and workers die with it, so it must be
+		 * heard first, also when poll() saw the worker and not yet the zygote. */
+		hear_all(pool);
 		for (size_t i = 2; i < count; i++)
 			if (events[i].revents != 0 && who[i]->state != SB_WORKER_NONE)
-				mourn(pool, who[i]);
+				mourn(pool, who[i], false);
 		bury_all(pool);
 		if (pool->zygote.control < 0 && !pool->closing &&
 			sb_pool_now() >= pool->zygote.retry_at)

@@ -41,8 +41,10 @@ static void must_fail(long result)
 
 static void fault(const scene *s)
 {
+	volatile uintptr_t nowhere = 8;
+
 	(void)s;
-	*(volatile int *)(uintptr_t)8 = 1;
+	*(volatile int *)nowhere = 1;
 }
 
 static void do_abort(const scene *s)

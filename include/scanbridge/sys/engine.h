@@ -173,6 +173,7 @@ typedef struct sb_environment {
 	const char *data_dir; /**< absolute, and there */
 	unsigned cpus;        /**< that are online; at least 1 */
 	unsigned concurrency; /**< scan() runs in at most so many threads at once */
+	uint64_t max_content; /**< bytes; nothing larger comes */
 	/** Whatever takes content apart or runs rules over it belongs into a sandboxed process
 	 * of its own (`isolation: process`). */
 	bool isolation_process;

@@ -71,12 +71,7 @@ static int start(yara_state *yara, sb_bundle *bundle, sb_error *error)
 		.recycle = (unsigned)yara->recycle,
 		.sandbox = environment->isolation_process,
 		.max_content = environment->max_content,
-		.limits = {.max_depth = environment->containers.max_depth,
-			.max_members = environment->containers.max_members,
-			.max_bytes = environment->containers.max_bytes,
-			.max_member = environment->containers.max_member,
-			.max_memory = environment->containers.max_memory,
-			.max_ratio = environment->containers.max_ratio},
+		.limits = environment->containers,
 	};
 
 	return sb_pool_open(&yara->pool, bundle, &options, error);
