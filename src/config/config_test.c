@@ -372,6 +372,36 @@ static void limits_hold_on_both_sides(void **state)
 	}
 }
 
+/* A preset stands whole behind rules of one's own, whatever their priority. */
+static void a_preset_stands_behind_rules(void **state)
+{
+	const char text[] = "policy: {preset: mail, rules: [{id: r, priority: -1000000, when: "
+			    "{outcome: infected, container: {type: zip}}, then: block}]}\n";
+	static const sb_container zip = {.type = "zip"};
+	static const struct {
+		sb_facts facts;
+		const char *rule;
+	} rows[] = {
+		{{.outcome = SB_OUTCOME_INFECTED, .container = &zip}, "r"},
+		{{.outcome = SB_OUTCOME_INFECTED}, "infected"},
+		{{.outcome = SB_OUTCOME_ERROR, .error_kind = SB_KIND_ENCRYPTED}, "encrypted"},
+		{{.outcome = SB_OUTCOME_ERROR, .error_kind = SB_KIND_TIMEOUT}, "error"},
+		{{.outcome = SB_OUTCOME_CLEAN}, "clean"},
+	};
+	sb_error error;
+	sb_conf *conf = built(text, strlen(text), &error);
+
+	(void)state;
+	assert_non_null(conf);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sb_policy_decision got;
+
+		sb_policy_evaluate(conf->policy, &rows[i].facts, &got);
+		assert_string_equal(got.rule_id, rows[i].rule);
+	}
+	sb_conf_free(conf);
+}
+
 static void containers_have_limits_and_passwords(void **state)
 {
 	const char text[] = "containers: {max_size: 7MiB, passwords: [infected, 'x y']}\n";
@@ -570,6 +600,7 @@ int main(void)
 		cmocka_unit_test(show_is_read_back),
 		cmocka_unit_test(starter_is_valid),
 		cmocka_unit_test(limits_hold_on_both_sides),
+		cmocka_unit_test(a_preset_stands_behind_rules),
 		cmocka_unit_test(containers_have_limits_and_passwords),
 		cmocka_unit_test(passwords_are_bounded),
 		cmocka_unit_test(passwords_are_hidden),

@@ -796,6 +796,24 @@ static void mail_has_encrypted_content_reviewed(void **unused)
 	}
 }
 
+static void presets_are_rules(void **unused)
+{
+	static const struct {
+		const char *preset;
+		size_t count;
+	} rows[] = {{"default", 4}, {"strict", 4}, {"monitor", 4}, {"mail", 6}};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t count;
+		const sb_rule *rules = sb_policy_rules(sb_policy_preset(rows[i].preset), &count);
+
+		assert_int_equal(count, rows[i].count);
+		assert_string_equal(rules[0].id, "infected");
+		assert_string_equal(rules[count - 1].id, "clean");
+	}
+}
+
 /* R5: nothing that matches nothing is allowed, not even clean content. */
 static void no_rule_is_block(void **unused)
 {
@@ -831,6 +849,7 @@ int main(void)
 		cmocka_unit_test(no_memory_gives_no_policy),
 		cmocka_unit_test(presets_act_as_promised),
 		cmocka_unit_test(mail_has_encrypted_content_reviewed),
+		cmocka_unit_test(presets_are_rules),
 		cmocka_unit_test(no_rule_is_block),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define SB_ENGINE_ABI 1u
+#define SB_ENGINE_ABI 2u
 
 /* --- One call: this engine, this content, this attempt -------------------------------- */
 
