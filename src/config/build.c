@@ -299,6 +299,7 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	sb_conf *conf = &built->conf;
 
 	conf->data_dir = v->data_dir;
+	conf->isolation_process = v->isolation == 0;
 	conf->limits.max_size = v->limits.max_size;
 	conf->limits.timeout_ms = v->limits.timeout;
 	conf->limits.spool_memory = v->limits.spool_memory;

@@ -53,6 +53,7 @@ typedef struct sb_conf {
 		const char *const *passwords; /* NULL-terminated, never NULL */
 	} containers;
 	bool hash_sha256, hash_md5; /* in every report */
+	bool isolation_process;     /* of what belongs to no engine */
 	bool mime_always;           /* media types also where nothing asks for them */
 	sb_engine_conf *engines;
 	size_t engine_count;

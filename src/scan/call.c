@@ -186,8 +186,8 @@ static void deliver(struct sb_call *call)
 /* Not on this thread: to whoever waits for the job, if idle, else to the engine's lane. */
 static void dispatch(struct sb_call *call)
 {
-	bool obeys =
-		(call->engine->ops->flags & (SB_ENGINE_HONOURS_DEADLINE | SB_ENGINE_INLINE)) != 0;
+	bool obeys = call->engine->is_inline ||
+		     (call->engine->ops->flags & SB_ENGINE_HONOURS_DEADLINE) != 0;
 
 	if (!obeys || !sb_job_offer(call->job, call))
 		sb_lane_put(call->engine, call);

@@ -128,6 +128,8 @@ int sb_engine_open(
 	if (status < 0)
 		return could_not_open(engine, status, &own, error);
 	engine->max_size = smaller_limit(engine);
+	engine->is_inline = (engine->ops->flags & SB_ENGINE_INLINE) != 0 &&
+			    (engine->ops->waits == NULL || !engine->ops->waits(engine->state));
 	return 0;
 }
 

@@ -48,6 +48,7 @@ typedef struct sb_engine {
 	void *state;
 	struct sb_manager *manager;
 	uint64_t max_size; /* the smaller of configuration's and engine's; 0: none */
+	bool is_inline;    /* never waits: may run in any thread */
 	sb_environment environment;
 	sb_error broken; /* kind NONE, or why it could not be opened: nobody asks it */
 	sb_permits permits;

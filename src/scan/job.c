@@ -315,11 +315,6 @@ bool sb_job_offer(sb_job *job, struct sb_call *call)
 
 /* --- Asking the engines ---------------------------------------------------------------------- */
 
-static bool is_inline(const sb_engine *engine)
-{
-	return (engine->ops->flags & SB_ENGINE_INLINE) != 0;
-}
-
 /* Start one call. @p here: its engine may run on this thread. */
 static void start_call(sb_job *job, size_t slot, bool streamed, bool here)
 {
@@ -361,13 +356,13 @@ static void start_calls(sb_job *job)
 
 	for (size_t i = 0; job->attended && i < count; i++)
 		if ((job->engines[i]->ops->flags & SB_ENGINE_HONOURS_DEADLINE) != 0 &&
-			!is_inline(job->engines[i]))
+			!job->engines[i]->is_inline)
 			mine = i;
 	for (size_t i = 0; i < count; i++)
-		if (job->calls[i] == NULL && i != mine && !is_inline(job->engines[i]))
+		if (job->calls[i] == NULL && i != mine && !job->engines[i]->is_inline)
 			start_call(job, i, false, false);
 	for (size_t i = 0; i < count; i++)
-		if (job->calls[i] == NULL && is_inline(job->engines[i]))
+		if (job->calls[i] == NULL && job->engines[i]->is_inline)
 			start_call(job, i, false, true);
 	if (mine < count && job->calls[mine] == NULL)
 		start_call(job, mine, false, true);

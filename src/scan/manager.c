@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "scan/check.h"
+#include "scan/inspect.h"
 #include "scan/job.h"
 #include "util/io.h"
 
@@ -181,8 +182,10 @@ static int open_all(sb_manager *manager, sb_error *error)
 		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
 	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
 		status = steps[i](manager, error);
-	if (status == 0)
+	if (status == 0) {
 		sb_check_load(manager);
+		manager->inspector = sb_inspector_new(manager);
+	}
 	return status;
 }
 
@@ -258,6 +261,7 @@ void sb_manager_free(sb_manager *manager)
 	sb_release_close(manager->release);
 	for (size_t i = 0; i < manager->engine_count; i++)
 		sb_engine_close(&manager->engines[i]);
+	sb_inspector_free(manager->inspector);
 	sb_timers_close(manager->timers);
 	free(manager->engines);
 	if (manager->audit != NULL)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "scan/inspect.h"
 #include "scan/manager_body.h"
 #include "util/text.h"
 
@@ -275,6 +276,18 @@ static void apply_policy(sb_job *job)
 	}
 }
 
+/* Where no engine told it: what is not clean deserves one, and who asked for it gets it. */
+static void find_mime(sb_job *job)
+{
+	sb_report *report = job->report;
+	const sb_conf *conf = job->manager->conf;
+
+	if (report->mime == NULL && report->hashed &&
+		(report->outcome != SB_OUTCOME_CLEAN || conf->mime_always ||
+			sb_policy_looks_at(conf->policy, SB_WHEN_MIME)))
+		report->mime = sb_inspect_mime(job->manager->inspector, job);
+}
+
 void sb_verdict_reach(sb_job *job)
 {
 	sb_report *report = job->report;
@@ -290,6 +303,7 @@ void sb_verdict_reach(sb_job *job)
 		report->outcome = SB_OUTCOME_ERROR;
 		report->explanation = "out of memory";
 	}
+	find_mime(job);
 	apply_policy(job);
 	report->completed_wall = sb_clock_wall(job->manager->clock);
 	report->duration_ms =

@@ -454,6 +454,22 @@ int sb_pool_open(sb_pool **out, sb_bundle *bundle, const sb_pool_options *option
 	return 0;
 }
 
+int sb_pool_open_in(sb_pool **out, const char *name, sb_bundle *bundle,
+	const sb_environment *environment, unsigned workers, unsigned recycle, sb_error *error)
+{
+	const sb_pool_options options = {
+		.name = name,
+		.workers = workers > 0 ? workers : environment->cpus,
+		.max_workers = environment->concurrency,
+		.recycle = recycle,
+		.sandbox = environment->isolation_process,
+		.max_content = environment->max_content,
+		.limits = environment->containers,
+	};
+
+	return sb_pool_open(out, bundle, &options, error);
+}
+
 void sb_pool_close(sb_pool *pool)
 {
 	if (pool == NULL)

@@ -33,6 +33,9 @@ typedef struct sb_pool_options {
  * needed afterwards. Fails with not_configured for rules that don't compile (file and line in the
  * message), engine_unavailable when the program can't be started. */
 int sb_pool_open(sb_pool **out, sb_bundle *bundle, const sb_pool_options *options, sb_error *error);
+/* The same as the configuration has it. @p workers: 0: one for each processor. */
+int sb_pool_open_in(sb_pool **out, const char *name, sb_bundle *bundle,
+	const sb_environment *environment, unsigned workers, unsigned recycle, sb_error *error);
 /* Ends all its processes and waits until they are gone. NULL is fine. */
 void sb_pool_close(sb_pool *pool);
 

@@ -181,7 +181,7 @@ typedef struct sb_environment {
 } sb_environment;
 
 enum sb_engine_flags {
-	/** scan() never waits for anything: it may run in the thread that asked. */
+	/** scan() never waits for anything: it may run in the thread that asked. See waits(). */
 	SB_ENGINE_INLINE = 1 << 0,
 	/** scan() returns at the deadline and soon after a cancel by itself. */
 	SB_ENGINE_HONOURS_DEADLINE = 1 << 1,
@@ -208,6 +208,10 @@ typedef struct sb_engine_ops {
 	 * follows; the manager is not opened when the engine is required, otherwise every call
 	 * is refused with the error, which then counts as not_configured. */
 	int (*open)(void *state, sb_error *error);
+
+	/** Optional, with SB_ENGINE_INLINE: whether, with the settings it has, scan() may wait
+	 * after all; then it runs like any other. Asked once, after open(). */
+	bool (*waits)(const void *state);
 
 	/** Judge the call's content. From up to `concurrency` threads at once. Blocks as it
 	 * needs, minding sb_call_remaining_ms() and sb_call_cancel_fd(). 0 after a statement,

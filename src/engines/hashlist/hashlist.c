@@ -7,6 +7,9 @@
  * looked at nothing, so it says `content: unknown` even for what it allows.
  *
  * MD5 may block but not allow: anybody can make two files with one MD5.
+ *
+ * Where this build has a worker, the members of containers are looked up in the block list as
+ * well: the worker opens the container, and has the list.
  */
 #include <scanbridge/sys/engine.h>
 
@@ -18,21 +21,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engines/hashlist/members.h"
 #include "util/hash.h"
 #include "util/text.h"
 
 enum { MAX_LINE = 255 }; /* what is kept of a line; the digest stands first */
 static const uint64_t max_file_size = 256ull << 20;
 
-enum { BLAKE3 = 1 << 0, SHA256 = 1 << 1, MD5 = 1 << 2 };
+enum { BLAKE3 = 1 << SB_DIGEST_BLAKE3, SHA256 = 1 << SB_DIGEST_SHA256, MD5 = 1 << SB_DIGEST_MD5 };
 
-struct entry { /* as in memory: no padding */
-	uint8_t digest[32];
-	uint8_t kinds; /* of digest that it may be */
-};
+typedef sb_bundle_digest listed; /* as the worker takes it: no padding */
 
 struct table {
-	struct entry *entries; /* MD5 digests have 16 zero bytes behind */
+	listed *entries; /* MD5 digests have 16 zero bytes behind */
 	size_t count, room;
 	unsigned kinds; /* of all entries together */
 };
@@ -42,6 +43,9 @@ typedef struct hashlist_state {
 	struct table block, allow;
 	char version[17];
 	int64_t time;
+	bool members;
+	const sb_environment *environment;
+	sb_members *opener; /* NULL: members are not looked at */
 } hashlist_state;
 
 static const sb_setting hashlist_settings[] = {
@@ -53,6 +57,11 @@ static const sb_setting hashlist_settings[] = {
 		.type = SB_SETTING_PATH,
 		.offset = offsetof(hashlist_state, allow_path),
 		.help = "file of digests that are clean, one a line; BLAKE3 or SHA-256"},
+	{.key = "members",
+		.type = SB_SETTING_BOOL,
+		.offset = offsetof(hashlist_state, members),
+		.fallback = "true",
+		.help = "look up the members of containers in the block list, too"},
 	{.key = NULL},
 };
 
@@ -76,7 +85,7 @@ static bool is_alphanumeric(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static enum parsed parse_line(const char *line, struct entry *out)
+static enum parsed parse_line(const char *line, listed *out)
 {
 	size_t digits;
 
@@ -91,7 +100,7 @@ static enum parsed parse_line(const char *line, struct entry *out)
 		digits = strspn(start, "0123456789abcdefABCDEF");
 		if (digits != forms[i].digits || is_alphanumeric(start[digits]))
 			continue;
-		*out = (struct entry){.kinds = forms[i].kinds};
+		*out = (listed){.kinds = forms[i].kinds};
 		return sb_unhex(out->digest, digits / 2, start, digits) ? LINE_ENTRY : LINE_BAD;
 	}
 	return LINE_BAD;
@@ -139,11 +148,11 @@ static int bad_line(const struct reader *reader, sb_error *error, const char *ex
 	return -SB_KIND_NOT_CONFIGURED;
 }
 
-static int add_entry(struct table *table, const struct entry *entry, sb_error *error)
+static int add_entry(struct table *table, const listed *entry, sb_error *error)
 {
 	if (table->count == table->room) {
 		size_t room = table->room > 0 ? table->room * 2 : 256;
-		struct entry *grown = reallocarray(table->entries, room, sizeof *grown);
+		listed *grown = reallocarray(table->entries, room, sizeof *grown);
 
 		if (grown == NULL)
 			return sb_error_no_memory(error);
@@ -158,7 +167,7 @@ static int add_entry(struct table *table, const struct entry *entry, sb_error *e
 static int read_lines(
 	struct table *table, struct reader *reader, unsigned accepted, sb_error *error)
 {
-	struct entry entry;
+	listed entry;
 
 	while (next_line(reader)) {
 		enum parsed parsed = parse_line(reader->text, &entry);
@@ -189,7 +198,7 @@ static int read_lines(
 
 static int by_digest(const void *left, const void *right)
 {
-	return memcmp(left, right, sizeof((struct entry *)NULL)->digest);
+	return memcmp(left, right, sizeof((listed *)NULL)->digest);
 }
 
 /* The same digits may stand there with several prefixes. */
@@ -263,8 +272,8 @@ static int fix_version(hashlist_state *list, sb_error *error)
 		uint64_t count = tables[i]->count;
 		sb_blake3_update(hasher, &count, sizeof count);
 		if (count > 0)
-			sb_blake3_update(hasher, tables[i]->entries,
-				tables[i]->count * sizeof(struct entry));
+			sb_blake3_update(
+				hasher, tables[i]->entries, tables[i]->count * sizeof(listed));
 	}
 	sb_blake3_final(hasher, digest);
 	sb_blake3_free(hasher);
@@ -283,13 +292,31 @@ static int hashlist_open(void *state, sb_error *error)
 	rc = load(&list->block, list->block_path, BLAKE3 | SHA256 | MD5, &list->time, error);
 	if (rc == 0)
 		rc = load(&list->allow, list->allow_path, BLAKE3 | SHA256, &list->time, error);
-	return rc == 0 ? fix_version(list, error) : rc;
+	if (rc == 0)
+		rc = fix_version(list, error);
+	if (rc == 0 && list->members && list->block.count > 0 && list->environment != NULL)
+		rc = sb_members_open(&list->opener, list->block.entries, list->block.count,
+			list->environment, error);
+	return rc;
+}
+
+static void hashlist_environment(void *state, const sb_environment *environment)
+{
+	((hashlist_state *)state)->environment = environment;
+}
+
+/* Opening containers takes its time. */
+static bool hashlist_waits(const void *state)
+{
+	return ((const hashlist_state *)state)->opener != NULL;
 }
 
 static void hashlist_close(void *state)
 {
 	hashlist_state *list = state;
 
+	sb_members_close(list->opener);
+	list->opener = NULL;
 	free(list->block.entries);
 	free(list->allow.entries);
 	list->block.entries = list->allow.entries = NULL;
@@ -312,7 +339,7 @@ static const struct {
 static int find(const struct table *table, sb_call *call, uint8_t found[32], sb_error *error)
 {
 	for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++) {
-		const struct entry *entry;
+		const listed *entry;
 		int rc;
 
 		if ((table->kinds & digests[i].kind) == 0)
@@ -347,6 +374,11 @@ static int hashlist_scan(void *state, sb_call *call, sb_error *error)
 				.signature_id = digits},
 			error);
 	}
+	if (size == 0 && list->opener != NULL) {
+		int members = sb_members_look(list->opener, call, error);
+		if (members != 0) /* one is on the list, or a failure */
+			return members < 0 ? members : 0;
+	}
 	if (size == 0)
 		size = find(&list->allow, call, digest, error);
 	if (size < 0)
@@ -379,7 +411,9 @@ const sb_engine_ops sb_engine_hashlist = {
 	.settings = hashlist_settings,
 	.assurance = SB_ASSURANCE_HASH,
 	.flags = SB_ENGINE_INLINE | SB_ENGINE_HONOURS_DEADLINE | SB_ENGINE_HASH_LIST,
+	.environment = hashlist_environment,
 	.open = hashlist_open,
+	.waits = hashlist_waits,
 	.scan = hashlist_scan,
 	.identity = hashlist_identity,
 	.close = hashlist_close,

@@ -61,22 +61,6 @@ static int gather(const yara_state *yara, sb_bundle *bundle, sb_error *error)
 	return status;
 }
 
-static int start(yara_state *yara, sb_bundle *bundle, sb_error *error)
-{
-	const sb_environment *environment = yara->environment;
-	sb_pool_options options = {
-		.name = "yara",
-		.workers = yara->workers > 0 ? (unsigned)yara->workers : environment->cpus,
-		.max_workers = environment->concurrency,
-		.recycle = (unsigned)yara->recycle,
-		.sandbox = environment->isolation_process,
-		.max_content = environment->max_content,
-		.limits = environment->containers,
-	};
-
-	return sb_pool_open(&yara->pool, bundle, &options, error);
-}
-
 static int yara_open(void *state, sb_error *error)
 {
 	yara_state *yara = state;
@@ -86,7 +70,8 @@ static int yara_open(void *state, sb_error *error)
 	sb_bundle_init(&bundle);
 	status = gather(yara, &bundle, error);
 	if (status == 0)
-		status = start(yara, &bundle, error);
+		status = sb_pool_open_in(&yara->pool, "yara", &bundle, yara->environment,
+			(unsigned)yara->workers, (unsigned)yara->recycle, error);
 	sb_bundle_done(&bundle);
 	if (status == 0 && sb_pool_rules(yara->pool) == 0)
 		return sb_error_set(
