@@ -287,7 +287,7 @@ static bool read_request_record(sb_request *request, uint16_t tag, in *record)
 		request->name_length = request->name != NULL ? strlen(request->name) : 0;
 		return request->name != NULL;
 	case TAG_PASSWORD:
-		if (request->password_count == SB_MAX_PASSWORDS)
+		if (request->password_count == SB_REQUEST_PASSWORDS)
 			return false;
 		request->passwords[request->password_count] = get_text(record);
 		return request->passwords[request->password_count++] != NULL;

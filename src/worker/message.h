@@ -16,7 +16,7 @@
 enum {
 	SB_REQUEST_BYTES = 96 * 1024, /* the most that a request may take */
 	SB_REPLY_BYTES = 64 * 1024,
-	SB_MAX_PASSWORDS = 128,
+	SB_REQUEST_PASSWORDS = 128,
 	SB_MAX_DETECTIONS = 64, /* more are counted, not told */
 };
 
@@ -35,7 +35,7 @@ typedef struct sb_request {
 	uint64_t time_ms; /* that it may take; the host ends it later by force */
 	const char *name; /* the content's, NUL-terminated, NUL-free */
 	size_t name_length;
-	const char *passwords[SB_MAX_PASSWORDS + 1]; /* NULL-terminated list */
+	const char *passwords[SB_REQUEST_PASSWORDS + 1]; /* NULL-terminated list */
 	size_t password_count;
 } sb_request;
 

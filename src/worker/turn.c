@@ -223,7 +223,7 @@ static int submit(turn *t)
 
 	request.name = sb_call_name(t->call, &request.name_length);
 	request.name_length = strnlen(request.name, request.name_length);
-	while (request.password_count < SB_MAX_PASSWORDS &&
+	while (request.password_count < SB_REQUEST_PASSWORDS &&
 		passwords[request.password_count] != NULL) {
 		request.passwords[request.password_count] = passwords[request.password_count];
 		request.password_count++;
