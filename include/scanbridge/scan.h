@@ -125,6 +125,16 @@ SB_API int sb_submit(sb_job **out, sb_manager *manager, sb_input *input,
 	const sb_scan_options *options, sb_queue *queue, sb_done_fn done, void *data,
 	sb_error *error);
 
+/**
+ * Scan in this thread, and hear of the report from the queue: between the two are only the
+ * records of the audit log. For programs that scan many files in a few threads: none of them waits
+ * for the disk, and many records share one flush.
+ * @param more  other scans follow at once: the record may wait for theirs, up to 2 ms
+ * @param done  takes the report with sb_job_take(), and frees the job
+ */
+SB_API int sb_scan_queued(sb_manager *manager, sb_input *input, const sb_scan_options *options,
+	bool more, sb_queue *queue, sb_done_fn done, void *data, sb_error *error);
+
 /** Push bytes of a stream. Blocks only for the disk. After a failure the scan goes on to
  * its report (outcome error). */
 SB_API int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error);

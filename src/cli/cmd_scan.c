@@ -220,6 +220,14 @@ static unsigned jobs_for(const sb_conf *conf, const sb_scan_settings *settings)
 	return jobs;
 }
 
+/* Verdicts that wait for a flush are in flight, too. */
+static unsigned in_flight_for(const sb_conf *conf, unsigned jobs)
+{
+	const unsigned waiting = 64, max = conf->limits.max_in_flight;
+
+	return max > 0 && max < jobs + waiting ? max : jobs + waiting;
+}
+
 static uint64_t budget_for(const sb_conf *conf)
 {
 	const uint64_t plenty = 24 << 20; /* the whole program stays below 64 MiB */
@@ -261,12 +269,14 @@ static int run(const sb_scan_settings *settings, sb_manager *manager,
 {
 	const sb_conf *conf = sb_manager_conf(manager);
 	const sb_output_options look = output_options(settings);
+	const unsigned jobs = jobs_for(conf, settings);
 	sb_output *output = sb_output_new(&look);
 	const sb_scan_run plan = {.manager = manager,
 		.options = options,
 		.cancel = cancel,
 		.output = output,
-		.jobs = jobs_for(conf, settings),
+		.jobs = jobs,
+		.in_flight = in_flight_for(conf, jobs),
 		.budget = budget_for(conf),
 		.walk = {settings->excludes.items, settings->excludes.count, conf->data_dir},
 		.paths = paths,

@@ -122,6 +122,16 @@ sb_walk_item *sb_feed_take(sb_feed *feed)
 	return item;
 }
 
+bool sb_feed_has_more(sb_feed *feed)
+{
+	bool more;
+
+	pthread_mutex_lock(&feed->lock);
+	more = !feed->stopped && (feed->count > 0 || !feed->ended);
+	pthread_mutex_unlock(&feed->lock);
+	return more;
+}
+
 void sb_feed_done(sb_feed *feed, sb_walk_item *item)
 {
 	pthread_mutex_lock(&feed->lock);

@@ -26,6 +26,8 @@ void sb_feed_stop(sb_feed *feed);
 
 /* Waits for an item that fits the budget; NULL: that was all. */
 sb_walk_item *sb_feed_take(sb_feed *feed);
+/* Whether more is there or may still come; a hint. */
+bool sb_feed_has_more(sb_feed *feed);
 /* The item is done: its bytes are free again. Frees it. */
 void sb_feed_done(sb_feed *feed, sb_walk_item *item);
 

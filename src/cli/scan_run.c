@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of one scan and how they end. Everybody who works is counted in `active`; whoever
- * brings it to zero writes to an eventfd that the main thread polls beside its signalfd.
+ * Threads of one scan and how they end. Workers scan one file after the other; reports come back
+ * by a queue once they are on record, and whoever passes by writes them out. Everybody who works is
+ * counted in `active`; whoever brings it to zero writes to an eventfd that the main thread polls
+ * beside its signalfd.
  */
 #include "cli/scan_run.h"
 
@@ -40,8 +42,9 @@ struct worker {
 struct run {
 	const sb_scan_run *plan;
 	sb_feed *feed;
+	sb_queue *queue;
 	atomic_bool stopped;
-	atomic_uint active;
+	atomic_uint active, unreleased; /* scans whose report has not come */
 	int done_fd, signal_fd;
 	pthread_t walker;
 	struct worker workers[MAX_JOBS];
@@ -86,18 +89,67 @@ static sb_input *make_input(const struct run *run, const sb_walk_item *item, con
 	return input;
 }
 
+/* What is needed of a file when its report comes. */
+struct scanned {
+	struct run *run;
+	size_t length;
+	char path[];
+};
+
+static void released(sb_job *job, void *data)
+{
+	struct scanned *scanned = data;
+	struct run *run = scanned->run;
+	sb_output *output = run->plan->output;
+	sb_report *report = NULL;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_job_take(job, &report, &error) < 0)
+		sb_output_failed(output, scanned->path, &error);
+	else if (!sb_output_report(output, scanned->path, scanned->length, report))
+		stop(run);
+	sb_report_free(report);
+	sb_job_free(job);
+	free(scanned);
+	atomic_fetch_sub(&run->unreleased, 1);
+}
+
+/* Write out what is there; then wait until at most @p left are still to come. */
+static void write_out(struct run *run, unsigned left)
+{
+	struct pollfd ready = {.fd = sb_queue_fd(run->queue), .events = POLLIN};
+
+	while (sb_dispatch(run->queue, 0) == 0 && atomic_load(&run->unreleased) > left)
+		(void)poll(&ready, 1, TICK_MS); /* another worker may have taken them */
+}
+
+static void drain(struct run *run)
+{
+	while (atomic_load(&run->unreleased) > 0)
+		write_out(run, 0);
+}
+
 static int scan_input(struct worker *worker, sb_input *input, const sb_buf *path, sb_error *error)
 {
-	const sb_scan_run *plan = worker->run->plan;
-	sb_report *report;
-	int status = sb_scan(&report, plan->manager, input, plan->options, error);
+	struct run *run = worker->run;
+	const sb_scan_run *plan = run->plan;
+	struct scanned *scanned = malloc(sizeof *scanned + path->length + 1);
+	int status;
 
-	if (status < 0)
-		return status;
-	if (!sb_output_report(plan->output, path->data, path->length, report))
-		stop(worker->run);
-	sb_report_free(report);
-	return 0;
+	if (scanned == NULL)
+		return sb_error_no_memory(error);
+	scanned->run = run;
+	scanned->length = path->length;
+	memcpy(scanned->path, path->data, path->length + 1);
+	atomic_fetch_add(&run->unreleased, 1);
+	status = sb_scan_queued(plan->manager, input, plan->options, sb_feed_has_more(run->feed),
+		run->queue, released, scanned, error);
+	if (status < 0) {
+		free(scanned);
+		atomic_fetch_sub(&run->unreleased, 1);
+	}
+	return status;
 }
 
 static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *path)
@@ -132,7 +184,9 @@ static void *work(void *data)
 	while ((item = sb_feed_take(run->feed)) != NULL) {
 		scan_item(worker, item, &path);
 		sb_feed_done(run->feed, item);
+		write_out(run, run->plan->in_flight - 1);
 	}
+	drain(run);
 	sb_buf_done(&path);
 	leave(run);
 	return NULL;
@@ -317,6 +371,7 @@ static void done(struct run *run)
 	sb_close(&run->signal_fd);
 	sb_close(&run->done_fd);
 	sb_feed_free(run->feed);
+	sb_queue_free(run->queue);
 	free(run);
 }
 
@@ -331,7 +386,8 @@ sb_run_end sb_scan_run_all(const sb_scan_run *plan)
 	run->plan = plan;
 	run->signal_fd = run->done_fd = -1;
 	run->feed = sb_feed_new(plan->budget);
-	if (run->feed != NULL)
+	run->queue = sb_queue_new(NULL);
+	if (run->feed != NULL && run->queue != NULL)
 		status = catch_signals(run) == 0 ? start_threads(run) : errno;
 	if (status != 0) {
 		sb_log(SB_LOG_ERROR, "could not start scanning: %s", strerror(status));

@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "util/clock.h"
 #include "util/thread.h"
 
-enum { MAX_THREADS = 16 };
+enum { MAX_THREADS = 16, GROUP = 64 };
+static const uint64_t linger = 2 * SB_MS;
 
 struct sb_crew {
 	pthread_mutex_t lock; /* guards the rest */
@@ -18,7 +20,9 @@ struct sb_crew {
 	pthread_t threads[MAX_THREADS];
 	unsigned started, wanted, idle;
 	bool stop;
-	/* a release takes the whole list at once */
+	/* a release takes the whole list at once, when enough are together or one is in a hurry */
+	unsigned count;
+	bool hurry, lingering;
 	void (*batch)(void *data, sb_task *first);
 	void *data;
 };
@@ -33,7 +37,7 @@ static int init(struct sb_crew *crew, const char *name, unsigned threads)
 	crew->wanted = threads < MAX_THREADS ? threads : MAX_THREADS;
 	crew->last = &crew->first;
 	pthread_mutex_init(&crew->lock, NULL);
-	return pthread_cond_init(&crew->work, NULL);
+	return sb_cond_init(&crew->work);
 }
 
 static sb_task *take(struct sb_crew *crew)
@@ -43,7 +47,22 @@ static sb_task *take(struct sb_crew *crew)
 	crew->first = crew->batch != NULL ? NULL : task->next;
 	if (crew->first == NULL)
 		crew->last = &crew->first;
+	crew->count = 0;
+	crew->hurry = false;
 	return task;
+}
+
+/* With the lock held: wait a little for more, when all that wait are patient. Real time: it is
+ * about a disk. */
+static void let_gather(struct sb_crew *crew)
+{
+	sb_clock *clock = sb_clock_system();
+	uint64_t until = sb_clock_now(clock) + linger;
+
+	crew->lingering = true;
+	while (!crew->hurry && !crew->stop && crew->count < GROUP && sb_clock_now(clock) < until)
+		sb_clock_wait(clock, &crew->work, &crew->lock, until);
+	crew->lingering = false;
 }
 
 static void *work(void *data)
@@ -61,6 +80,8 @@ static void *work(void *data)
 		}
 		if (crew->first == NULL)
 			break;
+		if (crew->batch != NULL && !crew->hurry)
+			let_gather(crew);
 		task = take(crew);
 		pthread_mutex_unlock(&crew->lock);
 		if (crew->batch != NULL)
@@ -82,7 +103,7 @@ static void start_one(struct sb_crew *crew)
 		crew->started++;
 }
 
-static void put(struct sb_crew *crew, sb_task *task)
+static void put(struct sb_crew *crew, sb_task *task, bool patient)
 {
 	bool alone;
 
@@ -93,7 +114,10 @@ static void put(struct sb_crew *crew, sb_task *task)
 	if (!alone) {
 		*crew->last = task;
 		crew->last = &task->next;
-		pthread_cond_signal(&crew->work);
+		crew->count++;
+		crew->hurry = crew->hurry || !patient;
+		if (!crew->lingering || crew->hurry || crew->count == GROUP)
+			pthread_cond_signal(&crew->work);
 	}
 	pthread_mutex_unlock(&crew->lock);
 	if (alone && crew->batch != NULL)
@@ -134,7 +158,7 @@ void sb_crew_close(sb_crew *crew)
 
 void sb_crew_put(sb_crew *crew, sb_task *task)
 {
-	put(crew, task);
+	put(crew, task, false);
 }
 
 int sb_release_open(
@@ -157,7 +181,7 @@ void sb_release_close(sb_release *release)
 		finish(&release->crew);
 }
 
-void sb_release_put(sb_release *release, sb_task *task)
+void sb_release_put(sb_release *release, sb_task *task, bool patient)
 {
-	put(&release->crew, task);
+	put(&release->crew, task, patient);
 }

@@ -9,6 +9,8 @@
 #ifndef SB_SCAN_CREW_H
 #define SB_SCAN_CREW_H
 
+#include <stdbool.h>
+
 #include "util/error.h"
 
 /* Embedded in what is to be done. */
@@ -30,6 +32,8 @@ typedef struct sb_release sb_release;
 int sb_release_open(
 	sb_release **out, void (*batch)(void *data, sb_task *first), void *data, sb_error *error);
 void sb_release_close(sb_release *release);
-void sb_release_put(sb_release *release, sb_task *task);
+/* @p patient: more will follow soon, so that a group of its own is not worth the flush; it is
+ * taken after 2 ms, with 64 of its kind, or with the first one that is in a hurry. */
+void sb_release_put(sb_release *release, sb_task *task, bool patient);
 
 #endif

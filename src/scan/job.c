@@ -422,7 +422,7 @@ static void start_timer_fired(sb_timer *timer)
 		job->start = SB_START_TAKEN;
 	pthread_mutex_unlock(&job->lock);
 	if (write)
-		sb_release_put(job->manager->release, &job->start_task);
+		sb_release_put(job->manager->release, &job->start_task, false);
 	else
 		sb_job_unref(job);
 }
@@ -476,16 +476,17 @@ static void attend(sb_job *job)
 	pthread_mutex_unlock(&job->lock);
 }
 
-int sb_scan(sb_report **out, sb_manager *manager, sb_input *input, const sb_scan_options *options,
-	sb_error *error)
+/* All up to the verdict, in this thread. NULL: it could not even begin. */
+static sb_job *judge(
+	sb_manager *manager, const sb_input *input, const sb_scan_options *options, sb_error *error)
 {
-	sb_error own;
 	sb_cancel *cancel = options != NULL ? options->cancel : NULL;
+	sb_error own;
 	sb_job *job = make(manager, input, options, &own);
 
 	if (job == NULL) {
 		sb_error_copy(error, &own);
-		return -(int)own.kind;
+		return NULL;
 	}
 	job->attended = true;
 	sb_cancel_attach(cancel, job);
@@ -497,10 +498,46 @@ int sb_scan(sb_report **out, sb_manager *manager, sb_input *input, const sb_scan
 	} while (sb_verdict_again(job));
 	sb_cancel_detach(cancel, job);
 	sb_verdict_reach(job);
+	return job;
+}
+
+int sb_scan(sb_report **out, sb_manager *manager, sb_input *input, const sb_scan_options *options,
+	sb_error *error)
+{
+	sb_error own;
+	sb_job *job = judge(manager, input, options, &own);
+
+	if (job == NULL) {
+		sb_error_copy(error, &own);
+		return -(int)own.kind;
+	}
 	sb_verdict_write(job);
 	*out = sb_report_ref(job->report);
 	sb_job_unref(job);
 	sb_manager_leave(manager);
+	return 0;
+}
+
+int sb_scan_queued(sb_manager *manager, sb_input *input, const sb_scan_options *options, bool more,
+	sb_queue *queue, sb_done_fn done, void *data, sb_error *error)
+{
+	sb_error own;
+	sb_job *job = judge(manager, input, options, &own);
+
+	if (job == NULL) {
+		sb_error_copy(error, &own);
+		return -(int)own.kind;
+	}
+	sb_verdict_let_go(job); /* memory that was borrowed goes back to the caller now */
+	pthread_mutex_lock(&job->lock);
+	job->attended = false;
+	pthread_mutex_unlock(&job->lock);
+	job->queue = queue;
+	job->announce = done;
+	job->data_for = data;
+	job->task.run = NULL;
+	sb_job_ref(job); /* the handle's */
+	sb_release_put(manager->release, &job->task, more);
 	return 0;
 }
 
@@ -524,7 +561,7 @@ static void finish_unattended(sb_job *job)
 	}
 	sb_verdict_reach(job);
 	job->task.run = NULL;
-	sb_release_put(job->manager->release, &job->task);
+	sb_release_put(job->manager->release, &job->task, false);
 }
 
 static void announce(sb_job *job)

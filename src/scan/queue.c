@@ -59,11 +59,12 @@ void sb_queue_put(sb_queue *queue, sb_job *job)
 	sb_job_ref(job);
 	job->next = NULL;
 	pthread_mutex_lock(&queue->lock);
+	/* It stays readable until the list is empty. Under the lock, so that the reader's drain
+	 * can't swallow it. Cannot overflow. */
+	if (queue->first == NULL && write(queue->fd, &one, sizeof one) < 0)
+		errno = 0;
 	*queue->last = job;
 	queue->last = &job->next;
-	/* Under the lock, so that the reader's drain can't swallow it. Cannot overflow. */
-	if (write(queue->fd, &one, sizeof one) < 0)
-		errno = 0;
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -79,7 +80,7 @@ static sb_job *take(sb_queue *queue, size_t max)
 		link = &(*link)->next;
 	queue->first = *link;
 	*link = NULL;
-	if (queue->first == NULL) {
+	if (first != NULL && queue->first == NULL) {
 		queue->last = &queue->first;
 		if (read(queue->fd, &count, sizeof count) < 0)
 			errno = 0; /* EAGAIN: it was empty already */

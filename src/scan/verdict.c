@@ -340,7 +340,7 @@ static void withhold(sb_job *job, const sb_error *why)
 }
 
 /* The report is final; nothing of the manager's may be held by a job that lives on. */
-static void let_go(sb_job *job)
+void sb_verdict_let_go(sb_job *job)
 {
 	sb_content_unref(job->content);
 	job->content = NULL;
@@ -388,7 +388,7 @@ void sb_verdict_write(sb_job *job)
 	sb_error error;
 	int status;
 
-	let_go(job);
+	sb_verdict_let_go(job);
 	if (job->manager->audit == NULL)
 		return;
 	sb_error_init(&error);
@@ -476,7 +476,7 @@ void sb_verdict_write_batch(sb_manager *manager, sb_task *first, void (*start_ma
 	for (sb_task *task = first; task != NULL; task = task->next) {
 		count++;
 		if (task->run != start_mark)
-			let_go(OWNER(sb_job, task, task));
+			sb_verdict_let_go(OWNER(sb_job, task, task));
 	}
 	if (manager->audit != NULL)
 		write_together(manager, first, count, start_mark);

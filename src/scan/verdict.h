@@ -19,6 +19,8 @@ bool sb_verdict_again(sb_job *job);
 /* Decide, apply policy, fill in the report. */
 void sb_verdict_reach(sb_job *job);
 
+/* The report is final: nothing of the content is held any more. */
+void sb_verdict_let_go(sb_job *job);
 /* Write the records and wait until they are durable, on the caller's thread. */
 void sb_verdict_write(sb_job *job);
 /* The same for a list of jobs' tasks in one group; those marked @p start_mark are start_tasks. */
