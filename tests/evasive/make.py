@@ -3,9 +3,9 @@
 
     make.py DIR              evasive/ and clean/, and manifest.json that says what each is for
 
-The same bytes each time, but for locked 7z, Windows and UDF images. Every file in evasive/ holds the EICAR test file
-somewhere; clean/ holds counterparts, made the same way around a harmless text. Recipes whose tool
-is missing are left out and counted.
+The same bytes each time, but for what 7z locks and for Windows and UDF images. Every file in
+evasive/ holds the EICAR test file somewhere; clean/ holds counterparts, made the same way around a
+harmless text. Recipes whose tool is missing are left out and counted.
 """
 import dataclasses
 import json
@@ -36,7 +36,7 @@ def suffix(layer):
     return WRAPPERS[layer][0]
 
 
-# --- Containers in containers ----------------------------------------------------------------------
+# --- Containers in containers --------------------------------------------------------------------
 PAIRED = ("zip", "gz", "bz2", "xz", "lzma", "zst", "lz4", "lz", "z", "tar", "7z", "cpio", "ar",
           "iso", "cab", "rar", "rar5", "lha", "xar", "mail")
 MIXED = ("zip", "gz", "tar", "7z", "xz", "mail", "bz2", "cab")
@@ -74,7 +74,7 @@ def depths(payload):
                          best="infected" if inside else "limit_exceeded")
 
 
-# --- Names, and what stands in front and behind ------------------------------------------------------
+# --- Names, and what stands in front and behind --------------------------------------------------
 @family("names")
 def names(payload):
     """A name says nothing about the content."""
@@ -126,7 +126,7 @@ def appended(payload):
     """Something else stands behind a container that holds nothing."""
     harmless = b"nothing to see here\n"
     for outer in PAIRED:
-        for inner in ("zip", "gz", "7z"):
+        for inner in ("zip", "7z") if outer == "gz" else ("zip", "gz", "7z"):
             yield Sample(f"append-{outer}-{inner}",
                          lambda o=outer, i=inner: wrap([o], harmless, b"readme.txt")
                          + wrap([i], payload), f"{inner} behind {outer}")
@@ -161,7 +161,7 @@ def slack(payload):
                    f"{name} in the tag of a song")
         yield make(f"tar-padding-{name}", tar_header(clean.name, 20) + padded(
             clean.data.ljust(20)[:20] + data) + b"\0" * 1024, f"{name} in the padding of a block")
-        yield make(f"gzip-after-{name}", gz(clean.data) + data, f"{name} behind gzip")
+        yield make(f"gzip-after-{name}", gz(b"") + data, f"{name} behind gzip")
         yield make(f"7z-after-{name}",
                    lambda d=data: seven(((clean.name, clean.data),), "7z") + d, f"{name} behind 7z")
         yield make(f"rar-between-{name}", rar4(clean.name, clean.data)[:-7] + data,
@@ -170,7 +170,7 @@ def slack(payload):
                "uuencode in gzip's comment")
 
 
-# --- Two formats in one ---------------------------------------------------------------------------
+# --- Two formats in one --------------------------------------------------------------------------
 @family("polyglot")
 def polyglots(payload):
     def make(recipe, data, intention):
@@ -221,7 +221,7 @@ def padded_tar(inner):
     return tar_header(b"PK\3\4.txt", len(inner)) + padded(inner) + b"\0" * 1024
 
 
-# --- Damage ---------------------------------------------------------------------------------------
+# --- Damage --------------------------------------------------------------------------------------
 def bases(payload):
     """Whole files to be damaged, with a sum over what they hold."""
     return {name: later(wrap, [name], payload)
@@ -262,7 +262,7 @@ def damage(data, place, payload):
     return bytes(data)
 
 
-# --- Writing ----------------------------------------------------------------------------------------
+# --- Writing -------------------------------------------------------------------------------------
 def produce(payload):
     """All samples with their bytes, and the tools that were missing (one entry a recipe)."""
     made, missing = [], []

@@ -311,7 +311,7 @@ def deb(data, packer=xz, suffix=b"xz"):
               (b"data.tar." + suffix, packer(tarred((b"./opt/eicar.com", data)))), slash=b"")
 
 
-# --- cab, rar, lha, xar ---------------------------------------------------------------------------
+# --- cab, rar, lha, xar --------------------------------------------------------------------------
 def _cab_sum(data, seed):
     whole = len(data) // 4 * 4
     for word in struct.unpack(f"<{whole // 4}I", data[:whole]):
@@ -395,7 +395,7 @@ def xar(name, data):
             + hashlib.sha1(toc).digest() + packed)
 
 
-# --- The wrappers that nest -----------------------------------------------------------------------
+# --- The wrappers that nest ----------------------------------------------------------------------
 def mail(name, data, text=b"Please see the attachment.\r\n"):
     body = binascii.b2a_base64(data, newline=False)
     lines = b"\r\n".join(body[at:at + 76] for at in range(0, len(body), 76))

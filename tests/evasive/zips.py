@@ -6,7 +6,7 @@ import zipfile
 import zlib
 
 from registry import Sample, family, later
-from writers import (NAME, Member, deflate, descriptor, pack, seven, simple_zip, tool, xz,
+from writers import (NAME, SECRET, Member, deflate, descriptor, pack, seven, simple_zip, tool, xz,
                      zip_crypto, zip_end, zip_parts, zipped)
 
 DECOY = Member(b"readme.txt", b"nothing to see here\n" * 4)
@@ -248,8 +248,8 @@ def methods(payload):
 
 
 def locks(payload):
-    locked = {"best": "encrypted", "password": "secret"}
-    body = zip_crypto("secret", payload)
+    locked = {"best": "encrypted", "password": SECRET}
+    body = zip_crypto(SECRET, payload)
     lock = Member(NAME, payload, flags=1, packed=body)
     yield Sample("zipcrypt-pkware", zipped(lock), "PKWARE's encryption", **locked)
     yield Sample("zipcrypt-mixed", zipped(decoy(), lock), "one open member, one locked", **locked)
@@ -265,13 +265,14 @@ def locks(payload):
     for bits in (128, 256):
         yield Sample(f"zipcrypt-aes{bits}", aes_stub(payload, bits),
                      "the layout of AES encryption; nobody has the key", best="encrypted")
-    yield Sample("zipcrypt-7z-aes", later(seven, ((NAME, payload),), "zip", "-psecret", "-mem=AES256"),
+    yield Sample("zipcrypt-7z-aes", later(seven, ((NAME, payload),), "zip", f"-p{SECRET}",
+                                          "-mem=AES256"),
                  "AES by 7z", **locked)
-    yield Sample("zipcrypt-7z-pkware", later(seven, ((NAME, payload),), "zip", "-psecret",
+    yield Sample("zipcrypt-7z-pkware", later(seven, ((NAME, payload),), "zip", f"-p{SECRET}",
                                              "-mem=ZipCrypto"), "PKWARE's by 7z", **locked)
-    yield Sample("7zcrypt-data", later(seven, ((NAME, payload),), "7z", "-psecret"),
+    yield Sample("7zcrypt-data", later(seven, ((NAME, payload),), "7z", f"-p{SECRET}"),
                  "7z with locked data", **locked)
-    yield Sample("7zcrypt-names", later(seven, ((NAME, payload),), "7z", "-psecret", "-mhe=on"),
+    yield Sample("7zcrypt-names", later(seven, ((NAME, payload),), "7z", f"-p{SECRET}", "-mhe=on"),
                  "7z with locked names as well", **locked)
 
 
