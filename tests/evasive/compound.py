@@ -104,3 +104,47 @@ def ole1(kind, data):
     kind = kind + b"\0"
     return (struct.pack("<III", 0x501, 2, len(kind)) + kind + struct.pack("<III", 0, 0, len(data))
             + data)
+
+
+# --- Macros (MS-OVBA) ----------------------------------------------------------------------------
+def _literals(data):
+    """A compressed container that refers back to nothing: at most one chunk."""
+    body = b"".join(b"\0" + data[at:at + 8] for at in range(0, len(data), 8))
+    assert len(body) <= 4096, "one chunk"
+    return b"\1" + struct.pack("<H", 0xB000 | len(body) - 1) + body
+
+
+def _record(kind, data, twin=None):
+    """One of the directory's records; `twin` is the one that says it again in Unicode."""
+    out = struct.pack("<HI", kind, len(data)) + data
+    if twin is not None:
+        wide = data.decode("ascii").encode("utf-16-le")
+        out += struct.pack("<HI", twin, len(wide)) + wide
+    return out
+
+
+def vba_streams(source, name=b"Module1"):
+    """The streams of a project with one module."""
+    def short(value):
+        return struct.pack("<H", value)
+
+    def long(value):
+        return struct.pack("<I", value)
+
+    directory = b"".join((
+        _record(0x01, long(1)), _record(0x02, long(0x409)), _record(0x14, long(0x409)),
+        _record(0x03, short(1252)), _record(0x04, b"VBAProject"), _record(0x05, b"", 0x40),
+        _record(0x06, b"", 0x3D), _record(0x07, long(0)), _record(0x08, long(0)),
+        struct.pack("<HIIH", 0x09, 4, 1, 1), _record(0x0C, b"", 0x3C), _record(0x0F, short(1)),
+        _record(0x13, short(0xFFFF)), _record(0x19, name, 0x47), _record(0x1A, name, 0x32),
+        _record(0x1C, b"", 0x48), _record(0x31, long(0)), _record(0x1E, long(0)),
+        _record(0x2C, short(0xFFFF)), _record(0x21, b""), _record(0x2B, b""),
+        _record(0x10, b"")))
+    return {"VBA/dir": _literals(directory), f"VBA/{name.decode()}": _literals(source),
+            "VBA/_VBA_PROJECT": b"\xcc\x61\xff\xff\0\0\0",
+            "PROJECT": b"ID=\"{0}\"\r\nModule=" + name + b"\r\n"}
+
+
+def vba_project(source):
+    """vbaProject.bin."""
+    return compound(vba_streams(source))
