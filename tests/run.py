@@ -253,6 +253,7 @@ STEPS = [
     ("headers", scenarios("headers", RELEASE)),
     ("abi", scenarios("abi", RELEASE)),
     ("scenarios", scenarios("scenarios", RELEASE)),
+    ("evasive", scenarios("evasive", RELEASE)),
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN)),
     ("faults", fault_matrix),

@@ -27,7 +27,7 @@ class Verdicts(harness.ClamdCase):
                           engine["coverage"]["bytes"]), ("clamav", "complete", len(CLEAN)))
 
     def test_samples_come_out_as_they_should(self):
-        expected = samples.write_folder(self.folder / "samples")
+        expected = samples.write_folder(self.folder / "samples", opened=False)
         result = self.scan("samples", status=1)
         base = str(self.folder / "samples") + "/"
         got = {str(self.folder / r["file"]["path"]).removeprefix(base): r["outcome"]

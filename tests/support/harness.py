@@ -6,6 +6,8 @@ import ctypes
 import json
 import os
 import pathlib
+import re
+import select
 import shutil
 import signal
 import socket
@@ -36,6 +38,13 @@ CLEAN, INFECTED = b"nothing to see here\n", eicar()
 def needs(condition, reason):
     """skipUnless that reads well above a test."""
     return unittest.skipUnless(condition, reason)
+
+
+def engines_built():
+    """The engines that the program under test holds."""
+    text = subprocess.run([SCANBRIDGE, "--version"], capture_output=True, text=True,
+                          check=True).stdout
+    return re.search(r"^engines: *(.*)$", text, re.M).group(1).replace(",", "").split()
 
 
 # --- clamd ---------------------------------------------------------------------------------
@@ -213,9 +222,9 @@ class Case(unittest.TestCase):
                 stream.close()
         process.wait()
 
-    def finish(self, process, stdin=None):
+    def finish(self, process, stdin=None, patience=PATIENCE):
         """Wait for its end. A status below zero is death by a signal: always a failure."""
-        out, err = process.communicate(stdin, timeout=PATIENCE)
+        out, err = process.communicate(stdin, timeout=patience)
         result = Result(process.line, process, out or b"", err or b"")
         self.assertGreaterEqual(result.status, 0, f"died by a signal: {result}")
         return result
@@ -294,6 +303,24 @@ def mock(name="mock", **settings):
     return {"name": name, "type": "mock"} | settings
 
 
+def yara(name="yara", **settings):
+    return {"name": name, "type": "yara"} | settings
+
+
+class YaraCase(Case):
+    """The same with the engine yara and its bundled rules, and no other engine."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if "yara" not in engines_built():
+            raise RuntimeError(f"{SCANBRIDGE} has no engine yara: build it with -Dyara=enabled")
+
+    def setUp(self):
+        super().setUp()
+        self.configure(yara())
+
+
 # --- events --------------------------------------------------------------------------------
 class FolderWatch:
     """Waits until something happens below a folder (inotify)."""
@@ -321,6 +348,54 @@ def peak_memory(process):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_maxrss
+
+
+class TreeMemory:
+    """The most memory that a process and all its descendants held together, in KiB: anonymous and
+    shared, each page once. Looked at again and again until the process ends, which is what it
+    waits for; what comes and goes between two looks is not seen."""
+
+    INTERVAL = 3  # milliseconds
+
+    def __init__(self, process):
+        self.peak = 0
+        self._process = process
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def _follow(self):
+        try:
+            handle = os.pidfd_open(self._process.pid)
+        except ProcessLookupError:
+            return
+        with os.fdopen(handle) as end:
+            while not select.select([end], [], [], self.INTERVAL / 1000)[0]:
+                self.peak = max(self.peak, sum(map(_memory, descendants(self._process.pid))))
+
+    def result(self):
+        self._thread.join()
+        return self.peak
+
+
+def descendants(pid):
+    """The process and everything below it, by what the kernel says of children."""
+    found = [pid]
+    for each in found:
+        for path in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, path.read_text().split())
+    return found
+
+
+def _memory(pid):
+    """Anonymous and shared KiB of one process. Shares of pages where we may see them; else whole
+    pages, which counts too much rather than too little."""
+    for path, names in ((f"/proc/{pid}/smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss")),
+                        (f"/proc/{pid}/status", ("RssAnon", "RssShmem", "VmSwap"))):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as lines:
+            fields = dict(line.split(":", 1) for line in lines if ":" in line)
+            return sum(int(fields[name].split()[0]) for name in names if name in fields)
+    return 0
 
 
 def unix_connections(name):
