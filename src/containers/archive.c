@@ -252,6 +252,8 @@ static int one_pass(sb_archive_run *run, struct archive *archive, bool *again)
 			run->broken = true;
 			return 0;
 		}
+		if (code == ARCHIVE_RETRY)
+			fail(run, archive, NULL, NULL);
 		if (code == ARCHIVE_RETRY || seen++ < skip)
 			continue;
 		run->entries++;
