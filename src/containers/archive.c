@@ -162,7 +162,7 @@ static int hand_over(sb_archive_run *run, struct archive *archive, struct archiv
 		return result < 0 ? result : 0;
 	}
 	if (b->code != ARCHIVE_EOF) {
-		bool weak = run->likeness == SB_PERHAPS && !run->found;
+		bool weak = run->filter != 0 && run->likeness == SB_PERHAPS && !run->found;
 
 		run->found = run->found || !weak || size >= AT_ONCE;
 		fail(run, archive, entry, name);
@@ -218,7 +218,10 @@ static struct archive *open_archive(sb_archive_run *run)
 
 	for (size_t i = 0; code == ARCHIVE_OK && run->formats[i] != NULL; i++)
 		code = run->formats[i](archive);
-	if (code == ARCHIVE_OK && run->filter != 0)
+	/* libarchive 3.6 reads while it appends this one, before there is anything to read. */
+	if (code == ARCHIVE_OK && run->filter == ARCHIVE_FILTER_COMPRESS)
+		code = archive_read_support_filter_compress(archive);
+	else if (code == ARCHIVE_OK && run->filter != 0)
 		code = archive_read_append_filter(archive, run->filter);
 	for (size_t i = 0; code == ARCHIVE_OK && passwords[i] != NULL && i < PASSWORDS_MAX; i++)
 		if (passwords[i][0] != '\0')

@@ -298,7 +298,7 @@ sample sample_lha(void)
 	number(m, 0x58210000, 4);
 	put(m, "\x20\0\7", 3);
 	put(m, "doc.txt", 7);
-	number(m, 0x88af, 2);
+	number(m, 0x39c1, 2);
 	for (size_t i = 2; i < m->size; i++)
 		check += m->data[i];
 	write_at(m, 1, check, 1);
