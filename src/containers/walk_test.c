@@ -361,6 +361,33 @@ static void test_others_are_still_judged(void **state)
 	free(zip.data);
 }
 
+/* Where passing over a member means to unpack it, a limit ends the look at that archive. */
+static void test_solid_archive_ends_at_a_limit(void **state)
+{
+	const sample_file files[] = {sample_files[1], sample_files[0], {NULL, NULL, 0}};
+	sb_containers_limits limits = wide;
+	sample s = sample_archive("7zip", NULL, NULL, NULL, files);
+	walk w = {0};
+
+	(void)state;
+	limits.max_member = 100;
+	go(&w, s, NULL, &limits, NULL);
+	assert_int_equal(w.out.problem, SB_KIND_LIMIT_EXCEEDED);
+	assert_string_equal(w.paths, "");
+	free(s.data);
+}
+
+static void test_ar_with_a_cut_name_table(void **state)
+{
+	static const char ar[] = "!<arch>\n//              "
+				 "                                "
+				 "1000000000`\n and no more";
+	walk *w = look(sample_of(ar, sizeof ar - 1), NULL);
+
+	(void)state;
+	assert_int_equal(w->out.problem, SB_KIND_CORRUPT);
+}
+
 /* A compressed tar archive need not fit into memory as a whole. */
 static void test_large_tar_is_read_as_it_unpacks(void **state)
 {
@@ -696,6 +723,8 @@ int main(void)
 		cmocka_unit_test(test_stored_members_need_no_memory),
 		cmocka_unit_test(test_ratio),
 		cmocka_unit_test(test_others_are_still_judged),
+		cmocka_unit_test(test_solid_archive_ends_at_a_limit),
+		cmocka_unit_test(test_ar_with_a_cut_name_table),
 		cmocka_unit_test(test_large_tar_is_read_as_it_unpacks),
 		cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_passwords),
