@@ -110,7 +110,7 @@ static bool streams(const sb_archive_run *run, uint64_t size)
 
 static void keep_head(sb_archive_run *run, uint64_t at, const piece *b)
 {
-	if (at < sizeof run->head)
+	if (at < sizeof run->head && b->size > 0)
 		memcpy(run->head + at, b->data,
 			b->size < sizeof run->head - at ? b->size : sizeof run->head - at);
 }
@@ -162,7 +162,7 @@ static int hand_over(sb_archive_run *run, struct archive *archive, struct archiv
 		return result < 0 ? result : 0;
 	}
 	if (b->code != ARCHIVE_EOF) {
-		bool weak = run->likeness == SB_PERHAPS && !run->found;
+		bool weak = run->filter != 0 && run->likeness == SB_PERHAPS && !run->found;
 
 		run->found = run->found || !weak || size >= AT_ONCE;
 		fail(run, archive, entry, name);
@@ -204,7 +204,8 @@ static int one_entry(
 		result = hand_over(run, archive, entry, name, &b);
 	else if (archive_entry_size(entry) > 0)
 		run->hidden++;
-	*fatal = b.code == ARCHIVE_FATAL;
+	/* To pass over the rest of a member may mean to unpack it all. */
+	*fatal = b.code == ARCHIVE_FATAL || (gives_data(&b) && !run->skips);
 	return result;
 }
 
@@ -218,7 +219,10 @@ static struct archive *open_archive(sb_archive_run *run)
 
 	for (size_t i = 0; code == ARCHIVE_OK && run->formats[i] != NULL; i++)
 		code = run->formats[i](archive);
-	if (code == ARCHIVE_OK && run->filter != 0)
+	/* libarchive 3.6 reads while it appends this one, before there is anything to read. */
+	if (code == ARCHIVE_OK && run->filter == ARCHIVE_FILTER_COMPRESS)
+		code = archive_read_support_filter_compress(archive);
+	else if (code == ARCHIVE_OK && run->filter != 0)
 		code = archive_read_append_filter(archive, run->filter);
 	for (size_t i = 0; code == ARCHIVE_OK && passwords[i] != NULL && i < PASSWORDS_MAX; i++)
 		if (passwords[i][0] != '\0')
@@ -252,6 +256,8 @@ static int one_pass(sb_archive_run *run, struct archive *archive, bool *again)
 			run->broken = true;
 			return 0;
 		}
+		if (code == ARCHIVE_RETRY)
+			fail(run, archive, NULL, NULL);
 		if (code == ARCHIVE_RETRY || seen++ < skip)
 			continue;
 		run->entries++;
@@ -337,23 +343,39 @@ static bool part_of_rar(const uint8_t *data, size_t size)
 	return (vint(data, size, &at) & 1) != 0;
 }
 
+/* libarchive asks for the memory of a table of names before it looks whether that is there. */
+static bool lacks_names(const uint8_t *data, size_t size)
+{
+	uint64_t length;
+
+	for (uint64_t at = 8; at < size && size - at >= 60; at += 60 + length + length % 2) {
+		length = 0;
+		for (size_t i = 48; i < 58 && data[at + i] >= '0' && data[at + i] <= '9'; i++)
+			length = length * 10 + data[at + i] - '0';
+		if (length > size - at - 60)
+			return memcmp(data + at, "//", 2) == 0;
+	}
+	return false;
+}
+
 static const struct {
 	const char *type;
 	sb_archive_support support;
+	bool skips;  /* passes over a member without unpacking it */
 	bool claims; /* all bytes up to where libarchive came, in one row */
 	uint64_t (*end)(const uint8_t *data, size_t size); /* or as the header has it */
 	bool (*part)(const uint8_t *data, size_t size);    /* whether it is one of several */
 } kinds[] = {
-	{"7z", archive_read_support_format_7zip, false, end_of_7z, NULL},
-	{"cab", archive_read_support_format_cab, false, end_of_cab, part_of_cab},
-	{"xar", archive_read_support_format_xar, false, NULL, NULL},
-	{"ar", archive_read_support_format_ar, true, NULL, NULL},
-	{"cpio", archive_read_support_format_cpio, true, NULL, NULL},
-	{"lha", archive_read_support_format_lha, true, NULL, NULL},
-	{"warc", archive_read_support_format_warc, true, NULL, NULL},
-	{"tar", archive_read_support_format_tar, true, NULL, NULL},
-	{"iso", archive_read_support_format_iso9660, false, NULL, NULL},
-	{"rar", archive_read_support_format_rar, true, NULL, part_of_rar},
+	{"7z", archive_read_support_format_7zip, false, false, end_of_7z, NULL},
+	{"cab", archive_read_support_format_cab, false, false, end_of_cab, part_of_cab},
+	{"xar", archive_read_support_format_xar, false, false, NULL, NULL},
+	{"ar", archive_read_support_format_ar, true, true, NULL, NULL},
+	{"cpio", archive_read_support_format_cpio, true, true, NULL, NULL},
+	{"lha", archive_read_support_format_lha, true, true, NULL, NULL},
+	{"warc", archive_read_support_format_warc, true, true, NULL, NULL},
+	{"tar", archive_read_support_format_tar, true, true, NULL, NULL},
+	{"iso", archive_read_support_format_iso9660, true, false, NULL, NULL},
+	{"rar", archive_read_support_format_rar, false, true, NULL, part_of_rar},
 };
 
 /* A tar archive that was cut off between two members looks whole, but has no end mark. */
@@ -378,6 +400,20 @@ static void claim_descriptors(const sb_level *level)
 	sb_walk_claim(level, 0x8000, at);
 }
 
+static void claim(const sb_archive_run *run, size_t k)
+{
+	const sb_level *level = run->level;
+
+	if (!run->found)
+		return;
+	if (strcmp(level->type, "iso") == 0)
+		claim_descriptors(level);
+	if (kinds[k].end != NULL)
+		sb_walk_claim(level, 0, kinds[k].end(level->data, level->size));
+	if (kinds[k].claims)
+		sb_walk_claim(level, 0, run->end);
+}
+
 static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness)
 {
 	sb_archive_run run = {.walk = walk, .level = level, .likeness = likeness};
@@ -391,21 +427,23 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	run.data = level->data;
 	run.size = level->size;
 	run.formats[0] = kinds[k].support;
+	run.skips = kinds[k].skips;
 	if (kinds[k].support == archive_read_support_format_rar && level->size > 6 &&
 		level->data[6] != 0)
 		run.formats[0] = archive_read_support_format_rar5;
+	if (strcmp(level->type, "ar") == 0 && lacks_names(level->data, level->size)) {
+		if (likeness == SB_SURELY)
+			sb_walk_problem(walk, level, NULL, SB_KIND_CORRUPT,
+				"cut off in its table of names");
+		return 0;
+	}
 	if (kinds[k].part != NULL && kinds[k].part(level->data, level->size))
 		sb_walk_problem(walk, level, NULL, SB_KIND_UNSUPPORTED, "one part of several");
 	result = sb_archive_read(&run);
 	if (result < 0)
 		return result;
 	check_end(&run);
-	if (run.found && strcmp(level->type, "iso") == 0)
-		claim_descriptors(level);
-	if (run.found && kinds[k].end != NULL)
-		sb_walk_claim(level, 0, kinds[k].end(level->data, level->size));
-	if (run.found && kinds[k].claims)
-		sb_walk_claim(level, 0, run.end);
+	claim(&run, k);
 	return 0;
 }
 

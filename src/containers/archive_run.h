@@ -23,6 +23,7 @@ typedef struct sb_archive_run {
 	int filter;                    /* ARCHIVE_FILTER_…; 0: none */
 	const char *name;              /* of the only member, when it has none */
 	bool seekable;                 /* behind a damaged member go on by opening once more */
+	bool skips; /* the rest of a member costs nothing: go on behind one too large */
 	/* Stop before a member gets too large when it is an archive that can be read as it
 	 * comes out of the filter. */
 	bool may_stream;

@@ -2,7 +2,8 @@
 /*
  * Archives in the middle of other bytes: behind an executable stub, behind an image, between
  * two archives. What no reader has claimed is searched for signatures, and what opens is taken
- * apart as `@OFFSET.zip`. A bounded number of them for each level.
+ * apart as `@OFFSET.zip`. What does not open is tried a bounded number of times for each level;
+ * what opens is bounded by the limits.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "containers/sniff.h"
 #include "containers/walk_own.h"
 
-enum { ATTEMPTS = 64 };
+enum { FAILURES = 64 };
 
 static int attempt(sb_walk *walk, const sb_level *level, const sb_hit *hit, uint64_t *end)
 {
@@ -42,9 +43,9 @@ static int attempt(sb_walk *walk, const sb_level *level, const sb_hit *hit, uint
 
 /* Everything in one gap between claims. */
 static int search_gap(sb_walk *walk, sb_level *level, const sb_sniffer *sniffer, uint64_t from,
-	uint64_t to, unsigned *attempts)
+	uint64_t to, unsigned *failures)
 {
-	uint64_t begin = from, end = from;
+	uint64_t begin = from, end = from, members;
 	sb_hit hit;
 
 	while (sb_sniff_next(sniffer, level->data, level->size, from, to, &hit)) {
@@ -57,13 +58,15 @@ static int search_gap(sb_walk *walk, sb_level *level, const sb_sniffer *sniffer,
 				walk->options->limits.max_depth);
 			return 0;
 		}
-		if ((*attempts)++ == ATTEMPTS) {
-			sb_walk_doubt(walk, level, "more than %d signatures inside", ATTEMPTS);
+		if (*failures > FAILURES)
 			return 0;
-		}
 		level->type = hit.type;
+		members = walk->out->members;
 		if (attempt(walk, level, &hit, &end) < 0)
 			return SB_WALK_STOP;
+		if (members == walk->out->members && ++*failures > FAILURES)
+			sb_walk_doubt(
+				walk, level, "more than %d signatures that open nothing", FAILURES);
 		sb_walk_claim(level, hit.offset, end);
 		begin = end;
 		from = end > from ? end : from;
@@ -74,15 +77,15 @@ static int search_gap(sb_walk *walk, sb_level *level, const sb_sniffer *sniffer,
 int sb_walk_embedded(sb_walk *walk, sb_level *level)
 {
 	uint64_t at = 0, end;
-	unsigned attempts = 0;
+	unsigned failures = 0;
 	sb_sniffer sniffer;
 
 	sb_sniffer_init(&sniffer);
-	while (attempts <= ATTEMPTS && (at = sb_ranges_skip(level->claimed, at)) < level->size) {
+	while (failures <= FAILURES && (at = sb_ranges_skip(level->claimed, at)) < level->size) {
 		end = sb_ranges_next(level->claimed, at);
 		end = end < level->size ? end : level->size;
 		if (sb_walk_poll(walk) < 0 ||
-			search_gap(walk, level, &sniffer, at, end, &attempts) < 0)
+			search_gap(walk, level, &sniffer, at, end, &failures) < 0)
 			return SB_WALK_STOP;
 		at = end;
 	}

@@ -6,10 +6,13 @@
 #include <archive.h>
 #include <string.h>
 #include <strings.h>
+#include <zlib.h>
 
 #include "containers/archive_run.h"
 #include "containers/extent.h"
 #include "containers/sniff.h"
+
+enum { EMPTY_MAX = 64 << 10 }; /* header, with a name, of a gzip stream of nothing */
 
 static const struct {
 	const char *type;
@@ -70,6 +73,31 @@ static void inner_name(char *out, size_t room, const char *name)
 	memcpy(out + length, instead, strlen(instead) + 1);
 }
 
+/* A stream of nothing, whole, which libarchive does not tell from damage. */
+static bool is_empty(const sb_level *level, size_t end)
+{
+	z_stream stream = {.next_in = (Bytef *)(uintptr_t)level->data};
+	uint8_t byte[1];
+	bool empty;
+
+	if (strcmp(level->type, "bzip2") == 0)
+		return level->size >= 14 &&
+		       memcmp(level->data + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0;
+	if (strcmp(level->type, "lzip") == 0)
+		return level->size >= 36 && sb_le64(level->data + 20) == 0 &&
+		       sb_le64(level->data + 28) == 36;
+	if (strcmp(level->type, "gzip") != 0)
+		return end > 0 && end <= (strcmp(level->type, "xz") == 0 ? 32 : 19);
+	stream.avail_in = level->size < EMPTY_MAX ? (uInt)level->size : EMPTY_MAX;
+	stream.next_out = byte;
+	stream.avail_out = sizeof byte;
+	if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
+		return false;
+	empty = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out == 0;
+	inflateEnd(&stream);
+	return empty;
+}
+
 static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness)
 {
 	sb_archive_run run = {.walk = walk, .level = level, .likeness = likeness};
@@ -84,6 +112,8 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	inner_name(name, sizeof name, level->name);
 	if (kinds[k].end != NULL)
 		end = kinds[k].end(level->data, level->size);
+	if (is_empty(level, end))
+		return sb_walk_member(walk, level, name, strlen(name), "", 0);
 	run.data = level->data;
 	run.size = end > 0 ? end : level->size;
 	run.formats[0] = archive_read_support_format_raw;

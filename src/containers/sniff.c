@@ -186,7 +186,7 @@ static sb_likeness check_lha(const uint8_t *data, size_t size)
 {
 	unsigned sum = 0;
 
-	if (size < 24 || data[6] != '-' || strchr("hz", data[3]) == NULL || data[20] > 3)
+	if (size < 24 || data[6] != '-' || (data[4] != 'h' && data[4] != 'z') || data[20] > 3)
 		return SB_NOT_THIS;
 	if (data[20] >= 2)
 		return perhaps(data[20] == 3 || (sb_le16(data) >= 24 && sb_le16(data) <= size));

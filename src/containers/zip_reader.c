@@ -119,6 +119,7 @@ static int read_directory(sb_walk *walk, const sb_level *level, const sb_zip_dir
 		.size = (size_t)(directory->end - directory->base),
 		.formats = {archive_read_support_format_zip_seekable},
 		.seekable = true,
+		.skips = true,
 	};
 	int result;
 

@@ -22,8 +22,10 @@ for program in "$build"/tests/fuzz/fuzz_*; do
 	mkdir -p "$found/new" "$found/bad"
 	dictionary=()
 	[ ! -f "$here/$name.dict" ] || dictionary=(-dict="$here/$name.dict")
+	options=()
+	[ ! -f "$here/$name.options" ] || mapfile -t options <"$here/$name.options"
 	if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
-		-print_final_stats=1 -artifact_prefix="$found/bad/" "${dictionary[@]}" \
+		-print_final_stats=1 -artifact_prefix="$found/bad/" "${dictionary[@]}" "${options[@]}" \
 		"$found/new" "$here/corpus/$name" >"$found/log" 2>&1; then
 		printf 'ok %s: %s executions\n' "$name" \
 			"$(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log")"
