@@ -233,10 +233,24 @@ static size_t body_end(const mail *m, size_t from, size_t to)
 
 /* --- Passes ----------------------------------------------------------------------------- */
 
+static int hand_over(mail *m, const sb_mime *mime, size_t from, size_t end)
+{
+	sb_mime own;
+
+	/* Before its first boundary a multipart has words for old programs, or hides a part. */
+	if (mime->multipart && begins_content(m->data + from, end - from)) {
+		from += sb_mime_headers(&own, m->data + from, end - from, m->lax);
+		mime = &own;
+	}
+	if (only_blanks(m->data, from, end))
+		return 0;
+	return sb_mail_part(&m->parts, mime, m->data + from, end - from);
+}
+
 static int entity(mail *m, size_t *at, bool headers)
 {
 	sb_mime mime = {0};
-	size_t from = *at, end;
+	size_t from = *at;
 	cut c;
 	int r;
 
@@ -248,12 +262,9 @@ static int entity(mail *m, size_t *at, bool headers)
 	r = find_cut(m, from, mime.message && !mime.multipart, &c);
 	if (r != 0)
 		return r;
-	end = body_end(m, from, c.at);
-	if (!only_blanks(m->data, from, end)) {
-		r = sb_mail_part(&m->parts, &mime, m->data + from, end - from);
-		if (r < 0)
-			return r;
-	}
+	r = hand_over(m, &mime, from, body_end(m, from, c.at));
+	if (r < 0)
+		return r;
 	if (c.kind == CUT_MAIL)
 		close_deeper(m, 0);
 	else if (c.kind != CUT_END && c.depth > 0)

@@ -141,10 +141,6 @@ static const struct {
 		"From a@b Thu Jul 31 13:49:50 2008\n" HEAD "\r\ntext\r\n\r\n"
 		"From a@b Thu Jul 31 13:49:50 2008\n" MIXED "--b\r\n" ATTACHED B64 "--b--\n",
 		"a.bin"},
-	{"no mbox: a line of the body",
-		"From: x\nMIME-Version: 1.0\n" CTE "\n" B64_1 "\n\n"
-		"From a@b 13:49\nFrom: x\n\n" B64_2,
-		NULL},
 	{"base64 in short lines",
 		HEAD CTE "\r\nVGhl\r\nIHF\r\n1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVyIHRoZ"
 			 "SBsYXp5IGRvZywgYW5kIG5v\r\nYm9k\r\neSBzdG9wcyBpdC4=",

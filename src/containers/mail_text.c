@@ -95,7 +95,8 @@ static bool is_base64(const uint8_t *body, size_t size)
 	size_t others = 0, most = size < LOOK ? size : LOOK;
 
 	for (size_t i = 0; i < most; i++)
-		others += sb_base64_digit(body[i]) < 0 && strchr("\r\n=", body[i]) == NULL;
+		others += sb_base64_digit(body[i]) < 0 && body[i] != '\r' && body[i] != '\n' &&
+			  body[i] != '=';
 	return others <= most / 32;
 }
 
@@ -113,7 +114,7 @@ bool sb_uu_begins(const uint8_t *data, size_t size, size_t *body)
 	while (at < next && data[at] >= '0' && data[at] <= '7')
 		at++;
 	*body = next;
-	return data[at] == ' ' && at - (in_base64 ? 13 : 6) >= 3 && at + 1 < next;
+	return at + 1 < next && data[at] == ' ' && at - (in_base64 ? 13 : 6) >= 3;
 }
 
 /* One block; *used: its length. */
