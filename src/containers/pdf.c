@@ -35,8 +35,10 @@ typedef struct pdf {
 	size_t size;
 	finder object, end_object, end_stream;
 	uint64_t work, work_max;
-	unsigned lookups, objects, closed; /* closed: with a stream or an end */
-	size_t last;                       /* where the last object begins */
+	unsigned lookups, objects;
+	unsigned closed; /* of the objects: with a stream; in what surely is PDF, with an end */
+	bool sure;
+	size_t last; /* where the last object begins */
 } pdf;
 
 static size_t find(const pdf *p, finder *f, size_t from)
@@ -575,7 +577,7 @@ static int object(pdf *p, uint64_t number, size_t at)
 	bool has_stream = read_object(&d, &l);
 
 	p->work += l.at - at;
-	p->closed += has_stream || (l.at >= l.end && l.end < p->size);
+	p->closed += has_stream || (p->sure && l.at >= l.end && l.end < p->size);
 	sb_walk_fact(p->walk, d.facts);
 	if (has_stream && d.encrypted) /* a cross-reference stream is a trailer too */
 		encrypted(p);
@@ -667,6 +669,7 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 
 	if (from == SIZE_MAX)
 		return 0;
+	p.sure = likeness == SB_SURELY;
 	p.object.word = "obj";
 	p.end_object.word = "endobj";
 	p.end_stream.word = "endstream";
@@ -674,7 +677,7 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	r = all_objects(&p, from);
 	if (r == 0)
 		r = trailers(&p, from);
-	if (r == 0 && likeness == SB_SURELY)
+	if (r == 0 && p.sure)
 		look_at_end(&p);
 	return r;
 }

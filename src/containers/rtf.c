@@ -343,9 +343,10 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	rtf r = {.walk = walk, .level = level, .data = level->data, .size = level->size};
 	int result = all_text(&r);
 
-	(void)likeness;
 	if (result == 0 && r.in != NULL) {
-		sb_walk_problem(walk, level, NULL, SB_KIND_CORRUPT, "it ends within an object");
+		if (likeness == SB_SURELY || r.all.bytes.length > 0)
+			sb_walk_problem(
+				walk, level, NULL, SB_KIND_CORRUPT, "it ends within an object");
 		result = end_destination(&r);
 	} else if (r.in != NULL) {
 		sb_buf_done(&r.own.bytes);
