@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "containers/office.h"
 #include "containers/sniff.h"
 #include "util/text.h"
 
@@ -22,6 +23,10 @@ const sb_reader_ops *const sb_readers[] = {
 	&sb_reader_iso,
 	&sb_reader_zip,
 	&sb_reader_brotli,
+	&sb_reader_mail,
+	&sb_reader_ole,
+	&sb_reader_pdf,
+	&sb_reader_rtf,
 	NULL,
 };
 
@@ -230,6 +235,8 @@ static int judge(sb_walk *walk, const sb_level *level, const char *container)
 	if (sb_walk_poll(walk) < 0)
 		return SB_WALK_STOP;
 	walk->verdict = walk->options->member(walk->options->data, &member);
+	if (walk->verdict == 0 && strcmp(container, "zip") == 0)
+		sb_office_member(walk, level->outer, level->name, level->data, level->size);
 	return walk->verdict != 0 ? SB_WALK_STOP : 0;
 }
 

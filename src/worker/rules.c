@@ -262,10 +262,19 @@ static const char *extension_of(const sb_member *member, char *out, size_t room)
 	return out;
 }
 
+/* What stands behind the last separator of either kind. */
+static const char *base_name(const char *name)
+{
+	for (const char *p = name; *p != '\0'; p++)
+		if ((*p == '/' || *p == '\\') && p[1] != '\0')
+			name = p + 1;
+	return name;
+}
+
 static int set_variables(sb_rules *rules, const sb_member *member, const char *mime)
 {
 	char extension[32];
-	const char *values[TEXTS] = {member->name,
+	const char *values[TEXTS] = {base_name(member->name),
 		member->path_length > 0 ? member->path : member->name,
 		extension_of(member, extension, sizeof extension), member->container, mime, "", ""};
 	const int64_t amounts[NUMBERS] = {(int64_t)member->size, member->depth};

@@ -260,6 +260,7 @@ int main(void)
 	z.trade.rules = sb_rules_compile(z.trade.head, why, sizeof why);
 	if (z.trade.rules == NULL)
 		fail(SB_KIND_NOT_CONFIGURED, why);
+	sb_containers_prepare();
 	(void)sb_mime_load(); /* without its tables there are no media types */
 	if (!sb_sandbox_prepare(z.trade.head->sandbox != 0, why, sizeof why))
 		fail(SB_KIND_NOT_CONFIGURED, why);
