@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "containers/ranges.h"
 #include "containers/sniff.h"
 
 enum {
@@ -186,6 +187,16 @@ static const char *name_of(const sb_archive_run *run, struct archive_entry *entr
 	return name;
 }
 
+/* Whether a member with this first piece was handed over before, by another way to it. */
+static bool known(const sb_archive_run *run, const piece *b)
+{
+	const sb_level *level = run->level;
+	uintptr_t at = (uintptr_t)b->data - (uintptr_t)level->data;
+
+	return run->fresh && level->claimed != NULL && at < level->size &&
+	       sb_ranges_skip(level->claimed, at) >= at + b->size;
+}
+
 /* Directories, links and devices have no bytes, unless somebody hides some there. Sets *@p fatal
  * when nothing more can be read. */
 static int one_entry(
@@ -196,11 +207,13 @@ static int one_entry(
 	piece b = next_block(archive);
 	int result = 0;
 
+	if (gives_data(&b) && known(run, &b))
+		return 0;
 	if (gives_data(&b))
 		result = hand_over(run, archive, entry, name, &b);
 	else if (b.code != ARCHIVE_EOF)
 		fail(run, archive, entry, name);
-	else if (file && archive_entry_hardlink(entry) == NULL)
+	else if (file && archive_entry_hardlink(entry) == NULL && !run->fresh)
 		result = hand_over(run, archive, entry, name, &b);
 	else if (archive_entry_size(entry) > 0)
 		run->hidden++;
@@ -224,6 +237,8 @@ static struct archive *open_archive(sb_archive_run *run)
 		code = archive_read_support_filter_compress(archive);
 	else if (code == ARCHIVE_OK && run->filter != 0)
 		code = archive_read_append_filter(archive, run->filter);
+	if (code == ARCHIVE_OK && run->options != NULL)
+		code = archive_read_set_options(archive, run->options);
 	for (size_t i = 0; code == ARCHIVE_OK && passwords[i] != NULL && i < PASSWORDS_MAX; i++)
 		if (passwords[i][0] != '\0')
 			archive_read_add_passphrase(archive, passwords[i]);
@@ -400,6 +415,27 @@ static void claim_descriptors(const sb_level *level)
 	sb_walk_claim(level, 0x8000, at);
 }
 
+/* An image may have two trees of directories; libarchive shows one. */
+static int read_other_trees(sb_archive_run *run)
+{
+	static const char *const without[] = {"iso9660:!rockridge", "iso9660:!joliet"};
+	const sb_level *level = run->level;
+	bool second = false;
+	int result = 0;
+
+	for (size_t at = 0x8000; at + 2048 <= level->size && at < 0x10000 &&
+				 memcmp(level->data + at + 1, "CD001", 5) == 0;
+		at += 2048)
+		second = second || level->data[at] == 2;
+	run->fresh = true;
+	for (size_t i = 0; second && !run->failed && result == 0 && i < 2; i++) {
+		run->options = without[i];
+		run->entries = 0;
+		result = sb_archive_read(run);
+	}
+	return result;
+}
+
 static void claim(const sb_archive_run *run, size_t k)
 {
 	const sb_level *level = run->level;
@@ -440,6 +476,8 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	if (kinds[k].part != NULL && kinds[k].part(level->data, level->size))
 		sb_walk_problem(walk, level, NULL, SB_KIND_UNSUPPORTED, "one part of several");
 	result = sb_archive_read(&run);
+	if (result == 0 && strcmp(level->type, "iso") == 0)
+		result = read_other_trees(&run);
 	if (result < 0)
 		return result;
 	check_end(&run);

@@ -21,6 +21,8 @@ typedef struct sb_archive_run {
 	size_t size;
 	sb_archive_support formats[3]; /* NULL ends */
 	int filter;                    /* ARCHIVE_FILTER_…; 0: none */
+	const char *options;           /* of the format; or NULL */
+	bool fresh;                    /* only members whose bytes nobody has claimed yet */
 	const char *name;              /* of the only member, when it has none */
 	bool seekable;                 /* behind a damaged member go on by opening once more */
 	bool skips; /* the rest of a member costs nothing: go on behind one too large */

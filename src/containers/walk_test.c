@@ -673,6 +673,23 @@ static void test_behind_damage(void **state)
 	assert_int_equal(w->whole, 1);
 }
 
+/* A file that is only in the Joliet tree: where the record of the other tree is, its sector ends.
+ */
+static void test_iso_with_two_trees(void **state)
+{
+	sample s = sample_archive("iso9660", NULL, NULL, NULL, sample_files);
+	uint8_t *name = memmem(s.data, s.size, "DOC.TXT;1", 9);
+	walk *w;
+
+	(void)state;
+	assert_non_null(name);
+	name[-33] = 0;
+	w = look(s, NULL);
+	assert_int_equal(w->out.problem, SB_KIND_NONE);
+	assert_int_equal(w->whole, 2);
+	assert_non_null(strstr(w->paths, "doc.txt"));
+}
+
 static void test_tar_and_zip_at_once(void **state)
 {
 	sample tar = sample_archive("ustar", NULL, NULL, NULL, sample_files);
@@ -738,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_zip_in_the_comment),
 		cmocka_unit_test(test_zip_directory_with_bytes),
 		cmocka_unit_test(test_behind_damage),
+		cmocka_unit_test(test_iso_with_two_trees),
 		cmocka_unit_test(test_tar_and_zip_at_once),
 		cmocka_unit_test(test_many_signatures),
 		cmocka_unit_test(test_closed_format),
