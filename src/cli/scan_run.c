@@ -44,7 +44,8 @@ struct run {
 	sb_feed *feed;
 	sb_queue *queue;
 	atomic_bool stopped;
-	atomic_uint active, unreleased; /* scans whose report has not come */
+	atomic_uint active, scanning;
+	atomic_uint unreleased; /* scans whose report has not come */
 	int done_fd, signal_fd;
 	pthread_t walker;
 	struct worker workers[MAX_JOBS];
@@ -124,8 +125,11 @@ static void write_out(struct run *run, unsigned left)
 		(void)poll(&ready, 1, TICK_MS); /* another worker may have taken them */
 }
 
+/* The last worker waits for what is still to come. */
 static void drain(struct run *run)
 {
+	if (atomic_fetch_sub(&run->scanning, 1) > 1)
+		return;
 	while (atomic_load(&run->unreleased) > 0)
 		write_out(run, 0);
 }
@@ -339,6 +343,7 @@ static int start_threads(struct run *run)
 	int status = 0;
 
 	atomic_init(&run->active, wanted + 1);
+	atomic_init(&run->scanning, wanted);
 	for (unsigned i = 0; i < wanted; i++) {
 		struct worker *worker = &run->workers[i];
 		worker->run = run;
@@ -351,8 +356,10 @@ static int start_threads(struct run *run)
 	}
 	/* Fewer workers do as well; those that are missing have left already. */
 	if (run->worker_count > 0) {
-		for (unsigned i = run->worker_count; i < wanted; i++)
+		for (unsigned i = run->worker_count; i < wanted; i++) {
+			drain(run);
 			leave(run);
+		}
 		status = sb_thread_start(&run->walker, "walk", walk_all, run);
 	}
 	return status;
