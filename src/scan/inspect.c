@@ -7,6 +7,9 @@
 #include "scan/manager_body.h"
 #include "worker/pool.h"
 
+/* A media type is an ornament: nobody waits long for it. The first one has to start a worker. */
+static const uint64_t patience = 200 * SB_MS;
+
 struct sb_inspector {
 	sb_manager *manager;
 	pthread_mutex_t lock; /* guards the rest */
@@ -70,6 +73,8 @@ const char *sb_inspect_mime(sb_inspector *inspector, sb_job *job)
 	if (answer != NULL) /* a call of nobody's: only its content and its time count */
 		call = sb_call_new(
 			job->engines[0], NULL, 0, job->content, job->report->name, job->deadline);
+	if (call != NULL && call->deadline > sb_clock_now(call->clock) + patience)
+		call->deadline = sb_clock_now(call->clock) + patience;
 	if (call != NULL && sb_pool_judge(pool, call, SB_REQUEST_JUST_MIME, answer, NULL) == 0 &&
 		answer->reply.mime != NULL)
 		mime = sb_arena_text(&job->report->arena, answer->reply.mime);

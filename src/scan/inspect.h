@@ -15,8 +15,8 @@ typedef struct sb_inspector sb_inspector;
 sb_inspector *sb_inspector_new(sb_manager *manager);
 void sb_inspector_free(sb_inspector *inspector);
 
-/* The media type of the job's content, in its report's arena; NULL when it can't be told. Blocks,
- * at most for what is left of the job's time. */
+/* The media type of the job's content, in its report's arena; NULL when it can't be told. Blocks
+ * for 200 ms at most. */
 const char *sb_inspect_mime(sb_inspector *inspector, sb_job *job);
 
 #endif

@@ -276,13 +276,15 @@ static void apply_policy(sb_job *job)
 	}
 }
 
-/* Where no engine told it: what is not clean deserves one, and who asked for it gets it. */
+/* Where no engine told it: what is not clean deserves one, and who asked for it gets it. Content
+ * that a worker has died of, or was not done with in time, is shown to no other. */
 static void find_mime(sb_job *job)
 {
 	sb_report *report = job->report;
 	const sb_conf *conf = job->manager->conf;
 
 	if (report->mime == NULL && report->hashed &&
+		sb_kind_class(sb_error_kind(report->error)) != SB_CLASS_ENGINE &&
 		(report->outcome != SB_OUTCOME_CLEAN || conf->mime_always ||
 			sb_policy_looks_at(conf->policy, SB_WHEN_MIME)))
 		report->mime = sb_inspect_mime(job->manager->inspector, job);
