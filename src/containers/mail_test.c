@@ -354,6 +354,44 @@ static void test_time_runs_out(void **state)
 	fake_walk_done(&walk);
 }
 
+/* --- TNEF ------------------------------------------------------------------------------------- */
+
+#define TNEF_HEAD "\x78\x9f\x3e\x22\0\0"
+#define TNEF_RENDERING "\x02\x02\x90\x06\0\x01\0\0\0r\0\0"
+#define TNEF_DATA                                                                                  \
+	"\x02\x0f\x80\x06\0\x04\0\0\0"                                                             \
+	"data"                                                                                     \
+	"\0\0"
+#define TNEF_TITLE                                                                                 \
+	"\x02\x10\x80\x01\0\x06\0\0\0"                                                             \
+	"a.bin\0"                                                                                  \
+	"\0\0"
+
+static void test_tnef(void **state)
+{
+	static const char tnef[] =
+		TNEF_HEAD TNEF_RENDERING TNEF_DATA TNEF_TITLE TNEF_RENDERING TNEF_DATA;
+
+	(void)state;
+	for (size_t size = 17; size < sizeof(tnef); size++) {
+		sb_walk walk = {0};
+
+		assert_true(fake_walk_run(&walk, &sb_reader_mail, tnef, size));
+		assert_int_equal(walk.likeness, SB_SURELY);
+		if (size == sizeof(tnef) - 1) {
+			assert_int_equal(walk.count, 2);
+			assert_string_equal(walk.members[0].name, "a.bin");
+			assert_string_equal(walk.members[1].name, "part-1");
+			assert_true(fake_walk_has(&walk, "data", 4));
+			assert_int_equal(walk.problem, SB_KIND_NONE);
+			assert_int_equal(walk.facts, SB_FACT_EMBEDDED);
+		} else if (walk.problem != SB_KIND_CORRUPT) { /* at the end of an attribute */
+			assert_true(size == 18 || size == 33 || size == 50 || size == 62);
+		}
+		fake_walk_done(&walk);
+	}
+}
+
 /* --- ClamAV's samples, where they are installed ----------------------------------------------- */
 
 static void test_samples(void **state)
@@ -392,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_parts_are_separate),
 		cmocka_unit_test(test_deep_nesting_is_a_limit),
 		cmocka_unit_test(test_time_runs_out),
+		cmocka_unit_test(test_tnef),
 		cmocka_unit_test(test_samples),
 	};
 

@@ -22,14 +22,23 @@ enum {
 
 size_t sb_mime_next_line(const uint8_t *data, size_t size, size_t at)
 {
-	const uint8_t *lf = memchr(data + at, '\n', size - at);
-	size_t end = lf != NULL ? (size_t)(lf - data) : size;
-	const uint8_t *cr = memchr(data + at, '\r', end - at);
+	/* In windows that grow: whoever has only CR, or none, does not pay for the rest each time.
+	 */
+	for (size_t window = 256; at < size; at += window, window *= 2) {
+		const uint8_t *lf, *cr;
 
-	if (cr == NULL)
-		return lf != NULL ? end + 1 : size;
-	end = (size_t)(cr - data) + 1;
-	return end < size && data[end] == '\n' ? end + 1 : end;
+		if (window > size - at)
+			window = size - at;
+		lf = memchr(data + at, '\n', window);
+		cr = memchr(data + at, '\r', lf != NULL ? (size_t)(lf - data) - at : window);
+		if (cr != NULL) {
+			at = (size_t)(cr - data) + 1;
+			return at < size && data[at] == '\n' ? at + 1 : at;
+		}
+		if (lf != NULL)
+			return (size_t)(lf - data) + 1;
+	}
+	return size;
 }
 
 /* Without the line's end. */

@@ -84,15 +84,19 @@ static int excel(ole *o, const uint8_t *data, size_t size)
 		else if (id == BIFF_NAME)
 			runs |= biff_name_runs(data + at, length);
 		at += length;
-		if (count % 65536 == 0 && sb_walk_poll(o->walk) < 0)
-			return sb_walk_poll(o->walk);
+		if (count % 65536 == 0) {
+			int stop = sb_walk_poll(o->walk);
+
+			if (stop != 0)
+				return stop;
+		}
 	}
 	if (macros)
 		sb_walk_fact(o->walk, SB_FACT_MACROS | (runs ? SB_FACT_AUTORUN : 0u));
 	return 0;
 }
 
-static int link(ole *o, const uint8_t *data, size_t size)
+static int linked(ole *o, const uint8_t *data, size_t size)
 {
 	if (size >= 8 && (sb_le32(data + 4) & 1) != 0)
 		sb_walk_fact(o->walk, SB_FACT_EXTERNAL);
@@ -182,7 +186,7 @@ static const struct {
 	{"PowerPoint Document", powerpoint},
 	{"Workbook", excel},
 	{"Book", excel},
-	{"\x01Ole", link},
+	{"\x01Ole", linked},
 	{"\x01Ole10Native", native},
 };
 

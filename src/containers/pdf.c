@@ -79,6 +79,7 @@ typedef enum token_kind {
 typedef struct lexer {
 	const uint8_t *data;
 	size_t at, end;
+	uint64_t wasted; /* bytes that were looked at for the end of a string that has none */
 	bool no_strings; /* one has no end: what looks like strings is read as anything else */
 	char text[NAME];
 	size_t length; /* of the text, cut to what fits */
@@ -149,6 +150,7 @@ static bool skip_string(lexer *l)
 	}
 	if (at >= l->end) {
 		l->no_strings = true;
+		l->wasted += l->end - l->at;
 		return false;
 	}
 	l->at = at + 1;
@@ -576,7 +578,7 @@ static int object(pdf *p, uint64_t number, size_t at)
 	dictionary d = {0};
 	bool has_stream = read_object(&d, &l);
 
-	p->work += l.at - at;
+	p->work += l.at - at + l.wasted;
 	p->closed += has_stream || (p->sure && l.at >= l.end && l.end < p->size);
 	sb_walk_fact(p->walk, d.facts);
 	if (has_stream && d.encrypted) /* a cross-reference stream is a trailer too */
@@ -619,7 +621,7 @@ static int trailers(pdf *p, size_t from)
 		if (l.end - l.at > 65536)
 			l.end = l.at + 65536;
 		read_object(&d, &l);
-		p->work += l.at - at;
+		p->work += l.at - at + l.wasted;
 		if (d.encrypted && p->closed > 0)
 			encrypted(p);
 		if (p->work > p->work_max)

@@ -344,10 +344,12 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	int result = all_text(&r);
 
 	if (result == 0 && r.in != NULL) {
-		if (likeness == SB_SURELY || r.all.bytes.length > 0)
+		unsigned before = r.number;
+
+		result = end_destination(&r);
+		if (likeness == SB_SURELY || r.number > before)
 			sb_walk_problem(
 				walk, level, NULL, SB_KIND_CORRUPT, "it ends within an object");
-		result = end_destination(&r);
 	} else if (r.in != NULL) {
 		sb_buf_done(&r.own.bytes);
 		sb_buf_done(&r.all.bytes);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One reader of containers, whole and with small limits. Oracles: what it hands over stays within
- * the limits, a stop of the walk is passed up, what only looks like the format
- * and has no member is not damaged either, the same bytes say the same twice, and time is asked for
- * in proportion to the input.
+ * the limits, a stop of the walk is passed up, what only looks like the format and
+ * has no member is not damaged either, the same bytes say the same twice, and once there is no time
+ * left it ends at once.
  */
 #ifndef SB_TESTS_FUZZ_READER_H
 #define SB_TESTS_FUZZ_READER_H
