@@ -31,7 +31,7 @@
 enum {
 	RESTART_MS = 1000, /* between attempts to start a zygote */
 	CRASH_WINDOW_MS = 60000,
-	CRASH_PAUSE_MS = 200, /* before a new worker when there were many crashes */
+	CRASH_PAUSE_MS = 50, /* between new workers when there were many crashes */
 };
 
 #ifndef F_SEAL_FUTURE_WRITE
