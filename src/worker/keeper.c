@@ -2,6 +2,9 @@
 /*
  * The keeper; see keeper.h. A thread of ours makes it and then does nothing but wait for its end:
  * keeper and thread share the thread's local storage (errno), and so only one of them runs.
+ *
+ * What runs in shared memory beside the application is bare: system calls and nothing that the C
+ * library or a sanitizer would keep books about.
  */
 #include "worker/keeper.h"
 
@@ -26,7 +29,18 @@
 /* No sanitizer may look for shadow stacks or thread states of a process that has none. */
 #define BARE __attribute__((no_sanitize("address", "thread", "undefined"), no_stack_protector))
 
-enum { STACK = 64 * 1024, FIRST = 3, HIGH = 64 };
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1 /* as gcc says it */
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer takes every clone() for a fork() with a memory of its own. */
+extern int __clone(int (*run)(void *), void *stack, int flags, void *data, ...);
+#define clone __clone
+#endif
+
+enum { STACK = 64 * 1024, FIRST = 3, HIGH = 64, SIGNALS = 64 };
 
 struct sb_kept {
 	pthread_t thread;
@@ -43,39 +57,46 @@ enum { STARTED = -1 };
 
 /* --- The program's side: between vfork and exec ------------------------------------------ */
 
+/* As the kernel has it (man 2 rt_sigaction): larger than it is on any architecture. */
+struct kernel_action {
+	unsigned long words[8];
+};
+
 BARE static void default_signals(void)
 {
-	struct sigaction standard;
-	sigset_t none;
+	static const struct kernel_action standard = {{0}};
+	static const uint64_t none;
 
-	memset(&standard, 0, sizeof standard);
-	for (int i = 1; i < 65; i++)
-		(void)sigaction(i, &standard, NULL); /* KILL, STOP and the C library's own fail */
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 1; i <= SIGNALS; i++) /* for KILL and STOP it fails */
+		(void)syscall(SYS_rt_sigaction, i, &standard, NULL, SIGNALS / 8);
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, SIGNALS / 8);
+}
+
+BARE static int move(int fd, int to, int flags)
+{
+	return (int)syscall(SYS_dup3, fd, to, flags);
 }
 
 /* First out of the way of their targets, then into place. */
 BARE static int place_descriptors(const struct sb_kept *kept)
 {
-	int high[SB_KEPT_FDS + 2];
+	const int after = FIRST + (int)kept->count;
+	int program = (int)syscall(SYS_fcntl, kept->program, F_DUPFD, HIGH);
+	int null = (int)syscall(SYS_fcntl, kept->null, F_DUPFD, HIGH);
+	int fds[SB_KEPT_FDS], status = program | null;
 
-	for (size_t i = 0; i < kept->count; i++)
-		high[i] = fcntl(kept->fds[i], F_DUPFD, HIGH);
-	high[SB_KEPT_FDS] = fcntl(kept->program, F_DUPFD, HIGH);
-	high[SB_KEPT_FDS + 1] = fcntl(kept->null, F_DUPFD, HIGH);
-	for (int i = 0; i < FIRST; i++)
-		if (dup2(high[SB_KEPT_FDS + 1], i) < 0)
-			return -1;
-	for (size_t i = 0; i < kept->count; i++)
-		if (dup2(high[i], FIRST + (int)i) < 0)
-			return -1;
+	for (size_t i = 0; i < kept->count; i++) {
+		fds[i] = (int)syscall(SYS_fcntl, kept->fds[i], F_DUPFD, HIGH);
+		status |= fds[i];
+	}
+	for (int i = 0; i < FIRST && status >= 0; i++)
+		status |= move(null, i, 0);
+	for (int i = FIRST; i < after && status >= 0; i++)
+		status |= move(fds[i - FIRST], i, 0);
 	/* One more, closed by the exec itself. */
-	if (dup3(high[SB_KEPT_FDS], FIRST + SB_KEPT_FDS, O_CLOEXEC) < 0)
+	if (status < 0 || move(program, after, O_CLOEXEC) < 0)
 		return -1;
-	for (size_t i = kept->count; i < SB_KEPT_FDS; i++)
-		(void)close(FIRST + (int)i);
-	return (int)syscall(SYS_close_range, FIRST + SB_KEPT_FDS + 1, ~0U, 0);
+	return (int)syscall(SYS_close_range, after + 1, ~0U, 0);
 }
 
 BARE static int run_program(void *data)
@@ -84,12 +105,13 @@ BARE static int run_program(void *data)
 	char *environment[] = {NULL};
 
 	default_signals();
-	(void)setsid(); /* a terminal's Ctrl-C is for the application */
+	(void)syscall(SYS_setsid); /* a terminal's Ctrl-C is for the application */
 	if (place_descriptors(kept) == 0)
-		(void)syscall(SYS_execveat, FIRST + SB_KEPT_FDS, "", kept->argv, environment,
+		(void)syscall(SYS_execveat, FIRST + (int)kept->count, "", kept->argv, environment,
 			AT_EMPTY_PATH);
 	atomic_store(&kept->state, errno);
-	_exit(127);
+	syscall(SYS_exit_group, 127);
+	return 127;
 }
 
 /* --- The keeper's side ---------------------------------------------------------------------- */
@@ -105,18 +127,19 @@ BARE static void settle(struct sb_kept *kept, int state)
 BARE static int keep(void *data)
 {
 	struct sb_kept *kept = data;
-	int program, status;
+	int program;
 
-	(void)prctl(PR_SET_NAME, "sb-keeper", 0, 0, 0);
+	(void)syscall(SYS_prctl, PR_SET_NAME, "sb-keeper", 0, 0, 0);
 	/* Returns when the program was executed, or has given up and said why. */
 	program = clone(
 		run_program, kept->stacks + 2 * STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, kept);
 	/* Nothing that the application closes may stay open here. */
 	(void)syscall(SYS_close_range, 0U, ~0U, 0);
 	settle(kept, program < 0 ? errno : STARTED);
-	while (program > 0 && waitpid(program, &status, 0) < 0 && errno == EINTR)
+	while (program > 0 && syscall(SYS_wait4, program, NULL, 0, NULL) < 0 && errno == EINTR)
 		continue;
-	_exit(0);
+	syscall(SYS_exit_group, 0);
+	return 0;
 }
 
 /* --- The application's side ------------------------------------------------------------------ */
@@ -130,6 +153,7 @@ static void *watch(void *data)
 		settle(kept, errno);
 	while (keeper > 0 && waitpid(keeper, &status, (int)__WCLONE) < 0 && errno == EINTR)
 		continue;
+	settle(kept, ECHILD); /* had it not come so far */
 	return NULL;
 }
 
