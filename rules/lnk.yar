@@ -27,7 +27,7 @@ rule Lnk_Starts_Interpreter
 		$program6 = "rundll32" ascii wide nocase
 		$program7 = "pwsh.exe" ascii wide nocase
 		$sign1 = /-w[a-z]{0,10}[ ]{1,3}hidden/ ascii wide nocase
-		$sign2 = /[ "]-e(c|nc[a-z]{0,12})?[ ]{1,3}[a-z0-9+\/]{30}/ ascii wide nocase
+		$sign2 = /powershell[^\r\n]{0,200}[ "]-e(c|nc[a-z]{0,12})?[ ]{1,3}[a-z0-9+\/]{30}/ ascii wide nocase
 		$sign3 = "DownloadString" ascii wide nocase
 		$sign4 = "DownloadFile" ascii wide nocase
 		$sign5 = "FromBase64String" ascii wide nocase
@@ -53,8 +53,8 @@ rule Lnk_Fetches_From_Web
 		reference = "https://attack.mitre.org/techniques/T1105/"
 		false_positives = "none known"
 	strings:
-		$web = /(mshta|powershell|curl|certutil|bitsadmin|msiexec|wget|iwr|conhost|forfiles)(\.exe)?[^\r\n]{1,200}h[\^"]{0,2}t[\^"]{0,2}t[\^"]{0,2}ps?:\/\// ascii wide nocase
-		$share = /(wscript|cscript|rundll32|regsvr32|cmd|mshta)(\.exe)?[^\r\n]{1,200}\\\\[a-z0-9.-]{4,80}@(ssl|80|443|8080)[\\@]/ ascii wide nocase
+		$web = /(mshta|powershell|curl|certutil|bitsadmin|msiexec|wget|conhost|forfiles)(\.exe)?[^\r\n]{1,200}h[\^"]{0,2}t[\^"]{0,2}t[\^"]{0,2}ps?:\/\// ascii wide nocase
+		$share = /(wscript|cscript|rundll32|regsvr32|cmd\.exe|mshta)[^\r\n]{1,200}\\\\[a-z0-9.-]{4,80}@(ssl|80|443|8080)[\\@]/ ascii wide nocase
 	condition:
 		uint32(0) == 0x0000004C and uint32(4) == 0x00021401 and filesize < 32MB and any of them
 }
@@ -70,7 +70,13 @@ rule Lnk_Carries_Payload
 		reference = "https://attack.mitre.org/techniques/T1027/009/"
 		false_positives = "none known"
 	strings:
-		$program = /(powershell|cmd\.exe|mshta|wscript|cscript|rundll32|forfiles)/ ascii wide nocase
+		$program1 = "powershell" ascii wide nocase
+		$program2 = "cmd.exe" ascii wide nocase
+		$program3 = "mshta" ascii wide nocase
+		$program4 = "wscript" ascii wide nocase
+		$program5 = "cscript" ascii wide nocase
+		$program6 = "rundll32" ascii wide nocase
+		$program7 = "forfiles" ascii wide nocase
 		$payload1 = "This program cannot be run in DOS mode"
 		$payload2 = "<hta:application" nocase
 		$payload3 = /<script[ >]/ nocase
@@ -80,7 +86,7 @@ rule Lnk_Carries_Payload
 		$payload7 = { D0 CF 11 E0 A1 B1 1A E1 }
 	condition:
 		uint32(0) == 0x0000004C and uint32(4) == 0x00021401 and filesize > 4KB and
-		filesize < 128MB and $program and any of ($payload*)
+		filesize < 128MB and any of ($program*) and any of ($payload*)
 }
 
 rule Lnk_Internet_Shortcut_To_Program

@@ -21,7 +21,7 @@ rule Office_Macro_Autorun_Starts_Program
 		false_positives = "in-house automation that starts programs when a document is opened"
 	strings:
 		$vba = "Attribute VB_"
-		$auto = /sub[ \t]{1,8}(auto_?(open|exec|close|new)|document_?(open|close|new)|workbook_?(open|activate|beforeclose))\b/ nocase
+		$auto = /sub[ \t]{1,8}(auto_open\(|autoopen\(|auto_exec\(|autoexec\(|auto_close\(|autoclose\(|autonew\(|document_open\(|document_close\(|document_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
 		$run1 = /\bshell[ \t]{0,4}[("]/ nocase
 		$run2 = "WScript.Shell" nocase
 		$run3 = "Shell.Application" nocase
@@ -44,7 +44,7 @@ rule Office_Macro_Autorun_Downloads
 		false_positives = "workbooks that update themselves from a server"
 	strings:
 		$vba = "Attribute VB_"
-		$auto = /sub[ \t]{1,8}(auto_?(open|exec|close|new)|document_?(open|close|new)|workbook_?(open|activate|beforeclose))\b/ nocase
+		$auto = /sub[ \t]{1,8}(auto_open\(|autoopen\(|auto_exec\(|autoexec\(|auto_close\(|autoclose\(|autonew\(|document_open\(|document_close\(|document_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
 		$both = "URLDownloadToFile" nocase
 		$net1 = "XMLHTTP" nocase
 		$net2 = "WinHttpRequest" nocase
@@ -80,7 +80,7 @@ rule Office_Macro_Native_Code
 		$copy4 = "UuidFromString" nocase
 		$start1 = "CreateThread" nocase
 		$start2 = "CreateRemoteThread" nocase
-		$start3 = /enum(systemlocales|windows|desktops|dateformats|childwindows|uilanguages)/ nocase
+		$start3 = /(EnumSystemLocales|EnumWindows|EnumDesktops|EnumDateFormats|EnumChildWindows|EnumUILanguages)/ nocase
 		$start4 = "CallWindowProc" nocase
 		$start5 = "CreateTimerQueueTimer" nocase
 		$start6 = "QueueUserAPC" nocase
@@ -104,7 +104,7 @@ rule Office_Macro_Starts_PowerShell
 		$program1 = "powershell" nocase
 		$program2 = "mshta" nocase
 		$program3 = "regsvr32" nocase
-		$sign1 = /[ "]-e(nc[a-z]{0,12})? / nocase
+		$sign1 = /powershell[^\r\n]{0,120}[ "]-e(c|nc[a-z]{0,12})? / nocase
 		$sign2 = /-w[a-z]{0,10} {1,3}hidden/ nocase
 		$sign3 = /-(ep|exec[a-z]{0,11}) {1,3}bypass/ nocase
 		$sign4 = "DownloadString" nocase
@@ -129,7 +129,7 @@ rule Office_Macro_Hides_Its_Text
 		false_positives = "macros that write texts in other alphabets by ChrW"
 	strings:
 		$vba = "Attribute VB_"
-		$auto = /sub[ \t]{1,8}(auto_?(open|exec|close|new)|document_?(open|close|new)|workbook_?(open|activate|beforeclose))\b/ nocase
+		$auto = /sub[ \t]{1,8}(auto_open\(|autoopen\(|auto_exec\(|autoexec\(|auto_close\(|autoclose\(|autonew\(|document_open\(|document_close\(|document_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
 		$code = /\bchrw?\$?[ \t]{0,2}\(/ nocase
 		$use1 = "CreateObject" nocase
 		$use2 = "GetObject" nocase
@@ -190,7 +190,7 @@ rule Office_DDE_Starts_Program
 		$word2 = "fldSimple"
 		$word3 = "\\fldinst"
 		$link = /ddeService="(cmd|powershell|mshta|wscript|cscript|rundll32|regsvr32|msexcel)"/ nocase
-		$cell = /(^|[\r\n,;"])[=+@-]{1,2}(cmd|powershell|mshta|rundll32|msexcel|dde)\|['" ]/ nocase
+		$cell = /(^|[\r\n,;"])[=+@-]{1,2}(cmd\||powershell\||mshta\||rundll32\||msexcel\|)['" ]/ nocase
 	condition:
 		filesize < 16MB and
 		(($field and (uint32be(0) == 0xD0CF11E0 or any of ($word*))) or $link or
@@ -230,8 +230,8 @@ rule Office_Remote_Object
 		reference = "https://attack.mitre.org/techniques/T1203/"
 		false_positives = "none known"
 	strings:
-		$object = /<Relationship [^>]{0,300}relationships\/oleObject"[^>]{0,300}Target="(https?|mhtml|ftp|ms-msdt):[^>]{0,500}TargetMode="External"/ nocase
-		$other = /<Relationship [^>]{0,300}Target="(https?|mhtml|ftp|ms-msdt):[^>]{0,500}relationships\/oleObject"[^>]{0,300}TargetMode="External"/ nocase
+		$object = /relationships\/oleObject"[^>]{0,300}Target="(https?|mhtml|ftp|ms-msdt):[^>]{0,500}TargetMode="External"/ nocase
+		$other = /"(https?|mhtml|ftp|ms-msdt):[^>]{0,500}relationships\/oleObject"[^>]{0,300}TargetMode="External"/ nocase
 		$scheme = /ms-msdt:[\/\\-]{0,2}id[ ]{1,3}pcwdiagnostic/ nocase
 	condition:
 		filesize < 256KB and (any of ($object, $other) or $scheme)

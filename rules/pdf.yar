@@ -19,7 +19,7 @@ rule Pdf_Starts_Program
 	strings:
 		$head = "%PDF-"
 		$launch = /\/S[ \r\n\t]{0,8}\/Launch\b/
-		$program = /\/(F|P|UF|D)[ \r\n\t]{0,8}\([^)\r\n]{0,200}(cmd|powershell|mshta|wscript|cscript|rundll32|regsvr32|\.(exe|scr|com|bat|cmd|vbs|vbe|js|jse|hta|ps1|msi|lnk|sh))\b/ nocase
+		$program = /\/(F|P|UF|D)[ \r\n\t]{0,8}\([^)\r\n]{0,200}(cmd\.exe|\(cmd\)|powershell|mshta|wscript|cscript|rundll32|regsvr32|\.exe\)|\.scr\)|\.com\)|\.bat\)|\.cmd\)|\.vbs\)|\.vbe\)|\.js\)|\.jse\)|\.hta\)|\.ps1\)|\.msi\)|\.lnk\)|\.sh\))/ nocase
 	condition:
 		($head in (0 .. 1024) or container == "pdf") and filesize < 256MB and $launch and $program
 }
@@ -79,7 +79,7 @@ rule Pdf_Carries_Program
 	strings:
 		$head = "%PDF-"
 		$attached = "/EmbeddedFile"
-		$name = /\/(F|UF)[ \r\n\t]{0,8}\([^)\r\n]{1,200}\.(exe|scr|com|pif|bat|cmd|vbs|vbe|jse|wsf|hta|ps1|msi|lnk|cpl|jar|iso|docm|xlsm)\)/ nocase
+		$name = /\/(F|UF)[ \r\n\t]{0,8}\([^)\r\n]{1,200}(\.exe\)|\.scr\)|\.com\)|\.pif\)|\.bat\)|\.cmd\)|\.vbs\)|\.vbe\)|\.jse\)|\.wsf\)|\.hta\)|\.ps1\)|\.msi\)|\.lnk\)|\.cpl\)|\.jar\)|\.iso\)|\.docm\)|\.xlsm\))/ nocase
 	condition:
 		(container == "pdf" and uint16(0) == 0x5A4D and uint32(uint32(0x3C)) == 0x00004550) or
 		(($head in (0 .. 1024) or container == "pdf") and filesize < 256MB and $name and
@@ -98,9 +98,9 @@ rule Pdf_Hides_Action_Names
 		false_positives = "none known; no writer escapes letters"
 	strings:
 		$head = "%PDF-"
-		$script = /\/(#4a|J#61|Ja#76|Jav#61|Java#53|JavaS#63|JavaSc#72|JavaScr#69|JavaScri#70|JavaScrip#74)[#a-z0-9]{0,24}\b/ nocase
-		$launch = /\/(#4c|L#61|La#75|Lau#6e|Laun#63|Launc#68)[#a-z0-9]{0,15}\b/ nocase
-		$open = /\/(O#70|Op#65|Ope#6e|Open#41|OpenA#63|OpenAc#74|OpenAct#69|OpenActi#6f|OpenActio#6e)[#a-z0-9]{0,24}\b/ nocase
+		$script = /(\/#4a|\/J#61|\/Ja#76|\/Jav#61|\/Java#53|\/JavaS#63|\/JavaSc#72|\/JavaScr#69|\/JavaScri#70|\/JavaScrip#74)[#a-z0-9]{0,24}\b/ nocase
+		$launch = /(\/#4c|\/L#61|\/La#75|\/Lau#6e|\/Laun#63|\/Launc#68)[#a-z0-9]{0,15}\b/ nocase
+		$open = /(\/#4fpen|\/O#70|\/Op#65|\/Ope#6e|\/Open#41|\/OpenA#63|\/OpenAc#74|\/OpenAct#69|\/OpenActi#6f|\/OpenActio#6e)[#a-z0-9]{0,24}\b/ nocase
 	condition:
 		$head in (0 .. 1024) and filesize < 64MB and any of ($script, $launch, $open)
 }

@@ -28,7 +28,7 @@ rule Ransom_Note
 		$pay5 = /\bransom\b/ ascii wide nocase
 		$where1 = /[a-z2-7]{56}\.onion/ ascii wide nocase
 		$where2 = /\btor[ ]{0,1}browser/ ascii wide nocase
-		$where3 = /@(proton(mail)?|tutanota|tuta|onionmail|cock|mailfence|airmail|keemail|firemail)\.[a-z]{2,4}\b/ ascii wide nocase
+		$where3 = /(@proton\.|@protonmail\.|@tutanota\.|@tuta\.|@onionmail\.|@cock\.|@mailfence\.|@airmail\.|@keemail\.|@firemail\.)[a-z]{2,4}\b/ ascii wide nocase
 		$where4 = /\b(your|personal|unique)[ ]{1,2}(personal[ ]{1,2})?id\b[ ]{0,3}(is)?[ ]{0,3}:/ ascii wide nocase
 		$threat1 = /do[ ]{0,1}n[o']t[ ]{1,2}(try[ ]{1,2}to[ ]{1,2})?(rename|modify|decrypt|edit|use[ ]{1,2}third)/ ascii wide nocase
 		$threat2 = /(price|cost|payment|amount|fee|sum)[^.\r\n]{0,50}(double|doubled|increase|higher|raised)/ ascii wide nocase

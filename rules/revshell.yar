@@ -88,7 +88,7 @@ rule Revshell_Python
 		$connect = ".connect(("
 		$dup = /dup2[ ]{0,2}\([ ]{0,2}[a-z_0-9.]{1,20}\.fileno\(\)[ ]{0,2},[ ]{0,2}(0|1|2|fd|f|i|x)[ ]{0,2}\)/
 		$shell1 = /pty\.spawn[ ]{0,2}\([ ]{0,2}\[?["']/
-		$shell2 = /(subprocess\.(call|run|Popen|check_call)|os\.(system|exec[lv]p?e?)|[^.]\bcall)[ ]{0,2}\([ ]{0,2}\[?[ ]{0,2}["'](\/(usr\/)?bin\/)?(ba|z|da)?sh\b/
+		$shell2 = /(subprocess\.call|subprocess\.run|subprocess\.Popen|subprocess\.check_call|os\.system|os\.exec[lv]p?e?)[ ]{0,2}\([ ]{0,2}\[?[ ]{0,2}["'](\/(usr\/)?bin\/)?(ba|z|da)?sh\b/
 	condition:
 		filesize < 1MB and $connect and $dup and any of ($shell*)
 }
@@ -104,7 +104,7 @@ rule Revshell_Perl_Ruby
 		reference = "https://attack.mitre.org/techniques/T1059/"
 		false_positives = "tools of testers"
 	strings:
-		$perl1 = /connect[ ]{0,2}\([ ]{0,2}\$?[a-z_]{1,20}[ ]{0,2},[ ]{0,2}(sockaddr_in|pack_sockaddr_in|\$)/ nocase
+		$perl1 = "sockaddr_in("
 		$perl2 = "IO::Socket::INET"
 		$stdin = /open[ ]{0,2}\(?[ ]{0,2}STDIN[ ]{0,2},[ ]{0,2}["'][<>]{1,2}&[ ]{0,2}=?\$?[a-z_]{1,20}/ nocase
 		$stdout = /open[ ]{0,2}\(?[ ]{0,2}STDOUT[ ]{0,2},[ ]{0,2}["']>{1,2}&[ ]{0,2}=?\$?[a-z_]{1,20}/ nocase

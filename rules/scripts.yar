@@ -181,7 +181,7 @@ rule Script_WSH_Starts_PowerShell
 		$sign2 = "DownloadString" ascii wide nocase
 		$sign3 = "DownloadFile" ascii wide nocase
 		$sign4 = "FromBase64String" ascii wide nocase
-		$sign5 = /[ "]-e(c|nc[a-z]{0,12})[ ]{1,3}/ ascii wide nocase
+		$sign5 = /powershell[^\r\n]{0,120}[ "]-e(c|nc[a-z]{0,12})[ ]{1,3}/ ascii wide nocase
 	condition:
 		filesize < 1MB and uint16(0) != 0x5A4D and $object and $shell and any of ($sign*)
 }
@@ -220,7 +220,7 @@ rule Script_HTA_Starts_Program
 		$script = "<script" ascii wide nocase
 		$object = /(CreateObject|ActiveXObject)[ ]{0,3}\([ ]{0,3}['"](WScript\.Shell|Shell\.Application)/ ascii wide nocase
 		$run1 = "powershell" ascii wide nocase
-		$run2 = /cmd(\.exe)?[ ]{1,3}\/c/ ascii wide nocase
+		$run2 = /(cmd\.exe|cmd)[ ]\/c/ ascii wide nocase
 		$run3 = "XMLHTTP" ascii wide nocase
 		$run4 = "certutil" ascii wide nocase
 		$run5 = "bitsadmin" ascii wide nocase

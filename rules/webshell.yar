@@ -19,10 +19,10 @@ rule Webshell_PHP_Runs_Request
 		false_positives = "exercises in web security"
 	strings:
 		$open = /<\?(php|=|[ \t\r\n])/ nocase
-		$direct = /\b(eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec|create_function)[ \t]{0,4}\([ \t]{0,4}(@|['"]{2},|stripslashes\(|base64_decode\(|gzinflate\(|str_rot13\(|trim\(|urldecode\(|hex2bin\(|\(){0,4}[ \t]{0,4}@?\$_(GET|POST|REQUEST|COOKIE|SERVER)[ \t]{0,3}[\[{]/ nocase
-		$tick = /`[ ]{0,3}[{]?\$_(GET|POST|REQUEST|COOKIE)\[[^`\r\n]{1,60}`/
-		$name = /\$_(GET|POST|REQUEST|COOKIE)[ ]{0,3}[\[{][^\]}\r\n]{1,40}[\]}][ ]{0,3}\([ ]{0,3}@?\$_(GET|POST|REQUEST|COOKIE)/
-		$regex = /preg_replace[ ]{0,3}\([ ]{0,3}['"]([\/#~|@])[^'"\r\n]{0,60}[\/#~|@][a-z]{0,5}e[a-z]{0,5}['"][ ]{0,3},[ ]{0,3}@?\$_(GET|POST|REQUEST|COOKIE)/
+		$direct = /\b(eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec|create_function)[ \t]{0,4}\([ \t]{0,4}(@|['"]{2},|stripslashes\(|base64_decode\(|gzinflate\(|str_rot13\(|trim\(|urldecode\(|hex2bin\(|\(){0,4}[ \t]{0,4}@?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE|\$_SERVER)[ \t]{0,3}[\[{]/ nocase
+		$tick = /`[ ]{0,3}[{]?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE)\[[^`\r\n]{1,60}`/
+		$name = /\$_(GET|POST|REQUEST|COOKIE)[ ]{0,3}[\[{][^\]}\r\n]{1,40}[\]}][ ]{0,3}\([ ]{0,3}@?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE)/
+		$regex = /preg_replace[ ]{0,3}\([ ]{0,3}['"]([\/#~|@])[^'"\r\n]{0,60}[\/#~|@][a-z]{0,5}e[a-z]{0,5}['"][ ]{0,3},[ ]{0,3}@?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE)/
 	condition:
 		filesize < 2MB and $open and any of ($direct, $tick, $name, $regex)
 }
@@ -56,7 +56,7 @@ rule Webshell_PHP_Manager
 		false_positives = "file managers in one file that also run commands"
 	strings:
 		$open = "<?php" nocase
-		$request = /\$_(POST|GET|REQUEST)[ ]{0,3}\[/
+		$request = /(\$_POST|\$_GET|\$_REQUEST)[ ]{0,3}\[/
 		$run1 = "shell_exec("
 		$run2 = "passthru("
 		$run3 = "proc_open("
@@ -91,10 +91,10 @@ rule Webshell_JSP_Runs_Request
 	strings:
 		$open1 = "<%"
 		$open2 = "<jsp:"
-		$input = /request[ ]{0,3}\.[ ]{0,3}get(Parameter|Header|InputStream|Reader|QueryString)/
+		$input = /(request\.getParameter|request\.getHeader|request\.getInputStream|request\.getReader|request\.getQueryString)/
 		$run1 = /getRuntime[ ]{0,3}\([ ]{0,3}\)[ \r\n\t]{0,8}\.[ ]{0,3}exec[ ]{0,3}\(/
 		$run2 = /new[ ]{1,3}(java\.lang\.)?ProcessBuilder[ ]{0,3}\(/
-		$run3 = /\.eval[ ]{0,3}\([ ]{0,3}request[ ]{0,3}\.[ ]{0,3}getParameter/
+		$run3 = /\.eval\([ ]{0,3}request\.getParameter/
 	condition:
 		filesize < 1MB and uint32be(0) != 0xCAFEBABE and any of ($open*) and
 		(extension startswith "jsp" or extension == "" or extension == "txt" or extension == "war" or
@@ -116,7 +116,7 @@ rule Webshell_JSP_Loads_Class
 		$open = "<%"
 		$class = "extends ClassLoader"
 		$define = "defineClass"
-		$input = /request[ ]{0,3}\.[ ]{0,3}get(Parameter|Reader|InputStream|Header)/
+		$input = /(request\.getParameter|request\.getHeader|request\.getInputStream|request\.getReader)/
 		$decode1 = "AES"
 		$decode2 = /base64/ nocase
 	condition:
@@ -137,7 +137,7 @@ rule Webshell_ASP_Runs_Request
 	strings:
 		$open1 = "<%"
 		$open2 = /<script[^>]{1,80}runat[ ]{0,3}=/ nocase
-		$run = /\b(eval|execute|executeglobal)[ ]{0,3}[( ][ ]{0,3}(unescape\()?request[ ]{0,3}[.(\[]/ nocase
+		$run = /[^.\w](eval\(|eval |execute\(|execute |executeglobal\(|executeglobal )[ (]{0,3}(unescape\()?(request\(|request \(|request\[|request\.item|request\.form|request\.querystring|request\.cookies|request\.params|request\.servervariables)/ nocase
 	condition:
 		filesize < 1MB and any of ($open*) and $run
 }
@@ -154,7 +154,7 @@ rule Webshell_ASPX_Starts_Program
 		false_positives = "exercises in web security"
 	strings:
 		$page = /<%@[ ]{0,3}(page|webhandler|webservice)\b/ nocase
-		$input1 = /request[ ]{0,2}[.\[]/ nocase
+		$input1 = /(request\.|request\[|request\()/ nocase
 		$input2 = /runat=["']?server/ nocase
 		$start1 = "ProcessStartInfo" nocase
 		$start2 = "Process.Start" nocase
