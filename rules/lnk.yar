@@ -35,7 +35,7 @@ rule Lnk_Starts_Interpreter
 		$sign7 = "javascript:" ascii wide nocase
 		$sign8 = "vbscript:" ascii wide nocase
 		$sign9 = /findstr[^\r\n]{1,100}\.lnk/ ascii wide nocase
-		$sign10 = /[ (|;"'&]iex[ (|;"']/ ascii wide nocase
+		$sign10 = /\biex[ (|;"'&$]/ ascii wide nocase
 		$sign11 = /-(ep|exec[a-z]{0,11})[ ]{1,3}bypass[^\r\n]{1,80}(%temp%|%appdata%|\$env:(temp|appdata))/ ascii wide nocase
 	condition:
 		uint32(0) == 0x0000004C and uint32(4) == 0x00021401 and filesize < 32MB and

@@ -58,7 +58,9 @@ rule Packed_Known_Section
 	condition:
 		uint16(0) == 0x5A4D and uint32(uint32(0x3C)) == 0x00004550 and
 		// In the table of sections
-		$name in (uint32(0x3C) + 248 .. uint32(0x3C) + 264 + 40 * 24)
+		uint16(uint32(0x3C) + 6) > 0 and uint16(uint32(0x3C) + 6) < 96 and
+		$name in (uint32(0x3C) + 24 + uint16(uint32(0x3C) + 20) ..
+			uint32(0x3C) + 24 + uint16(uint32(0x3C) + 20) + 40 * uint16(uint32(0x3C) + 6) - 8)
 }
 
 rule Packed_PE_Layout

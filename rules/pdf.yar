@@ -17,7 +17,7 @@ rule Pdf_Starts_Program
 		reference = "https://attack.mitre.org/techniques/T1204/002/"
 		false_positives = "kiosk documents that start a local program"
 	strings:
-		$head = "%PDF-"
+		$head = /%PDF-[12]\./
 		$launch = /\/S[ \r\n\t]{0,8}\/Launch\b/
 		$program = /\/(F|P|UF|D)[ \r\n\t]{0,8}\([^)\r\n]{0,200}(cmd\.exe|\(cmd\)|powershell|mshta|wscript|cscript|rundll32|regsvr32|\.exe\)|\.scr\)|\.com\)|\.bat\)|\.cmd\)|\.vbs\)|\.vbe\)|\.js\)|\.jse\)|\.hta\)|\.ps1\)|\.msi\)|\.lnk\)|\.sh\))/ nocase
 	condition:
@@ -35,7 +35,7 @@ rule Pdf_Script_Opens_Attachment
 		reference = "https://attack.mitre.org/techniques/T1204/002/"
 		false_positives = "portfolios that open their first file"
 	strings:
-		$head = "%PDF-"
+		$head = /%PDF-[12]\./
 		$export = /exportDataObject[ \r\n\t]{0,8}\([^)]{0,300}nLaunch["']?[ \r\n\t]{0,8}:[ \r\n\t]{0,8}[12]/
 	condition:
 		($head in (0 .. 1024) or container == "pdf") and filesize < 256MB and $export
@@ -52,7 +52,7 @@ rule Pdf_Script_Exploit
 		reference = "https://attack.mitre.org/techniques/T1203/"
 		false_positives = "none known"
 	strings:
-		$head = "%PDF-"
+		$head = /%PDF-[12]\./
 		$spray = /unescape[ \r\n\t]{0,8}\([ \r\n\t]{0,8}["']([^"'\r\n]{0,10}["'][ ]{0,3}\+[ ]{0,3}["'])?%u[0-9a-f]{4}/ nocase
 		$hole1 = "Collab.collectEmailInfo"
 		$hole2 = "Collab.getIcon"
@@ -77,7 +77,7 @@ rule Pdf_Carries_Program
 		reference = "https://attack.mitre.org/techniques/T1027/009/"
 		false_positives = "manuals that come with their example scripts"
 	strings:
-		$head = "%PDF-"
+		$head = /%PDF-[12]\./
 		$attached = "/EmbeddedFile"
 		$name = /\/(F|UF)[ \r\n\t]{0,8}\([^)\r\n]{1,200}(\.exe\)|\.scr\)|\.com\)|\.pif\)|\.bat\)|\.cmd\)|\.vbs\)|\.vbe\)|\.jse\)|\.wsf\)|\.hta\)|\.ps1\)|\.msi\)|\.lnk\)|\.cpl\)|\.jar\)|\.iso\)|\.docm\)|\.xlsm\))/ nocase
 	condition:
@@ -97,7 +97,7 @@ rule Pdf_Hides_Action_Names
 		reference = "https://attack.mitre.org/techniques/T1027/"
 		false_positives = "none known; no writer escapes letters"
 	strings:
-		$head = "%PDF-"
+		$head = /%PDF-[12]\./
 		$script = /(\/#4a|\/J#61|\/Ja#76|\/Jav#61|\/Java#53|\/JavaS#63|\/JavaSc#72|\/JavaScr#69|\/JavaScri#70|\/JavaScrip#74)[#a-z0-9]{0,24}\b/ nocase
 		$launch = /(\/#4c|\/L#61|\/La#75|\/Lau#6e|\/Laun#63|\/Launc#68)[#a-z0-9]{0,15}\b/ nocase
 		$open = /(\/#4fpen|\/O#70|\/Op#65|\/Ope#6e|\/Open#41|\/OpenA#63|\/OpenAc#74|\/OpenAct#69|\/OpenActi#6f|\/OpenActio#6e)[#a-z0-9]{0,24}\b/ nocase

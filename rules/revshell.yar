@@ -154,7 +154,7 @@ rule Revshell_PowerShell
 		$connect = /Net\.Sockets\.TCPClient['"]?[ ]{0,3}\(/ ascii wide nocase
 		$stream = ".GetStream()" ascii wide nocase
 		$read = ".Read(" ascii wide nocase
-		$run1 = /[ (|;"'&]iex[ (|;"']/ ascii wide nocase
+		$run1 = /\biex[ (|;"'&$]/ ascii wide nocase
 		$run2 = "Invoke-Expression" ascii wide nocase
 		$run3 = /\.FileName[ ]{0,3}=[ ]{0,3}["'](cmd|powershell)/ ascii wide nocase
 		$write = ".Write(" ascii wide nocase

@@ -46,7 +46,7 @@ rule Script_PowerShell_Hidden_Download
 		$net5 = "Invoke-RestMethod" ascii wide nocase
 		$net6 = "Start-BitsTransfer" ascii wide nocase
 		$run1 = "Invoke-Expression" ascii wide nocase
-		$run2 = /[ (|;"'&]iex[ (|;"']/ ascii wide nocase
+		$run2 = /\biex[ (|;"'&$]/ ascii wide nocase
 		$run3 = "Start-Process" ascii wide nocase
 		$run4 = "Invoke-Item" ascii wide nocase
 		$run5 = "ShellExecute" ascii wide nocase
@@ -133,7 +133,7 @@ rule Script_PowerShell_Character_Codes
 	strings:
 		$code = /\[char\][ ]{0,2}\(?[ ]{0,2}(0x)?[0-9a-f]{2,3}\b/ ascii wide nocase
 		$run1 = "Invoke-Expression" ascii wide nocase
-		$run2 = /[ (|;"'&]iex\b/ ascii wide nocase
+		$run2 = /\biex[ (|;"'&$]/ ascii wide nocase
 		$run3 = /&[ ]{0,3}\([ ]{0,3}(\[char\]|\$(shellid|pshome|env:comspec|verbosepreference))/ ascii wide nocase
 	condition:
 		filesize < 1MB and uint16(0) != 0x5A4D and any of ($run*) and #code > 60
@@ -157,8 +157,8 @@ rule Script_WSH_Downloads_And_Runs
 		$run1 = "WScript.Shell" ascii wide nocase
 		$run2 = "Shell.Application" ascii wide nocase
 		$run3 = "Win32_Process" ascii wide nocase
-		$object1 = "CreateObject" ascii wide nocase
-		$object2 = "ActiveXObject" ascii wide nocase
+		$object1 = /CreateObject[ ]{0,3}\(/ ascii wide nocase
+		$object2 = /ActiveXObject[ ]{0,3}\(/ ascii wide nocase
 	condition:
 		filesize < 1MB and uint16(0) != 0x5A4D and any of ($net*) and all of ($store*) and
 		any of ($run*) and any of ($object*)

@@ -14,7 +14,7 @@ packages() {
 		libssl-dev librust-blake3-dev ;;
 	run) echo clamav-daemon python3 zip ;;
 	test) echo g++ clang-14 libclang-rt-14-dev clang-tidy-14 cppcheck binutils libcmocka-dev \
-		b3sum clamav-testfiles clamdscan git strace util-linux ;;
+		b3sum clamav-testfiles clamdscan git strace util-linux yara ;;
 	*)
 		echo "tools/install.sh: unknown group '$1': expected build, run or test" >&2
 		exit 2
