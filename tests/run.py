@@ -252,6 +252,7 @@ STEPS = [
     ("lint", scenarios("lint", RELEASE)),
     ("headers", scenarios("headers", RELEASE)),
     ("abi", scenarios("abi", RELEASE)),
+    ("rules", scenarios("rules", RELEASE)),
     ("scenarios", scenarios("scenarios", RELEASE)),
     ("evasive", scenarios("evasive", RELEASE)),
     ("regressions", scenarios("regressions", RELEASE)),
