@@ -17,8 +17,6 @@
 
 #include <scanbridge/sys/engine.h>
 
-typedef sb_container_limits sb_containers_limits;
-
 typedef struct sb_member {
 	/* From the outermost member to this one, `inner.zip/doc.txt`; any bytes but NUL;
 	 * NUL-terminated. Empty at depth 0. */
@@ -33,7 +31,7 @@ typedef struct sb_member {
 } sb_member;
 
 typedef struct sb_walk_options {
-	sb_containers_limits limits;
+	sb_container_limits limits;
 	const char *const *passwords; /* tried on encrypted containers, NULL-terminated; or NULL */
 	/* Judge one member: the content itself first, then each member before its own members.
 	 * Not 0: stop the walk, which returns it. */
@@ -62,9 +60,5 @@ int sb_containers_walk(sb_walked *out, const void *data, size_t length, const ch
 /* Once, as long as files can be opened: names beyond ASCII need the C.UTF-8 locale. Without it
  * such members are called `member7`. */
 void sb_containers_prepare(void);
-
-/* Whether taking these bytes apart could bring anything to light; cheap, errs towards true. What
- * has no signature (brotli) is only recognised by the walk, by its name. */
-bool sb_containers_likely(const void *data, size_t length);
 
 #endif

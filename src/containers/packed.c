@@ -6,13 +6,11 @@
 #include <archive.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
 
 #include "containers/archive_run.h"
 #include "containers/extent.h"
 #include "containers/sniff.h"
-
-enum { EMPTY_MAX = 64 << 10 }; /* header, with a name, of a gzip stream of nothing */
+#include "containers/stream.h"
 
 static const struct {
 	const char *type;
@@ -76,26 +74,32 @@ static void inner_name(char *out, size_t room, const char *name)
 /* A stream of nothing, whole, which libarchive does not tell from damage. */
 static bool is_empty(const sb_level *level, size_t end)
 {
-	z_stream stream = {.next_in = (Bytef *)(uintptr_t)level->data};
-	uint8_t byte[1];
-	bool empty;
-
 	if (strcmp(level->type, "bzip2") == 0)
 		return level->size >= 14 &&
 		       memcmp(level->data + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0;
 	if (strcmp(level->type, "lzip") == 0)
 		return level->size >= 36 && sb_le64(level->data + 20) == 0 &&
 		       sb_le64(level->data + 28) == 36;
-	if (strcmp(level->type, "gzip") != 0)
-		return end > 0 && end <= (strcmp(level->type, "xz") == 0 ? 32 : 19);
-	stream.avail_in = level->size < EMPTY_MAX ? (uInt)level->size : EMPTY_MAX;
-	stream.next_out = byte;
-	stream.avail_out = sizeof byte;
-	if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
-		return false;
-	empty = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out == 0;
-	inflateEnd(&stream);
-	return empty;
+	return end > 0 && end <= (strcmp(level->type, "xz") == 0 ? 32 : 19);
+}
+
+/* An archive too large to be held, as it comes out of the filter. */
+static int read_streaming(sb_archive_run *run, int filter)
+{
+	int result;
+
+	run->data = run->level->data;
+	if (run->size == 0)
+		run->size = run->level->size;
+	run->formats[0] = archive_read_support_format_tar;
+	run->formats[1] = archive_read_support_format_cpio;
+	run->filter = filter;
+	run->stream = run->may_stream = false;
+	run->entries = 0;
+	result = sb_archive_read(run);
+	if (result == 0 && run->found)
+		sb_walk_claim(run->level, 0, run->end);
+	return result;
 }
 
 static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness)
@@ -110,6 +114,10 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	if (k == sizeof kinds / sizeof *kinds)
 		return 0;
 	inner_name(name, sizeof name, level->name);
+	if (sb_stream_knows(level->type)) {
+		result = sb_stream_read(walk, level, likeness, name, &run.stream);
+		return result == 0 && run.stream ? read_streaming(&run, kinds[k].filter) : result;
+	}
 	if (kinds[k].end != NULL)
 		end = kinds[k].end(level->data, level->size);
 	if (is_empty(level, end))
@@ -121,13 +129,8 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	run.name = name;
 	run.may_stream = true;
 	result = sb_archive_read(&run);
-	if (result == 0 && run.stream) {
-		run.formats[0] = archive_read_support_format_tar;
-		run.formats[1] = archive_read_support_format_cpio;
-		run.stream = run.may_stream = false;
-		run.entries = 0;
-		result = sb_archive_read(&run);
-	}
+	if (result == 0 && run.stream)
+		result = read_streaming(&run, kinds[k].filter);
 	if (result == 0 && run.found)
 		sb_walk_claim(level, 0, end > 0 ? end : run.end);
 	return result;

@@ -93,6 +93,6 @@ void sb_walk_claim(const sb_level *level, uint64_t from, uint64_t to);
  * in every loop that hostile content can make long. */
 int sb_walk_poll(sb_walk *walk);
 const char *const *sb_walk_passwords(const sb_walk *walk); /* NULL-terminated, never NULL */
-const sb_containers_limits *sb_walk_limits(const sb_walk *walk);
+const sb_container_limits *sb_walk_limits(const sb_walk *walk);
 
 #endif

@@ -88,7 +88,7 @@ static int past_ratio(sb_unpacking *member)
 static int check(sb_unpacking *member, size_t more, bool copied)
 {
 	sb_walk *walk = member->walk;
-	const sb_containers_limits *limits = &walk->options->limits;
+	const sb_container_limits *limits = &walk->options->limits;
 	uint64_t held = copied ? more + (member->mapped == NULL ? member->size : 0) : 0;
 	uint64_t packed = member->packed > 0 ? member->packed : member->outer->size;
 

@@ -182,7 +182,7 @@ const char *const *sb_walk_passwords(const sb_walk *walk)
 	return walk->options->passwords != NULL ? walk->options->passwords : none;
 }
 
-const sb_containers_limits *sb_walk_limits(const sb_walk *walk)
+const sb_container_limits *sb_walk_limits(const sb_walk *walk)
 {
 	return &walk->options->limits;
 }
@@ -319,22 +319,4 @@ int sb_containers_walk(sb_walked *out, const void *data, size_t length, const ch
 	}
 	free(copy);
 	return walk.verdict;
-}
-
-bool sb_containers_likely(const void *data, size_t length)
-{
-	const char *type;
-	sb_sniffer sniffer;
-	sb_hit hit;
-
-	if (length == 0)
-		return false;
-	for (size_t i = 0; sb_readers[i] != NULL; i++)
-		if (sb_readers[i]->suffix == NULL &&
-			sb_readers[i]->recognise(data, length, &type) != SB_NOT_THIS)
-			return true;
-	if (sb_sniff_closed(data, length) != NULL)
-		return true;
-	sb_sniffer_init(&sniffer);
-	return sb_sniff_next(&sniffer, data, length, 0, length, &hit);
 }

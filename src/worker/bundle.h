@@ -26,7 +26,7 @@ typedef struct sb_bundle_head {
 	uint32_t protocol; /* SB_WORKER_PROTOCOL: of the same build? */
 	uint32_t sandbox;  /* the zygote refuses to start without one */
 	uint64_t memory;   /* bytes a worker may take */
-	sb_containers_limits limits;
+	sb_container_limits limits;
 	char canary[SB_CANARY_SIZE + 1]; /* content that begins with it is a detection */
 	uint64_t sources, digests;       /* number */
 	uint64_t sources_at, digests_at; /* offsets */

@@ -26,7 +26,7 @@ typedef struct sb_pool_options {
 	unsigned recycle;     /* contents that one worker judges; 0: any number */
 	bool sandbox;
 	uint64_t max_content; /* bytes, the largest content; 0: 1 GiB */
-	sb_containers_limits limits;
+	sb_container_limits limits;
 } sb_pool_options;
 
 /* Start the zygote and wait until it has compiled its rules. The bundle is sealed here, and not
