@@ -631,11 +631,19 @@ static int trailers(pdf *p, size_t from)
 
 /* --- The file ------------------------------------------------------------------------------- */
 
+/* `%PDF-1.7`, or what Adobe's reader takes as well: `%!PS-Adobe-3.0 PDF-1.7`. */
 static size_t header(const uint8_t *data, size_t size)
 {
-	const uint8_t *found =
-		memmem(data, size < HEADER_WITHIN ? size : HEADER_WITHIN, "%PDF-", 5);
+	static const char other[] = "%!PS-Adobe-";
+	size_t within = size < HEADER_WITHIN ? size : HEADER_WITHIN;
+	const uint8_t *found = memmem(data, within, "%PDF-", 5);
 
+	if (found == NULL) {
+		found = memmem(data, within, other, sizeof(other) - 1);
+		if (found != NULL &&
+			((size_t)(found - data) + 20 > size || memcmp(found + 14, " PDF-", 5) != 0))
+			found = NULL;
+	}
 	return found != NULL ? (size_t)(found - data) : SIZE_MAX;
 }
 
