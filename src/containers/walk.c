@@ -27,6 +27,7 @@ const sb_reader_ops *const sb_readers[] = {
 	&sb_reader_ole,
 	&sb_reader_pdf,
 	&sb_reader_rtf,
+	&sb_reader_flat,
 	&sb_reader_stray, /* what was found by then is not searched again */
 	NULL,
 };
