@@ -205,6 +205,13 @@ void sb_walk_fact(sb_walk *walk, unsigned facts)
 	walk->facts |= facts;
 }
 
+void sb_walk_seen(const sb_level *level, uint64_t from, uint64_t to)
+{
+	(void)level;
+	(void)from;
+	(void)to;
+}
+
 int sb_walk_poll(sb_walk *walk)
 {
 	walk->polls++;

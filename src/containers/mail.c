@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mail: RFC 5322 and MIME, folders of it (mbox), and data that begins like none but holds parts
- * in base64. One pass over lines: a line that is a boundary of a multipart that is open ends what
- * is before it, whatever nesting was promised. Where programs would read the same bytes in a
- * different way, a second, lax pass hands over what comes of that as well.
+ * Mail: RFC 5322 and MIME, and folders of it (mbox). One pass over lines: a line that is a boundary
+ * of a multipart that is open ends what is before it, whatever nesting was promised. Where programs
+ * would read the same bytes in a different way, a second, lax pass hands over what comes of that as
+ * well.
  */
 #include "containers/mail_text.h"
-#include "containers/mime.h"
-#include "containers/decode.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "containers/decode.h"
+#include "containers/mime.h"
+
 enum {
-	OPEN_MAX = 64,           /* boundaries at a time */
-	BOUNDARY_SEARCH = 65536, /* so far a stray part is looked for */
-	HEADERS_AHEAD = 8192,    /* that must follow a `From ` line within a folder */
+	OPEN_MAX = 64,        /* boundaries at a time */
+	HEADERS_AHEAD = 8192, /* that must follow a `From ` line within a folder */
 };
 
 typedef struct boundary {
@@ -74,6 +74,21 @@ static void open_multipart(mail *m, const sb_mime *mime)
 		b->length = mime->boundary_length[i];
 		memcpy(b->text, mime->boundary[i], b->length);
 	}
+}
+
+/* A boundary that nobody announced: the next line like it is one, too. */
+static void remember(mail *m, const uint8_t *text, size_t length)
+{
+	boundary *b;
+
+	while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL && text[length - 1] != 0)
+		length--;
+	if (length == 0 || length >= sizeof(b->text) || (b = free_place(m)) == NULL)
+		return;
+	b->depth = 0;
+	b->length = length;
+	memcpy(b->text, text, length);
+	b->text[length] = '\0';
 }
 
 /* Close every multipart that is deeper than @p depth. */
@@ -177,12 +192,13 @@ static bool is_boundary(mail *m, cut *c, bool in_message)
 		const boundary *b = &m->known[i];
 		bool closes;
 
-		if (b->length > length || memcmp(text, b->text, b->length) != 0)
+		if (b->length > length || strncasecmp((const char *)text, b->text, b->length) != 0)
 			continue;
 		closes = length - b->length >= 2 && memcmp(text + b->length, "--", 2) == 0;
 		c->kind = closes ? CUT_CLOSE : CUT_PART;
 		c->depth = b->depth;
-		if (b->depth > 0 && only_blanks(text, b->length + (closes ? 2 : 0), length))
+		if (b->depth > 0 && memcmp(text, b->text, b->length) == 0 &&
+			only_blanks(text, b->length + (closes ? 2 : 0), length))
 			return true;
 		m->again |= !in_message;
 		if (m->lax)
@@ -193,7 +209,15 @@ static bool is_boundary(mail *m, cut *c, bool in_message)
 	m->again = true;
 	c->kind = CUT_PART;
 	c->depth = 0;
+	if (m->lax)
+		remember(m, text, length);
 	return m->lax;
+}
+
+static size_t line_end(const mail *m, size_t at)
+{
+	return m->lax ? sb_mime_lax_line(m->data, m->size, at)
+		      : sb_mime_next_line(m->data, m->size, at);
 }
 
 /* @p in_message: a mail in a mail is taken apart on its own, nothing in it is guessed here. */
@@ -206,7 +230,7 @@ static int find_cut(mail *m, size_t from, bool in_message, cut *c)
 		if (stop != 0)
 			return stop;
 		c->at = dash < mark ? dash : mark;
-		c->next = c->at < m->size ? sb_mime_next_line(m->data, m->size, c->at) : m->size;
+		c->next = c->at < m->size ? line_end(m, c->at) : m->size;
 		if (c->at == m->size) {
 			c->kind = CUT_END;
 			return 0;
@@ -247,6 +271,19 @@ static int hand_over(mail *m, const sb_mime *mime, size_t from, size_t end)
 	return sb_mail_part(&m->parts, mime, m->data + from, end - from);
 }
 
+/* Base64 without its last digits, and without the signs that stand for them. */
+static bool ends_in_group(const uint8_t *data, size_t size)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		digits += sb_base64_digit(data[i]) >= 0;
+		if (data[i] == '=')
+			digits = 0;
+	}
+	return digits % 4 != 0;
+}
+
 static int entity(mail *m, size_t *at, bool headers)
 {
 	sb_mime mime = {0};
@@ -262,6 +299,9 @@ static int entity(mail *m, size_t *at, bool headers)
 	r = find_cut(m, from, mime.message && !mime.multipart, &c);
 	if (r != 0)
 		return r;
+	if (c.kind == CUT_END && m->depth > 0 && (mime.encodings & SB_MIME_BASE64) != 0 &&
+		ends_in_group(m->data + from, m->size - from))
+		sb_walk_doubt(m->walk, m->level, "the mail ends within an attachment");
 	r = hand_over(m, &mime, from, body_end(m, from, c.at));
 	if (r < 0)
 		return r;
@@ -291,29 +331,14 @@ static int pass(mail *m, size_t from, bool lax)
 
 /* --- Recognition ------------------------------------------------------------------------ */
 
-/* The start of the header block with the first `Content-Transfer-Encoding: base64`; size: none. */
-static size_t stray_part(const uint8_t *data, size_t size)
+/* What may stand before the headers: a byte-order mark, and blanks. */
+static size_t front(const uint8_t *data, size_t size)
 {
-	static const char name[] = "content-transfer-encoding:";
-	size_t most = size < BOUNDARY_SEARCH ? size : BOUNDARY_SEARCH, block = 0;
+	size_t at = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
-	for (size_t at = 0, next; at < most; at = next) {
-		size_t value = at + sizeof(name) - 1;
-
-		next = sb_mime_next_line(data, size, at);
-		if (only_blanks(data, at, next) ||
-			(next - at > 2 && data[at] == '-' && data[at + 1] == '-')) {
-			block = next;
-			continue;
-		}
-		if (next < value || strncasecmp((const char *)data + at, name, value - at) != 0)
-			continue;
-		while (value < size && strchr(" \t\r\n", data[value]) != NULL && data[value] != 0)
-			value++;
-		if (size - value >= 6 && strncasecmp((const char *)data + value, "base64", 6) == 0)
-			return block;
-	}
-	return size;
+	while (at < size && at < 256 && data[at] != 0 && strchr(" \t\r\n", data[at]) != NULL)
+		at++;
+	return at;
 }
 
 static bool is_folder(const uint8_t *data, size_t size)
@@ -324,47 +349,30 @@ static bool is_folder(const uint8_t *data, size_t size)
 static sb_likeness recognise(const uint8_t *data, size_t size, const char **type)
 {
 	unsigned own, found;
-	size_t blank = 0, mode = 0;
+	size_t from = front(data, size);
 
 	*type = "mail";
 	if (sb_tnef_is(data, size)) {
 		*type = "tnef";
 		return SB_SURELY;
 	}
-	while (blank < size && blank < 256 && data[blank] != 0 &&
-		strchr(" \t\r\n", data[blank]) != NULL)
-		blank++;
-	found = sb_mime_typical(data + blank, size - blank, &own);
-	if (own > 0 && found >= 2)
-		return SB_SURELY;
-	if (found >= 2)
-		return SB_PERHAPS;
-	if (sb_uu_begins(data, size, &mode)) {
-		*type = "uuencode";
-		return SB_PERHAPS;
-	}
-	return stray_part(data, size) < size ? SB_PERHAPS : SB_NOT_THIS;
+	found = sb_mime_typical(data + from, size - from, &own);
+	if (found < 2)
+		return SB_NOT_THIS;
+	return own > 0 ? SB_SURELY : SB_PERHAPS;
 }
 
 static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness)
 {
 	mail m = {.walk = walk, .level = level, .data = level->data, .size = level->size};
-	unsigned own;
-	size_t from = 0;
+	size_t from = front(level->data, level->size);
 	int r;
 
+	(void)likeness;
 	m.parts = (sb_mail_parts){.walk = walk, .level = level};
 	if (sb_tnef_is(level->data, level->size))
 		return sb_tnef_take_apart(&m.parts, level->data, level->size);
-	while (from < m.size && from < 256 && m.data[from] != 0 &&
-		strchr(" \t\r\n", m.data[from]) != NULL)
-		from++;
-	if (likeness != SB_SURELY && sb_mime_typical(m.data + from, m.size - from, &own) < 2) {
-		from = stray_part(m.data, m.size);
-		if (from == m.size)
-			return sb_uu_blocks(&m.parts, m.data, m.size);
-		return pass(&m, from, true);
-	}
+	sb_walk_seen(level, 0, level->size);
 	m.folder = is_folder(m.data + from, m.size - from);
 	r = pass(&m, from, false);
 	if (r == 0 && m.again)

@@ -40,6 +40,18 @@ static int decoded(
 	return sb_sink_close(&sink);
 }
 
+/* Behind at least one digit. */
+static size_t first_padding(const uint8_t *body, size_t size)
+{
+	const uint8_t *padding;
+	size_t digit = 0;
+
+	while (digit < size && sb_base64_digit(body[digit]) < 0)
+		digit++;
+	padding = memchr(body + digit, '=', size - digit);
+	return padding != NULL ? (size_t)(padding - body) : size;
+}
+
 static int base64(sb_mail_parts *parts, const char *name, const uint8_t *body, size_t size)
 {
 	bool resumed = false;
@@ -52,8 +64,9 @@ static int base64(sb_mail_parts *parts, const char *name, const uint8_t *body, s
 	r = sb_sink_close(&sink);
 	if (r != 0 || !resumed)
 		return r;
-	/* Padding amid the data: some programs skip it like any junk. */
-	return decoded(parts, name, body, size, base64_run);
+	/* Padding amid the data: some programs skip it like any junk, for some it is the end. */
+	r = decoded(parts, name, body, size, base64_run);
+	return r != 0 ? r : decoded(parts, name, body, first_padding(body, size), base64_run);
 }
 
 static int plain(sb_mail_parts *parts, const char *name, const uint8_t *body, size_t size)
@@ -102,10 +115,15 @@ static bool is_base64(const uint8_t *body, size_t size)
 
 /* --- uuencode --------------------------------------------------------------------------- */
 
+enum { UU_LINE = 1024 }; /* at most, of `begin 644 name` */
+
 bool sb_uu_begins(const uint8_t *data, size_t size, size_t *body)
 {
 	size_t at = 6, next;
-	bool in_base64 = size >= 14 && memcmp(data, "begin-base64 ", 13) == 0;
+	bool in_base64;
+	if (size > UU_LINE)
+		size = UU_LINE;
+	in_base64 = size >= 14 && memcmp(data, "begin-base64 ", 13) == 0;
 
 	if (!in_base64 && (size < 12 || memcmp(data, "begin ", 6) != 0))
 		return false;
@@ -114,12 +132,11 @@ bool sb_uu_begins(const uint8_t *data, size_t size, size_t *body)
 	while (at < next && data[at] >= '0' && data[at] <= '7')
 		at++;
 	*body = next;
-	return at + 1 < next && data[at] == ' ' && at - (in_base64 ? 13 : 6) >= 3;
+	return at + 1 < next && data[at] == ' ' && at - (in_base64 ? 13 : 6) >= 3 &&
+	       (data[next - 1] == '\n' || data[next - 1] == '\r');
 }
 
-/* One block; *used: its length. */
-static int uu_block(
-	sb_mail_parts *parts, const uint8_t *data, size_t size, size_t body, size_t *used)
+int sb_uu_block(sb_mail_parts *parts, const uint8_t *data, size_t size, size_t body, size_t *used)
 {
 	char name[256];
 	const uint8_t *mode = memchr(data, ' ', body), *space;
@@ -154,7 +171,7 @@ static int uu_block(
 	return sb_sink_close(&sink);
 }
 
-int sb_uu_blocks(sb_mail_parts *parts, const uint8_t *data, size_t size)
+static int uu_blocks(sb_mail_parts *parts, const uint8_t *data, size_t size)
 {
 	for (size_t at = 0, body, used; at < size;) {
 		const uint8_t *begin = memmem(data + at, size - at, "begin", 5);
@@ -168,7 +185,7 @@ int sb_uu_blocks(sb_mail_parts *parts, const uint8_t *data, size_t size)
 			at += 5;
 			continue;
 		}
-		r = uu_block(parts, begin, size - at, body, &used);
+		r = sb_uu_block(parts, begin, size - at, body, &used);
 		if (r < 0)
 			return r;
 		at += used;
@@ -186,7 +203,7 @@ static int uu(sb_mail_parts *parts, const char *name, const uint8_t *body, size_
 	while (before < size && strchr("\r\n", body[before]) != NULL && body[before] != 0)
 		before++;
 	if (memmem(body, size, "begin", 5) != NULL)
-		return sb_uu_blocks(parts, body, size);
+		return uu_blocks(parts, body, size);
 	r = sb_sink_open(&sink, parts->walk, parts->level, name, size);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -250,7 +267,5 @@ int sb_mail_part(sb_mail_parts *parts, const sb_mime *mime, const uint8_t *body,
 		r = plain(parts, name, body, size);
 	if (r == 0 && (todo & SB_MIME_UU) != 0)
 		r = uu(parts, name, body, size);
-	else if (r == 0 && (todo & (SB_MIME_PLAIN | SB_MIME_QUOTED)) != 0)
-		r = sb_uu_blocks(parts, body, size);
 	return r;
 }

@@ -22,23 +22,43 @@ enum {
 
 size_t sb_mime_next_line(const uint8_t *data, size_t size, size_t at)
 {
-	/* In windows that grow: whoever has only CR, or none, does not pay for the rest each time.
-	 */
+	/* In windows: else each line that ends with CR costs a search through all that follows. */
 	for (size_t window = 256; at < size; at += window, window *= 2) {
-		const uint8_t *lf, *cr;
+		size_t length = size - at < window ? size - at : window, end;
+		const uint8_t *lf = memchr(data + at, '\n', length);
+		const uint8_t *cr =
+			memchr(data + at, '\r', lf != NULL ? (size_t)(lf - data) - at : length);
 
-		if (window > size - at)
-			window = size - at;
-		lf = memchr(data + at, '\n', window);
-		cr = memchr(data + at, '\r', lf != NULL ? (size_t)(lf - data) - at : window);
-		if (cr != NULL) {
-			at = (size_t)(cr - data) + 1;
-			return at < size && data[at] == '\n' ? at + 1 : at;
-		}
-		if (lf != NULL)
+		if (cr == NULL && lf != NULL)
 			return (size_t)(lf - data) + 1;
+		if (cr != NULL) {
+			end = (size_t)(cr - data) + 1;
+			return end < size && data[end] == '\n' ? end + 1 : end;
+		}
+		if (length == size - at)
+			break;
 	}
 	return size;
+}
+
+/* Whether the empty line at @p at may be the second half of one break: CR CRLF, or LF CR. */
+static bool is_half_break(const uint8_t *data, size_t size, size_t at, size_t next)
+{
+	if (at < 2 || at >= size || data[at] != '\r')
+		return false;
+	if (next == at + 2)
+		return data[at - 1] == '\r' && data[at - 2] != '\r' && data[at - 2] != '\n';
+	return data[at - 1] == '\n' && data[at - 2] != '\r';
+}
+
+size_t sb_mime_lax_line(const uint8_t *data, size_t size, size_t at)
+{
+	size_t next = sb_mime_next_line(data, size, at), second;
+
+	if (next == size || data[next] != '\r')
+		return next;
+	second = next + 1 < size && data[next + 1] == '\n' ? next + 2 : next + 1;
+	return next - at > 1 && is_half_break(data, size, next, second) ? second : next;
 }
 
 /* Without the line's end. */
@@ -118,7 +138,7 @@ unsigned sb_mime_typical(const uint8_t *data, size_t size, unsigned *mime_lines)
 			found++;
 			*mime_lines += typical[i].mime;
 		}
-		at = sb_mime_next_line(data, size, at);
+		at = sb_mime_lax_line(data, size, at);
 	}
 	return found;
 }
@@ -481,11 +501,16 @@ static void take_header(sb_mime *mime, const uint8_t *line, size_t size)
 	}
 }
 
+static size_t next_line(const uint8_t *data, size_t size, size_t at, bool lax)
+{
+	return lax ? sb_mime_lax_line(data, size, at) : sb_mime_next_line(data, size, at);
+}
+
 /* Behind a header line and those that go on with it. */
-static size_t folded_end(const uint8_t *data, size_t size, size_t at)
+static size_t folded_end(const uint8_t *data, size_t size, size_t at, bool lax)
 {
 	do
-		at = sb_mime_next_line(data, size, at);
+		at = next_line(data, size, at, lax);
 	while (at < size && (data[at] == ' ' || data[at] == '\t'));
 	return at;
 }
@@ -496,11 +521,13 @@ size_t sb_mime_headers(sb_mime *mime, const uint8_t *data, size_t size, bool lax
 
 	memset(mime, 0, sizeof(*mime));
 	for (size_t at = 0, next; at < size; at = next, first = false) {
-		next = sb_mime_next_line(data, size, at);
-		if (trimmed(data, at, next) == at)
+		next = next_line(data, size, at, lax);
+		if (trimmed(data, at, next) == at) {
+			mime->junk |= is_half_break(data, size, at, next);
 			return next;
+		}
 		if (header_name(data + at, next - at) > 0) {
-			next = folded_end(data, size, at);
+			next = folded_end(data, size, at, lax);
 			take_header(mime, data + at, next - at);
 		} else if (data[at] == ' ' || data[at] == '\t') {
 			/* A line of blanks ends nothing: some programs fold with it. */

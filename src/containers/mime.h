@@ -23,7 +23,7 @@ enum sb_mime_encoding {
 typedef struct sb_mime {
 	unsigned encodings; /* all that are claimed; 0: none */
 	bool multipart, message, partial, sealed;
-	bool junk;           /* a line that is none of a header's ended the block, or was skipped */
+	bool junk; /* what ended the block is doubtful, or a line that is no header's was skipped */
 	unsigned boundaries; /* several Content-Type lines have several */
 	size_t boundary_length[SB_MIME_BOUNDARIES];
 	char boundary[SB_MIME_BOUNDARIES][SB_MIME_BOUNDARY];
@@ -41,5 +41,7 @@ bool sb_mime_is_header(const uint8_t *data, size_t size);
 unsigned sb_mime_typical(const uint8_t *data, size_t size, unsigned *mime_lines);
 /* Behind the line that begins or goes on here: LF, CRLF, and CR alone end one. */
 size_t sb_mime_next_line(const uint8_t *data, size_t size, size_t at);
+/* The same, but behind a line of some words CR CRLF and LF CR are one break. */
+size_t sb_mime_lax_line(const uint8_t *data, size_t size, size_t at);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "containers/reader.h"
 
-extern const sb_reader_ops sb_reader_rtf; /* rtf.c */
+extern const sb_reader_ops sb_reader_rtf;  /* rtf.c */
+extern const sb_reader_ops sb_reader_flat; /* flat.c: documents that are one XML text */
 
 /* Look at a member of a zip, which may be OOXML or ODF: sets facts, and the problem `encrypted`
  * for ODF's own encryption. By its name first, so cheap for all others. @p level: the zip. */

@@ -225,11 +225,13 @@ typedef struct dictionary {
 	uint64_t filter_object;
 	bool has_length, length_elsewhere;
 	uint64_t length;
-	bool object_stream, encrypted, outside, late_change;
+	bool object_stream, encrypted, outside, late_change, parameters_elsewhere;
+	sb_pdf_predictor predictor;
 	/* While reading: */
 	unsigned depth, arrays;
 	bool value; /* a value comes next, else a key */
 	char key[NAME];
+	char parameter[NAME]; /* likewise, in a dictionary within */
 } dictionary;
 
 static bool is_key(const dictionary *d, const char *name)
@@ -251,8 +253,7 @@ static void take_name(dictionary *d, const char *name)
 		if (strcmp(name, facts[i].name) == 0)
 			d->facts |= facts[i].facts;
 	if (d->depth != 1) {
-		if (d->depth > 1 && strcmp(name, "EarlyChange") == 0)
-			snprintf(d->key, NAME, "EarlyChange");
+		snprintf(d->parameter, NAME, "%s", name);
 		return;
 	}
 	if (d->arrays == 0 && !d->value) {
@@ -270,12 +271,32 @@ static void take_name(dictionary *d, const char *name)
 	d->value = d->arrays > 0;
 }
 
+/* Of a filter; other dictionaries within have no such names. */
+static void take_parameter(dictionary *d, uint64_t number)
+{
+	const struct {
+		const char *name;
+		uint64_t *value;
+	} numbers[] = {
+		{"Predictor", &d->predictor.kind},
+		{"Columns", &d->predictor.columns},
+		{"Colors", &d->predictor.colors},
+		{"BitsPerComponent", &d->predictor.bits},
+	};
+
+	d->late_change |= strcmp(d->parameter, "EarlyChange") == 0 && number == 0;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (strcmp(d->parameter, numbers[i].name) == 0)
+			*numbers[i].value = number;
+	d->parameter[0] = '\0';
+}
+
 static void take_number(dictionary *d, uint64_t number)
 {
-	if (is_key(d, "EarlyChange"))
-		d->late_change = number == 0;
-	if (d->depth != 1)
+	if (d->depth != 1) {
+		take_parameter(d, number);
 		return;
+	}
 	if (is_key(d, "Length") && d->value) {
 		d->length = number;
 		d->has_length = true;
@@ -292,6 +313,7 @@ static void take_word(dictionary *d, const char *word)
 	if (strcmp(word, "R") == 0) {
 		d->length_elsewhere |= is_key(d, "Length");
 		d->filter_elsewhere |= is_key(d, "Filter");
+		d->parameters_elsewhere |= is_key(d, "DecodeParms") || is_key(d, "DP");
 	}
 	d->value = d->arrays > 0;
 }
@@ -392,26 +414,43 @@ static int stage(stream *s, const sb_pdf_filter *filter, sb_buf *out, bool *whol
 	return sink.stopped < 0 ? sink.stopped : 0;
 }
 
-/* The last filter, into a member. */
-static int last_stage(stream *s, const sb_pdf_filter *filter, bool objects, bool *whole)
+/* The bytes whose differences the filter gave: one more member. */
+static int unpredicted(stream *s, sb_buf *kept, const sb_pdf_predictor *predictor)
 {
+	int r = sb_walk_poll(s->p->walk);
+
+	if (r != 0)
+		return r;
+	kept->length = sb_pdf_unpredict((uint8_t *)kept->data, kept->length, predictor);
+	r = sb_walk_member(
+		s->p->walk, s->p->level, s->name, strlen(s->name), kept->data, kept->length);
+	return r < 0 ? r : 0;
+}
+
+/* The last filter, into a member. */
+static int last_stage(stream *s, const sb_pdf_filter *filter, const dictionary *d, bool *whole)
+{
+	bool predicted = d->predictor.kind > 1;
 	sb_sink sink;
 	sb_buf kept;
 	int r = sb_sink_open(&sink, s->p->walk, s->p->level, s->name, s->size);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	sb_buf_init(&kept, OBJECTS_MAX);
-	if (objects)
+	sb_buf_init(&kept, predicted ? STAGE_MAX : OBJECTS_MAX);
+	if (d->object_stream || predicted)
 		sink.kept = &kept;
 	*whole &= filter->decode(&sink, s->data, s->size, s->early) == SB_INFLATED_WHOLE;
 	sb_sink_flush(&sink);
-	if (objects)
-		sb_walk_fact(s->p->walk, facts_of(&kept));
 	if (kept.failed)
 		sb_walk_doubt(s->p->walk, s->p->level, "a PDF object stream of unusual size");
+	r = sb_sink_close(&sink);
+	if (r == 0 && predicted && !kept.failed && kept.length > 0)
+		r = unpredicted(s, &kept, &d->predictor);
+	if (d->object_stream)
+		sb_walk_fact(s->p->walk, facts_of(&kept));
 	sb_buf_done(&kept);
-	return sb_sink_close(&sink);
+	return r;
 }
 
 /* Which filters do something; false when one is unknown. Images end the chain. */
@@ -462,9 +501,11 @@ static int decode(stream *s, const dictionary *d)
 		r = stage(s, todo[i], &between[i & 1], &whole);
 	}
 	if (r == 0)
-		r = last_stage(s, todo[count - 1], d->object_stream, &whole);
+		r = last_stage(s, todo[count - 1], d, &whole);
 	if (!whole)
 		sb_walk_doubt(s->p->walk, s->p->level, "a damaged PDF stream");
+	if (d->parameters_elsewhere)
+		sb_walk_doubt(s->p->walk, s->p->level, "a PDF filter's parameters are elsewhere");
 	sb_buf_done(&between[0]);
 	sb_buf_done(&between[1]);
 	return r;
@@ -633,11 +674,19 @@ static int trailers(pdf *p, size_t from)
 
 /* --- The file ------------------------------------------------------------------------------- */
 
+/* `%PDF-1.7`, or what Adobe's reader takes as well: `%!PS-Adobe-3.0 PDF-1.7`. */
 static size_t header(const uint8_t *data, size_t size)
 {
-	const uint8_t *found =
-		memmem(data, size < HEADER_WITHIN ? size : HEADER_WITHIN, "%PDF-", 5);
+	static const char other[] = "%!PS-Adobe-";
+	size_t within = size < HEADER_WITHIN ? size : HEADER_WITHIN;
+	const uint8_t *found = memmem(data, within, "%PDF-", 5);
 
+	if (found == NULL) {
+		found = memmem(data, within, other, sizeof(other) - 1);
+		if (found != NULL &&
+			((size_t)(found - data) + 20 > size || memcmp(found + 14, " PDF-", 5) != 0))
+			found = NULL;
+	}
 	return found != NULL ? (size_t)(found - data) : SIZE_MAX;
 }
 

@@ -2,6 +2,7 @@
 /* PDF's filters. Each goes as far as it can and says whether that was the end. */
 #include "containers/pdf_filter.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Windows keep the loops short between two looks at the time. */
@@ -187,6 +188,74 @@ static sb_inflated lzw_decode(sb_sink *sink, const uint8_t *data, size_t size, b
 			return SB_INFLATED_PART;
 	}
 	return SB_INFLATED_PART;
+}
+
+/* --- Predictors --------------------------------------------------------------------------- */
+
+enum { ROW_MAX = 1 << 24 };
+
+static uint8_t paeth(int left, int above, int corner)
+{
+	int guess = left + above - corner;
+	int a = abs(guess - left), b = abs(guess - above), c = abs(guess - corner);
+
+	return (uint8_t)(a <= b && a <= c ? left : b <= c ? above : corner);
+}
+
+/* One row of PNG's; @p above is NULL for the first. @p out may lie before @p in. */
+static void png_row(uint8_t *out, const uint8_t *in, const uint8_t *above, size_t size,
+	size_t pixel, unsigned method)
+{
+	for (size_t i = 0; i < size; i++) {
+		uint8_t left = i >= pixel ? out[i - pixel] : 0, up = above != NULL ? above[i] : 0;
+		uint8_t corner = i >= pixel && above != NULL ? above[i - pixel] : 0, add = 0;
+
+		switch (method) {
+		case 1:
+			add = left;
+			break;
+		case 2:
+			add = up;
+			break;
+		case 3:
+			add = (uint8_t)((left + up) / 2);
+			break;
+		case 4:
+			add = paeth(left, up, corner);
+			break;
+		default:
+			break;
+		}
+		out[i] = (uint8_t)(in[i] + add);
+	}
+}
+
+size_t sb_pdf_unpredict(uint8_t *data, size_t size, const sb_pdf_predictor *predictor)
+{
+	uint64_t columns = predictor->columns > 0 ? predictor->columns : 1;
+	uint64_t colors = predictor->colors > 0 ? predictor->colors : 1;
+	uint64_t bits = predictor->bits > 0 ? predictor->bits : 8;
+	size_t row, pixel, out = 0;
+
+	if (columns > ROW_MAX || colors > 32 || bits > 32)
+		return size;
+	row = (size_t)((columns * colors * bits + 7) / 8);
+	pixel = (size_t)((colors * bits + 7) / 8);
+	if (predictor->kind < 10) {
+		for (size_t i = 0; i < size; i++)
+			if (i % row >= pixel)
+				data[i] = (uint8_t)(data[i] + data[i - pixel]);
+		return size;
+	}
+	/* A byte before each row tells its method. */
+	for (size_t in = 0; in + 1 < size; in += row + 1) {
+		size_t length = size - in - 1 < row ? size - in - 1 : row;
+
+		png_row(data + out, data + in + 1, out > 0 ? data + out - row : NULL, length, pixel,
+			data[in]);
+		out += length;
+	}
+	return out;
 }
 
 /* --- Names ---------------------------------------------------------------------------------- */

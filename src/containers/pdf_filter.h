@@ -18,6 +18,15 @@ typedef struct sb_pdf_filter {
 	sb_inflated (*decode)(sb_sink *sink, const uint8_t *data, size_t size, bool early);
 } sb_pdf_filter;
 
+/* What Flate and LZW may pack in place of bytes: differences to those before or above. */
+typedef struct sb_pdf_predictor {
+	uint64_t kind;                  /* 0, 1: none; 2: TIFF's; 10 and up: PNG's */
+	uint64_t columns, colors, bits; /* 0: not told */
+} sb_pdf_predictor;
+
+/* Undo it, in place; the new size. */
+size_t sb_pdf_unpredict(uint8_t *data, size_t size, const sb_pdf_predictor *predictor);
+
 /* NULL for a name that is none. */
 const sb_pdf_filter *sb_pdf_filter_find(const char *name);
 

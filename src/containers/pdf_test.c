@@ -85,6 +85,26 @@ static const struct {
 	{"short names", STREAM("/Filter/Fl", "@Z"), FINE, true},
 	{"names in digits", STREAM("/#46ilter /Flate#44ecode", "@Z"), FINE, true},
 	{"no filter", STREAM("/Length 65", FOX), FINE, true},
+	{"PNG's predictors",
+		STREAM("/Filter/AHx/DecodeParms<</Predictor 15/Columns 13>>",
+			"015414fdbb5104f4fa08b54210fd0423f7b246fe03b74a0a4d0301b10334081a"
+			"0db0281efcb326f3102c02b1ee0af50cacf90944b40df5e9006f64792073746f"
+			"70732069742e"
+			">"),
+		FINE, true},
+	{"TIFF's predictor",
+		STREAM("/Filter/AHx/DecodeParms [<</Colors 1/Predictor 2/Columns 13>>]",
+			"5414fdbb5104f4fa08b54210fd77f7b2460909a84a0bf80303ad6f07ef0dae54"
+			"f4fdbb4cf519ff20440bf8c5f4410df6bc4e01f36ff515a75301fb0103ad490b"
+			"ba"
+			">"),
+		FINE, true},
+	{"a filter's parameters elsewhere", STREAM("/Filter/FlateDecode/DecodeParms 9 0 R", "@Z"),
+		0, SB_KIND_NONE, true, true},
+	{"Adobe's other beginning",
+		"%!PS-Adobe-3.0 PDF-1.4\n1 0 obj\n<</Filter/Fl>>\nstream\n@Z\nendstream\n"
+		"endobj\n" TAIL,
+		FINE, true},
 	{"an array of filters",
 		STREAM("/Filter [/ASCIIHexDecode /FlateDecode] /Length 1",
 			"789c0dcacb1580200c04c056b6009fd5d8001854fc6415828ad5cb79665802ae12c70d\n "

@@ -25,6 +25,7 @@ typedef struct sb_level {
 	 * for limits, are doubts. */
 	bool embedded;
 	struct sb_ranges *claimed; /* the walk's: see sb_walk_claim() */
+	struct sb_ranges *seen;    /* likewise: see sb_walk_seen() */
 } sb_level;
 
 typedef enum sb_likeness {
@@ -51,7 +52,8 @@ extern const sb_reader_ops sb_reader_iso;     /* archive.c: likewise */
 extern const sb_reader_ops sb_reader_archive; /* archive.c: what begins with its signature */
 extern const sb_reader_ops sb_reader_packed;  /* packed.c: one compressed stream: gzip, xz, … */
 extern const sb_reader_ops sb_reader_brotli;  /* brotli.c */
-extern const sb_reader_ops sb_reader_mail;    /* mail.c: RFC 5322, MIME, uuencode, yEnc not */
+extern const sb_reader_ops sb_reader_mail;    /* mail.c: RFC 5322, MIME, yEnc not */
+extern const sb_reader_ops sb_reader_stray;   /* stray.c: encoded parts of mail anywhere */
 extern const sb_reader_ops sb_reader_ole;     /* ole.c: MS-CFB, MS-OVBA, Ole10Native */
 extern const sb_reader_ops sb_reader_pdf;     /* pdf.c */
 
@@ -88,6 +90,10 @@ void sb_walk_fact(sb_walk *walk, unsigned facts); /* enum sb_container_fact */
 /* Bytes of the level that are accounted for: what lies between is searched for embedded
  * archives. Members whose bytes lie in the level (stored ones) are claimed by themselves. */
 void sb_walk_claim(const sb_level *level, uint64_t from, uint64_t to);
+
+/* Bytes whose encoded parts, as mail has them, come out without a search for them. Members whose
+ * bytes lie in a level are such by themselves. */
+void sb_walk_seen(const sb_level *level, uint64_t from, uint64_t to);
 
 /* Negative when the walk must stop (no time left, or member() said so): pass it up. To be asked
  * in every loop that hostile content can make long. */

@@ -333,9 +333,9 @@ static sb_likeness recognise(const uint8_t *data, size_t size, const char **type
 	/* Word is content with less than the standard asks for. */
 	while (at < size && at < 64 && (data[at] == ' ' || (data[at] >= '\t' && data[at] <= '\r')))
 		at++;
-	if (size - at < 4 || memcmp(data + at, "{\\rt", 4) != 0)
+	if (size - at < 4 || strncasecmp((const char *)data + at, "{\\rt", 4) != 0)
 		return SB_NOT_THIS;
-	return size - at > 4 && data[at + 4] == 'f' ? SB_SURELY : SB_PERHAPS;
+	return size - at > 4 && memcmp(data + at, "{\\rtf", 5) == 0 ? SB_SURELY : SB_PERHAPS;
 }
 
 static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* RTF, one way to hide digits per row, and the object that must come out. */
+/* RTF and flat XML documents: one way to hide digits per row, and the object that must come out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +29,8 @@ static const struct {
 #define E SB_FACT_EMBEDDED
 	{"plain", "{\\rtf1{\\object{\\*\\objdata " OBJECT "}}}", "object-1", E, 0},
 	{"less than a header", "{\\rt{\\object{\\*\\objdata " OBJECT "}}}", "object-1", E, 0},
+	{"a header in large letters", "{\\RTF1{\\object{\\*\\objdata " OBJECT "}}}", "object-1", E,
+		0},
 	{"upper case, blanks, lines",
 		"{\\rtf1{\\*\\objdata\r\n 0105 0000\t02000000020000007800000000000"
 		"0000000"
@@ -149,6 +151,45 @@ static void test_sample(void **state)
 	free(rtf);
 }
 
+/* --- Documents that are one XML text -----------------------------------------------------------
+ */
+
+#define PACKAGE "<p:package xmlns:p=\"http://schemas.microsoft.com/office/2006/xmlPackage\">"
+
+static const struct {
+	const char *xml;
+	size_t members;
+	bool payload;
+} texts[] = {
+	{"<?xml version=\"1.0\"?>" PACKAGE
+	 "<p:part p:name=\"/a\"><p:binaryData>cGF5\r\nbG9hZA==</p:binaryData></p:part></p:package>",
+		1, true},
+	{"\xef\xbb\xbf\n" PACKAGE "<binaryData a=\"b\"\n>cGF5bG9hZA", 1, true},
+	{"<w:x xmlns:w=\"http://schemas.microsoft.com/office/word/2003/wordml\"><w:binData "
+	 "w:name=\"x\">cGF5bG9hZA==</w:binData>",
+		1, true},
+	{"<o:x xmlns:o=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\"><o:binary-data>cGF5"
+	 "bG9hZA==</o:binary-data><o:binary-data/>",
+		1, true},
+	{PACKAGE "the binaryData> of </p:binaryData>cGF5bG9hZA==", 0, false},
+	{"<p:package><p:binaryData>cGF5bG9hZA==</p:binaryData>", 0, false},
+};
+
+static void test_flat(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		sb_walk walk = {0};
+
+		fake_walk_run(&walk, &sb_reader_flat, texts[i].xml, strlen(texts[i].xml));
+		assert_int_equal(walk.count, texts[i].members);
+		assert_int_equal(fake_walk_has(&walk, "payload", 7), texts[i].payload);
+		assert_int_equal(walk.facts, texts[i].payload ? SB_FACT_EMBEDDED : 0);
+		assert_false(walk.doubt || walk.problem != SB_KIND_NONE);
+		fake_walk_done(&walk);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +197,7 @@ int main(void)
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_not_rtf),
 		cmocka_unit_test(test_sample),
+		cmocka_unit_test(test_flat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,10 @@ int sb_walk_close(sb_unpacking *member)
 	if (member->mapped == NULL && member->size > 0 && inside(outer, data, member->size))
 		sb_walk_claim(outer, (uint64_t)(data - outer->data),
 			(uint64_t)(data - outer->data) + member->size);
+	for (const sb_level *l = outer; l != NULL && inside(l, level.data, level.size);
+		l = l->outer)
+		sb_walk_seen(l, (uint64_t)(level.data - l->data),
+			(uint64_t)(level.data - l->data) + level.size);
 	result = sb_walk_visit(member->walk, &level, outer->type != NULL ? outer->type : "");
 	release(member);
 	return result;

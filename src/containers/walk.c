@@ -27,6 +27,8 @@ const sb_reader_ops *const sb_readers[] = {
 	&sb_reader_ole,
 	&sb_reader_pdf,
 	&sb_reader_rtf,
+	&sb_reader_flat,
+	&sb_reader_stray, /* what was found by then is not searched again */
 	NULL,
 };
 
@@ -130,6 +132,12 @@ void sb_walk_claim(const sb_level *level, uint64_t from, uint64_t to)
 {
 	if (level->claimed != NULL)
 		sb_ranges_add(level->claimed, from, to < level->size ? to : level->size);
+}
+
+void sb_walk_seen(const sb_level *level, uint64_t from, uint64_t to)
+{
+	if (level->seen != NULL)
+		sb_ranges_add(level->seen, from, to);
 }
 
 /* --- Limits of the whole walk ------------------------------------------------------------- */
@@ -270,11 +278,12 @@ static int try_reader(sb_walk *walk, sb_level *level, const sb_reader_ops *reade
 
 int sb_walk_visit(sb_walk *walk, sb_level *level, const char *container)
 {
-	sb_ranges claimed = {0};
+	sb_ranges claimed = {0}, seen = {0};
 	const char *closed;
 	int result = judge(walk, level, container);
 
 	level->claimed = &claimed;
+	level->seen = &seen;
 	for (size_t i = 0; result == 0 && level->size > 0 && sb_readers[i] != NULL; i++)
 		result = try_reader(walk, level, sb_readers[i]);
 	closed = sb_sniff_closed(level->data, level->size);
@@ -282,8 +291,9 @@ int sb_walk_visit(sb_walk *walk, sb_level *level, const char *container)
 		sb_walk_doubt(walk, level, "%s: can't be opened", closed);
 	if (result == 0)
 		result = sb_walk_embedded(walk, level);
-	level->claimed = NULL;
+	level->claimed = level->seen = NULL;
 	sb_ranges_done(&claimed);
+	sb_ranges_done(&seen);
 	return result;
 }
 
