@@ -186,11 +186,11 @@ def pdf(payload, data=None, *, filters=b"/FlateDecode", length=None, more=b"", o
     size = b"%d" % (len(body) if length is None else length) \
         if not isinstance(length, bytes) else length
     filtered = b"/Filter " + filters if filters else b""
-    names = names or b"/Names << /EmbeddedFiles << /Names [(eicar.com) 4 0 R] >> >>"
+    names = names or b"/Names << /EmbeddedFiles << /Names [(eicar.txt) 4 0 R] >> >>"
     table = [(1, b"<< /Type /Catalog /Pages 2 0 R " + names + b" >>"),
              (2, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"),
              (3, b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] >>"),
-             (4, b"<< /Type /Filespec /F (eicar.com) /EF << /F 5 0 R >> >>"),
+             (4, b"<< /Type /Filespec /F (eicar.txt) /EF << /F 5 0 R >> >>"),
              (5, b"<< /Type /EmbeddedFile " + filtered + b" /Length " + size + more + b" >>\n"
               + ends[0] + body + ends[1]), *objects]
     out, places = head, {}
@@ -295,7 +295,7 @@ def pdfs(payload):
     yield make("flate-cut", pdf(payload, flat[:-4]), "the packed data has no sum")
     yield make("flate-junk", pdf(payload, flat + b"junk"), "junk behind the packed data")
     yield make("flate-raw", pdf(payload, flat[2:-4]), "packed without zlib's frame")
-    inside = b"4 0 6 61 " + b"<< /Type /Filespec /F (eicar.com) /EF << /F 5 0 R >> >> null"
+    inside = b"4 0 6 61 " + b"<< /Type /Filespec /F (eicar.txt) /EF << /F 5 0 R >> >> null"
     packed = zlib.compress(inside)
     yield make("object-stream", pdf(payload, objects=[
         (7, b"<< /Type /ObjStm /N 2 /First 9 /Filter /FlateDecode /Length %d >>\nstream\n"
