@@ -7,8 +7,9 @@
  *   control   written by both: per slot a state and the reply; a doorbell
  *
  * A slot goes FREE → QUEUED (host) → RUNNING (worker) → DONE (worker) → FREE (host). A host that
- * changes its mind takes QUEUED → WITHDRAWN; whoever swaps first has it. Sleeping and waking is
- * by futex (man 2 futex) on the state words and the doorbell, only when somebody sleeps.
+ * changes its mind takes QUEUED → WITHDRAWN; whoever swaps first has it. Each content has a ticket.
+ * Sleeping and waking is by futex (man 2 futex) on the state words and the doorbell, only when
+ * somebody sleeps.
  *
  * Nothing in the control memory is believed: the host copies a reply before it reads it, and a
  * state that makes no sense ends the worker. Large content follows as a descriptor through the
@@ -57,9 +58,10 @@ typedef struct sb_slot_content {
 	uint8_t content[SB_SLOT_CONTENT];
 } sb_slot_content;
 
-/* Through the worker's socket, with the descriptor. */
+/* Through the worker's socket, with the descriptor. By its ticket the worker knows a descriptor
+ * from that of a content that was taken back from the same slot before. */
 typedef struct sb_handover {
-	uint32_t slot;
+	uint32_t slot, ticket;
 } sb_handover;
 
 /* --- Between host and zygote: one packet each ------------------------------------------------ */

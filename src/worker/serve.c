@@ -74,9 +74,10 @@ static bool receive(sb_bench *bench)
 		return true;
 	if (first == NULL || first->cmsg_type != SCM_RIGHTS || handover.slot >= SB_SLOTS)
 		return false;
-	if (bench->waiting[handover.slot] >= 0)
-		close(bench->waiting[handover.slot]);
-	memcpy(&bench->waiting[handover.slot], CMSG_DATA(first), sizeof(int));
+	if (bench->waiting[handover.slot].fd >= 0)
+		close(bench->waiting[handover.slot].fd);
+	memcpy(&bench->waiting[handover.slot].fd, CMSG_DATA(first), sizeof(int));
+	bench->waiting[handover.slot].ticket = handover.ticket;
 	return true;
 }
 
@@ -87,11 +88,13 @@ static void *map(sb_bench *bench, size_t slot, uint64_t size)
 	off_t length;
 	int fd;
 
-	while (bench->waiting[slot] < 0)
+	/* What is there may belong to a content that was taken back. */
+	while (bench->waiting[slot].fd < 0 ||
+		bench->waiting[slot].ticket != bench->control->slots[slot].ticket)
 		if (!receive(bench))
 			_exit(0);
-	fd = bench->waiting[slot];
-	bench->waiting[slot] = -1;
+	fd = bench->waiting[slot].fd;
+	bench->waiting[slot].fd = -1;
 	/* A file that has shrunk would end us in the middle of it. (fstat() of today's C library
 	 * is a call that could open files: the sandbox refuses it.) */
 	length = lseek(fd, 0, SEEK_END);

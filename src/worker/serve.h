@@ -21,7 +21,10 @@ typedef struct sb_bench {
 	sb_control *control;
 	const sb_slot_content *contents; /* SB_SLOTS of them */
 	int socket;                      /* where large content arrives */
-	int waiting[SB_SLOTS];           /* descriptors that came ahead of their turn; -1 */
+	struct {
+		int fd; /* -1: none */
+		uint32_t ticket;
+	} waiting[SB_SLOTS]; /* descriptors that came ahead of their turn */
 } sb_bench;
 
 /* Never returns. */

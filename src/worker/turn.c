@@ -182,7 +182,7 @@ static int copy_content(const turn *t, uint8_t *out, uint64_t size)
 
 static int send_descriptor(const turn *t)
 {
-	const sb_handover handover = {.slot = t->slot};
+	const sb_handover handover = {.slot = t->slot, .ticket = slot_of(t)->ticket};
 	int fd = sb_call_fd(t->call, t->error);
 	union {
 		char room[CMSG_SPACE(sizeof fd)];

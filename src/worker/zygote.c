@@ -105,10 +105,11 @@ static bool hear(sb_zygote_message *message, int fds[FDS])
 /* In the child: what is left of the zygote is closed, then the door. */
 _Noreturn static void become_worker(const zygote *z, const int fds[FDS], pid_t parent)
 {
-	sb_bench bench = {.socket = fds[2], .waiting = {-1, -1, -1, -1}};
+	sb_bench bench = {.socket = fds[2]};
 	sigset_t all;
 
-	_Static_assert(SB_SLOTS == 4, "one -1 for each slot above");
+	for (size_t i = 0; i < SB_SLOTS; i++)
+		bench.waiting[i].fd = -1;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(1);
