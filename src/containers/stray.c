@@ -14,14 +14,15 @@
 #include "containers/ranges.h"
 
 enum {
-	BACK = 8192,   /* a header block before its mark, and behind it */
-	BLOCKS = 1000, /* so many are taken apart */
-	LOOK = 1024,   /* at the beginning of a body… */
-	DIGITS = 16,   /* …that has so many digits of base64… */
-	TEXT = 64,     /* …and so much text, if there is so much */
-	LANES = 16,    /* positions that are looked at at a time */
-	REACH = 9,     /* from a mark's first byte that is compared to its last */
-	DASH = 7,      /* where `Content-Transfer` has its first one */
+	BACK = 8192,      /* a header block before its mark, and behind it */
+	BLOCKS = 1000,    /* so many are taken apart */
+	LOOK = 1024,      /* at the beginning of a body… */
+	DIGITS = 16,      /* …that has so many digits of base64… */
+	TEXT = 64,        /* …and so much text, if there is so much */
+	LANES = 16,       /* bytes that are compared at a time */
+	STEP = LANES * 4, /* positions that are looked at at a time */
+	REACH = 9,        /* from a mark's first byte that is compared to its last */
+	DASH = 7,         /* where `Content-Transfer` has its first one */
 };
 
 static const char encoding[] = "content-transfer-encoding";
@@ -38,18 +39,25 @@ static lanes load(const uint8_t *at)
 	return bytes;
 }
 
-/* Nothing in sixteen positions: no `b.g.n`, and no two dashes apart as in
- * `Content-Transfer-Encoding` with a T behind the first. */
+/* `b.g.n`, or two dashes apart as in `Content-Transfer-Encoding` with a T behind the first. */
+static lanes like_marks(const uint8_t *at)
+{
+	lanes first = load(at);
+	lanes begin =
+		(lanes)(first == 'b') & (lanes)(load(at + 2) == 'g') & (lanes)(load(at + 4) == 'n');
+	lanes dash = (lanes)(first == '-') & (lanes)((load(at + 1) | 0x20) == 't') &
+		     (lanes)(load(at + REACH) == '-');
+
+	return begin | dash;
+}
+
 static bool nothing_at(const uint8_t *at)
 {
-	lanes begin = (lanes)(load(at) == 'b') & (lanes)(load(at + 2) == 'g') &
-		      (lanes)(load(at + 4) == 'n');
-	lanes dash = (lanes)(load(at) == '-') & (lanes)((load(at + 1) | 0x20) == 't') &
-		     (lanes)(load(at + REACH) == '-');
+	lanes any = like_marks(at) | like_marks(at + LANES) | like_marks(at + LANES * 2L) |
+		    like_marks(at + LANES * 3L);
 	uint64_t found[2];
 
-	begin |= dash;
-	memcpy(found, &begin, sizeof(found));
+	memcpy(found, &any, sizeof(found));
 	return (found[0] | found[1]) == 0;
 }
 
@@ -77,9 +85,9 @@ static size_t next_mark(const uint8_t *data, size_t size, size_t at, bool uu_too
 	size_t body;
 
 	for (; at < size; at++) {
-		while (size - at >= LANES + REACH && nothing_at(data + at))
-			at += LANES;
-		for (size_t end = size - at > LANES ? at + LANES : size; at < end; at++) {
+		while (size - at >= STEP + REACH && nothing_at(data + at))
+			at += STEP;
+		for (size_t end = size - at > STEP ? at + STEP : size; at < end; at++) {
 			if (data[at] == '-' && is_encoding(data, size, at))
 				return at - DASH;
 			if (uu_too && data[at] == 'b' && begins_line(data, at) &&
