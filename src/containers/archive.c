@@ -9,6 +9,7 @@
 
 #include "containers/ranges.h"
 #include "containers/sniff.h"
+#include "containers/tar.h"
 
 enum {
 	AGAIN_MAX = 64, /* times an archive is opened once more behind a damaged member */
@@ -388,7 +389,7 @@ static const struct {
 	{"cpio", archive_read_support_format_cpio, true, true, NULL, NULL},
 	{"lha", archive_read_support_format_lha, true, true, NULL, NULL},
 	{"warc", archive_read_support_format_warc, true, true, NULL, NULL},
-	{"tar", archive_read_support_format_tar, true, true, NULL, NULL},
+	{"tar", archive_read_support_format_tar, true, false, NULL, NULL},
 	{"iso", archive_read_support_format_iso9660, true, false, NULL, NULL},
 	{"rar", archive_read_support_format_rar, false, true, NULL, part_of_rar},
 };
@@ -413,6 +414,17 @@ static void claim_descriptors(const sb_level *level)
 	while (at + 2048 <= level->size && memcmp(level->data + at + 1, "CD001", 5) == 0)
 		at += 2048;
 	sb_walk_claim(level, 0x8000, at);
+}
+
+/* An image says how many sectors it has. */
+static void check_image(const sb_archive_run *run)
+{
+	const sb_level *level = run->level;
+	const uint8_t *volume = level->data + 0x8000;
+
+	if (level->size >= 0x8800 &&
+		(uint64_t)sb_le32(volume + 80) * sb_le16(volume + 128) > level->size)
+		sb_walk_doubt(run->walk, level, "ends before the volume does: cut off?");
 }
 
 /* An image may have two trees of directories; libarchive shows one. */
@@ -446,6 +458,8 @@ static void claim(const sb_archive_run *run, size_t k)
 		claim_descriptors(level);
 	if (kinds[k].end != NULL)
 		sb_walk_claim(level, 0, kinds[k].end(level->data, level->size));
+	if (strcmp(level->type, "tar") == 0)
+		sb_tar_claim(level, run->end);
 	if (kinds[k].claims)
 		sb_walk_claim(level, 0, run->end);
 }
@@ -476,8 +490,10 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	if (kinds[k].part != NULL && kinds[k].part(level->data, level->size))
 		sb_walk_problem(walk, level, NULL, SB_KIND_UNSUPPORTED, "one part of several");
 	result = sb_archive_read(&run);
-	if (result == 0 && strcmp(level->type, "iso") == 0)
+	if (result == 0 && strcmp(level->type, "iso") == 0) {
+		check_image(&run);
 		result = read_other_trees(&run);
+	}
 	if (result < 0)
 		return result;
 	check_end(&run);

@@ -457,6 +457,17 @@ static const struct {
 	{"UDF image", AT(0xa001, "NSR0")},
 };
 
+/* What would be a tar archive or gzip, but for one thing that is wrong in its header. */
+static const char *nearly(const uint8_t *data, size_t size)
+{
+	if (size >= 265 && memcmp(data + 257, "ustar", 5) == 0 && check_tar(data, size) == 0)
+		return "tar archive with a damaged header";
+	if (size >= 18 && data[0] == 0x1f && data[1] == 0x8b && data[2] != 8 && data[2] < 16 &&
+		(data[3] & 0xe0) == 0)
+		return "gzip with an unknown method";
+	return NULL;
+}
+
 const char *sb_sniff_closed(const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < sizeof closed / sizeof *closed; i++)
@@ -468,5 +479,5 @@ const char *sb_sniff_closed(const uint8_t *data, size_t size)
 		return "ARJ archive";
 	if (size > 512 && memcmp(data + size - 512, "koly\0\0\0\x04", 8) == 0)
 		return "Apple disk image";
-	return NULL;
+	return nearly(data, size);
 }

@@ -31,6 +31,8 @@ extern const sb_reader_ops *const sb_readers[];
 int sb_walk_visit(sb_walk *walk, sb_level *level, const char *container);
 /* Search what no reader has claimed. */
 int sb_walk_embedded(sb_walk *walk, sb_level *level);
+/* What is left in a container even so: a member for each piece between zeros. */
+int sb_walk_leftovers(sb_walk *walk, sb_level *level);
 /* The path of a member, to be freed; the own name begins at *@p name. */
 char *sb_walk_path(
 	sb_walk *walk, const sb_level *level, const char *name, size_t length, const char **own);

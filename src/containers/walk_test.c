@@ -133,7 +133,11 @@ static void test_formats(void **state)
 
 		print_message("%s %s\n", formats[i].format,
 			formats[i].filter != NULL ? formats[i].filter : "");
-		assert_clean(w);
+		/* That one has neither sum nor end mark. */
+		if (strcmp(formats[i].type, "compress") == 0)
+			assert_true(w->out.doubt && w->out.problem == SB_KIND_NONE);
+		else
+			assert_clean(w);
 		if (strcmp(formats[i].format, "warc") != 0) {
 			assert_string_equal(w->paths, formats[i].paths);
 			assert_int_equal(w->whole, 2);
