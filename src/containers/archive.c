@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "containers/ranges.h"
+#include "containers/rar.h"
 #include "containers/sniff.h"
 #include "containers/tar.h"
 
@@ -117,9 +118,19 @@ static void keep_head(sb_archive_run *run, uint64_t at, const piece *b)
 			b->size < sizeof run->head - at ? b->size : sizeof run->head - at);
 }
 
+/* Of a sum that is wrong, 7z's for one. */
+static void warn(
+	sb_archive_run *run, struct archive *archive, struct archive_entry *entry, const piece *b)
+{
+	if (b->code == ARCHIVE_WARN) {
+		run->found = true;
+		fail(run, archive, entry, archive_entry_pathname(entry));
+	}
+}
+
 /* All blocks of a member; @p b is the first and becomes the last. */
-static int append_all(sb_archive_run *run, struct archive *archive, sb_unpacking *member, piece *b,
-	uint64_t *size)
+static int append_all(sb_archive_run *run, struct archive *archive, struct archive_entry *entry,
+	sb_unpacking *member, piece *b, uint64_t *size)
 {
 	int result = 0;
 
@@ -138,6 +149,7 @@ static int append_all(sb_archive_run *run, struct archive *archive, sb_unpacking
 		if (result == 0)
 			result = sb_walk_append(member, b->data, b->size);
 		*size += b->size;
+		warn(run, archive, entry, b);
 		if (result != 0)
 			break;
 	}
@@ -154,7 +166,7 @@ static int hand_over(sb_archive_run *run, struct archive *archive, struct archiv
 
 	if (result < 0)
 		return result;
-	result = append_all(run, archive, member, b, &size);
+	result = append_all(run, archive, entry, member, b, &size);
 	if (result != 0) {
 		if (run->stream)
 			sb_walk_undo(member);
@@ -325,21 +337,6 @@ static bool part_of_cab(const uint8_t *data, size_t size)
 	return size >= 32 && (data[30] & 3) != 0;
 }
 
-/* Seven bits at a time, the lowest first. */
-static uint64_t vint(const uint8_t *data, size_t size, size_t *at)
-{
-	uint64_t value = 0;
-
-	for (unsigned shift = 0; *at < size && shift < 63; shift += 7) {
-		uint8_t byte = data[(*at)++];
-
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if ((byte & 0x80) == 0)
-			break;
-	}
-	return value;
-}
-
 /* Version 4 has the flag in its first block, version 5 behind some numbers. */
 static bool part_of_rar(const uint8_t *data, size_t size)
 {
@@ -350,13 +347,13 @@ static bool part_of_rar(const uint8_t *data, size_t size)
 		return false;
 	if (data[6] == 0)
 		return (data[10] & 1) != 0;
-	vint(data, size, &at);
-	if (vint(data, size, &at) != 1)
+	sb_rar_number(data, size, &at);
+	if (sb_rar_number(data, size, &at) != 1)
 		return false;
-	flags = vint(data, size, &at);
+	flags = sb_rar_number(data, size, &at);
 	if ((flags & 1) != 0)
-		vint(data, size, &at);
-	return (vint(data, size, &at) & 1) != 0;
+		sb_rar_number(data, size, &at);
+	return (sb_rar_number(data, size, &at) & 1) != 0;
 }
 
 /* libarchive asks for the memory of a table of names before it looks whether that is there. */
@@ -452,14 +449,14 @@ static void claim(const sb_archive_run *run, size_t k)
 {
 	const sb_level *level = run->level;
 
+	if (strcmp(level->type, "tar") == 0 && run->entries > 0)
+		sb_tar_claim(level, run->end);
 	if (!run->found)
 		return;
 	if (strcmp(level->type, "iso") == 0)
 		claim_descriptors(level);
 	if (kinds[k].end != NULL)
 		sb_walk_claim(level, 0, kinds[k].end(level->data, level->size));
-	if (strcmp(level->type, "tar") == 0)
-		sb_tar_claim(level, run->end);
 	if (kinds[k].claims)
 		sb_walk_claim(level, 0, run->end);
 }
@@ -496,6 +493,9 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	}
 	if (result < 0)
 		return result;
+	if (kinds[k].support == archive_read_support_format_rar && !run.failed &&
+		sb_rar_is_damaged(level->data, level->size))
+		sb_walk_problem(walk, level, NULL, SB_KIND_CORRUPT, "a member's sum is wrong");
 	check_end(&run);
 	claim(&run, k);
 	return 0;

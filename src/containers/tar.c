@@ -48,6 +48,12 @@ static bool pax_size(const uint8_t *data, uint64_t length, uint64_t *size)
 	return true;
 }
 
+static bool all_zeros(const uint8_t *data, uint64_t length, uint64_t there)
+{
+	length = length < there ? length : there;
+	return length == 0 || (data[0] == 0 && memcmp(data, data + 1, (size_t)length - 1) == 0);
+}
+
 void sb_tar_claim(const sb_level *level, uint64_t to)
 {
 	uint64_t at = 0, size, told = 0, whole;
@@ -68,7 +74,12 @@ void sb_tar_claim(const sb_level *level, uint64_t to)
 		sb_walk_claim(level, at, at + BLOCK);
 		if (about || sparse || type == 'S')
 			sb_walk_claim(level, at + BLOCK, at + BLOCK + size);
+		if (all_zeros(data + size, whole - size, level->size - at - BLOCK - size))
+			sb_walk_claim(level, at + BLOCK + size, at + BLOCK + whole);
 		is_told = about && ((type == 'x' && pax_size(data, size, &told)) || is_told);
 		sparse = about && (sparse || memmem(data, (size_t)size, "GNU.sparse", 10) != NULL);
 	}
+	for (; at < to && to - at >= BLOCK && all_zeros(level->data + at, BLOCK, BLOCK);
+		at += BLOCK)
+		sb_walk_claim(level, at, at + BLOCK);
 }

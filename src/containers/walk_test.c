@@ -139,7 +139,10 @@ static void test_formats(void **state)
 		else
 			assert_clean(w);
 		if (strcmp(formats[i].format, "warc") != 0) {
-			assert_string_equal(w->paths, formats[i].paths);
+			/* Behind them, directories of an image, which are nobody's members. */
+			assert_memory_equal(w->paths, formats[i].paths, strlen(formats[i].paths));
+			assert_true(w->paths[strlen(formats[i].paths)] == '\0' ||
+				    strcmp(formats[i].type, "iso") == 0);
 			assert_int_equal(w->whole, 2);
 		}
 		assert_string_equal(w->out.type, formats[i].type);
