@@ -120,7 +120,7 @@ static int look_at_gap(sb_walk *walk, sb_level *level, uint64_t at, uint64_t to,
 			at++;
 		end = piece_end(level->data, at, to);
 		/* As whole it was judged, and shown to the readers. */
-		if (at == 0 || at == end)
+		if (at == 0 || end - at < SB_WALK_SCRAP)
 			continue;
 		if ((*pieces)++ == PIECES) {
 			sb_walk_doubt(walk, level, "more than %d pieces that are nobody's", PIECES);

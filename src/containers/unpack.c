@@ -13,10 +13,7 @@
 #include "containers/bytes.h"
 #include "util/text.h"
 
-enum {
-	FIRST_ROOM = 64 << 10,
-	SCRAP = 40, /* bytes that are worth a look: more than what stamps and owners take */
-};
+enum { FIRST_ROOM = 64 << 10 };
 
 struct sb_unpacking {
 	sb_walk *walk;
@@ -259,7 +256,7 @@ int sb_walk_scrap(
 {
 	const uint8_t *data = level->data + from;
 
-	if (size < SCRAP || memcmp(data, data + 1, (size_t)size - 1) == 0)
+	if (size < SB_WALK_SCRAP || memcmp(data, data + 1, (size_t)size - 1) == 0)
 		return 0;
 	return sb_walk_member(walk, level, name, strlen(name), data, (size_t)size);
 }
@@ -268,7 +265,7 @@ int sb_walk_fields(sb_walk *walk, const sb_level *level, uint64_t from, uint64_t
 {
 	int result = 0;
 
-	while (result == 0 && size >= SCRAP) {
+	while (result == 0 && size >= SB_WALK_SCRAP) {
 		uint64_t part = sb_le16(level->data + from + 2);
 
 		if (part > size - 4)

@@ -9,6 +9,8 @@
 enum {
 	SB_WALK_PATH_MAX = 4096, /* bytes of a path, and of a name, that are kept */
 	SB_WALK_NAME_MAX = 1024,
+	/* Bytes that are worth a look: more than what stamps and owners take. */
+	SB_WALK_SCRAP = 40,
 	SB_WALK_STOP = -1, /* what walk functions return when the walk is over */
 };
 
