@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "containers/ranges.h"
+#include "containers/rar.h"
 #include "containers/sniff.h"
+#include "containers/tar.h"
 
 enum {
 	AGAIN_MAX = 64, /* times an archive is opened once more behind a damaged member */
@@ -116,9 +118,19 @@ static void keep_head(sb_archive_run *run, uint64_t at, const piece *b)
 			b->size < sizeof run->head - at ? b->size : sizeof run->head - at);
 }
 
+/* Of a sum that is wrong, 7z's for one. */
+static void warn(
+	sb_archive_run *run, struct archive *archive, struct archive_entry *entry, const piece *b)
+{
+	if (b->code == ARCHIVE_WARN) {
+		run->found = true;
+		fail(run, archive, entry, archive_entry_pathname(entry));
+	}
+}
+
 /* All blocks of a member; @p b is the first and becomes the last. */
-static int append_all(sb_archive_run *run, struct archive *archive, sb_unpacking *member, piece *b,
-	uint64_t *size)
+static int append_all(sb_archive_run *run, struct archive *archive, struct archive_entry *entry,
+	sb_unpacking *member, piece *b, uint64_t *size)
 {
 	int result = 0;
 
@@ -137,6 +149,7 @@ static int append_all(sb_archive_run *run, struct archive *archive, sb_unpacking
 		if (result == 0)
 			result = sb_walk_append(member, b->data, b->size);
 		*size += b->size;
+		warn(run, archive, entry, b);
 		if (result != 0)
 			break;
 	}
@@ -153,7 +166,7 @@ static int hand_over(sb_archive_run *run, struct archive *archive, struct archiv
 
 	if (result < 0)
 		return result;
-	result = append_all(run, archive, member, b, &size);
+	result = append_all(run, archive, entry, member, b, &size);
 	if (result != 0) {
 		if (run->stream)
 			sb_walk_undo(member);
@@ -324,21 +337,6 @@ static bool part_of_cab(const uint8_t *data, size_t size)
 	return size >= 32 && (data[30] & 3) != 0;
 }
 
-/* Seven bits at a time, the lowest first. */
-static uint64_t vint(const uint8_t *data, size_t size, size_t *at)
-{
-	uint64_t value = 0;
-
-	for (unsigned shift = 0; *at < size && shift < 63; shift += 7) {
-		uint8_t byte = data[(*at)++];
-
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if ((byte & 0x80) == 0)
-			break;
-	}
-	return value;
-}
-
 /* Version 4 has the flag in its first block, version 5 behind some numbers. */
 static bool part_of_rar(const uint8_t *data, size_t size)
 {
@@ -349,13 +347,13 @@ static bool part_of_rar(const uint8_t *data, size_t size)
 		return false;
 	if (data[6] == 0)
 		return (data[10] & 1) != 0;
-	vint(data, size, &at);
-	if (vint(data, size, &at) != 1)
+	sb_rar_number(data, size, &at);
+	if (sb_rar_number(data, size, &at) != 1)
 		return false;
-	flags = vint(data, size, &at);
+	flags = sb_rar_number(data, size, &at);
 	if ((flags & 1) != 0)
-		vint(data, size, &at);
-	return (vint(data, size, &at) & 1) != 0;
+		sb_rar_number(data, size, &at);
+	return (sb_rar_number(data, size, &at) & 1) != 0;
 }
 
 /* libarchive asks for the memory of a table of names before it looks whether that is there. */
@@ -388,7 +386,7 @@ static const struct {
 	{"cpio", archive_read_support_format_cpio, true, true, NULL, NULL},
 	{"lha", archive_read_support_format_lha, true, true, NULL, NULL},
 	{"warc", archive_read_support_format_warc, true, true, NULL, NULL},
-	{"tar", archive_read_support_format_tar, true, true, NULL, NULL},
+	{"tar", archive_read_support_format_tar, true, false, NULL, NULL},
 	{"iso", archive_read_support_format_iso9660, true, false, NULL, NULL},
 	{"rar", archive_read_support_format_rar, false, true, NULL, part_of_rar},
 };
@@ -413,6 +411,17 @@ static void claim_descriptors(const sb_level *level)
 	while (at + 2048 <= level->size && memcmp(level->data + at + 1, "CD001", 5) == 0)
 		at += 2048;
 	sb_walk_claim(level, 0x8000, at);
+}
+
+/* An image says how many sectors it has. */
+static void check_image(const sb_archive_run *run)
+{
+	const sb_level *level = run->level;
+	const uint8_t *volume = level->data + 0x8000;
+
+	if (level->size >= 0x8800 &&
+		(uint64_t)sb_le32(volume + 80) * sb_le16(volume + 128) > level->size)
+		sb_walk_doubt(run->walk, level, "ends before the volume does: cut off?");
 }
 
 /* An image may have two trees of directories; libarchive shows one. */
@@ -440,6 +449,8 @@ static void claim(const sb_archive_run *run, size_t k)
 {
 	const sb_level *level = run->level;
 
+	if (strcmp(level->type, "tar") == 0 && run->entries > 0)
+		sb_tar_claim(level, run->end);
 	if (!run->found)
 		return;
 	if (strcmp(level->type, "iso") == 0)
@@ -476,10 +487,15 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 	if (kinds[k].part != NULL && kinds[k].part(level->data, level->size))
 		sb_walk_problem(walk, level, NULL, SB_KIND_UNSUPPORTED, "one part of several");
 	result = sb_archive_read(&run);
-	if (result == 0 && strcmp(level->type, "iso") == 0)
+	if (result == 0 && strcmp(level->type, "iso") == 0) {
+		check_image(&run);
 		result = read_other_trees(&run);
+	}
 	if (result < 0)
 		return result;
+	if (kinds[k].support == archive_read_support_format_rar && !run.failed &&
+		sb_rar_is_damaged(level->data, level->size))
+		sb_walk_problem(walk, level, NULL, SB_KIND_CORRUPT, "a member's sum is wrong");
 	check_end(&run);
 	claim(&run, k);
 	return 0;

@@ -12,7 +12,11 @@
 #include "containers/sniff.h"
 #include "containers/walk_own.h"
 
-enum { FAILURES = 64 };
+enum {
+	FAILURES = 64,
+	PIECES = 4096,
+	ZEROS = 64, /* in a row that part two pieces */
+};
 
 static int attempt(sb_walk *walk, const sb_level *level, const sb_hit *hit, uint64_t *end)
 {
@@ -90,4 +94,58 @@ int sb_walk_embedded(sb_walk *walk, sb_level *level)
 		at = end;
 	}
 	return 0;
+}
+
+/* --- What is left ------------------------------------------------------------------------------
+ */
+
+/* Where the piece ends that begins at @p at: in front of zeros. */
+static uint64_t piece_end(const uint8_t *data, uint64_t at, uint64_t to)
+{
+	uint64_t zeros = 0;
+
+	for (; at < to && zeros < ZEROS; at++)
+		zeros = data[at] == 0 ? zeros + 1 : 0;
+	return at - zeros;
+}
+
+static int look_at_gap(sb_walk *walk, sb_level *level, uint64_t at, uint64_t to, unsigned *pieces)
+{
+	uint64_t end;
+	char name[32];
+	int result = 0;
+
+	for (; result == 0 && at < to; at = end) {
+		while (at < to && level->data[at] == 0)
+			at++;
+		end = piece_end(level->data, at, to);
+		/* As whole it was judged, and shown to the readers. */
+		if (at == 0 || end - at < SB_WALK_SCRAP)
+			continue;
+		if ((*pieces)++ == PIECES) {
+			sb_walk_doubt(walk, level, "more than %d pieces that are nobody's", PIECES);
+			return 0;
+		}
+		snprintf(name, sizeof name, "@%llu", (unsigned long long)at);
+		result = sb_walk_poll(walk);
+		if (result == 0)
+			result = sb_walk_scrap(walk, level, name, at, end - at);
+	}
+	return result;
+}
+
+int sb_walk_leftovers(sb_walk *walk, sb_level *level)
+{
+	uint64_t at = 0, end;
+	unsigned pieces = 0;
+	int result = 0;
+
+	while (result == 0 && pieces <= PIECES &&
+		(at = sb_ranges_skip(level->claimed, at)) < level->size) {
+		end = sb_ranges_next(level->claimed, at);
+		end = end < level->size ? end : level->size;
+		result = look_at_gap(walk, level, at, end, &pieces);
+		at = end;
+	}
+	return result;
 }

@@ -90,6 +90,28 @@ size_t sb_extent_lz4(const uint8_t *data, size_t size)
 	return chain(data, size, 0x184d2204u, lz4_frame);
 }
 
+bool sb_extent_skippable(const uint8_t *data, size_t end, size_t *at, size_t *from, size_t *length)
+{
+	size_t frame;
+
+	for (; *at < end && end - *at >= 8; *at += frame) {
+		if (skippable(data + *at, end - *at)) {
+			*from = *at + 8;
+			*length = sb_le32(data + *at + 4);
+			*at = *length <= end - *from ? *from + *length : end;
+			return *length <= end - *from;
+		}
+		if (sb_le32(data + *at) == 0xfd2fb528u)
+			frame = zstd_frame(data + *at, end - *at);
+		else
+			frame = lz4_frame(data + *at, end - *at);
+		if (frame == 0)
+			break;
+	}
+	*at = end;
+	return false;
+}
+
 /* --- xz -------------------------------------------------------------------------------------- */
 
 static bool number(const uint8_t *data, size_t size, size_t *at, uint64_t *out)

@@ -83,6 +83,29 @@ static bool is_empty(const sb_level *level, size_t end)
 	return end > 0 && end <= (strcmp(level->type, "xz") == 0 ? 32 : 19);
 }
 
+/* libarchive knows neither format by a frame that is to be skipped. */
+static size_t first_frame(const sb_level *level, size_t end)
+{
+	size_t at = 0, from, length, begin = 0;
+
+	if (strcmp(level->type, "zstd") != 0 && strcmp(level->type, "lz4") != 0)
+		return 0;
+	while (sb_extent_skippable(level->data, end, &at, &from, &length) && from == begin + 8)
+		begin = at;
+	return begin < end ? begin : 0;
+}
+
+/* Whoever knows of them does not skip them. */
+static int look_at_skipped(sb_walk *walk, const sb_level *level, size_t end)
+{
+	size_t at = 0, from, length;
+	int result = 0;
+
+	while (result == 0 && sb_extent_skippable(level->data, end, &at, &from, &length))
+		result = sb_walk_scrap(walk, level, "skipped frame", from, length);
+	return result;
+}
+
 /* An archive too large to be held, as it comes out of the filter. */
 static int read_streaming(sb_archive_run *run, int filter)
 {
@@ -106,7 +129,7 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 {
 	sb_archive_run run = {.walk = walk, .level = level, .likeness = likeness};
 	char name[1024];
-	size_t k = 0, end = 0;
+	size_t k = 0, end = 0, skip;
 	int result;
 
 	while (k < sizeof kinds / sizeof *kinds && strcmp(kinds[k].type, level->type) != 0)
@@ -122,8 +145,9 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 		end = kinds[k].end(level->data, level->size);
 	if (is_empty(level, end))
 		return sb_walk_member(walk, level, name, strlen(name), "", 0);
-	run.data = level->data;
-	run.size = end > 0 ? end : level->size;
+	skip = first_frame(level, end);
+	run.data = level->data + skip;
+	run.size = (end > 0 ? end : level->size) - skip;
 	run.formats[0] = archive_read_support_format_raw;
 	run.filter = kinds[k].filter;
 	run.name = name;
@@ -133,6 +157,8 @@ static int take_apart(sb_walk *walk, const sb_level *level, sb_likeness likeness
 		result = read_streaming(&run, kinds[k].filter);
 	if (result == 0 && run.found)
 		sb_walk_claim(level, 0, end > 0 ? end : run.end);
+	if (result == 0 && (run.filter == ARCHIVE_FILTER_ZSTD || run.filter == ARCHIVE_FILTER_LZ4))
+		result = look_at_skipped(walk, level, end);
 	return result;
 }
 

@@ -11,7 +11,10 @@
 #include <cmocka.h>
 
 #include "containers/extent.h"
+#include "containers/gzip.h"
+#include "containers/lzw.h"
 #include "containers/ranges.h"
+#include "containers/rar.h"
 #include "containers/samples_test.h"
 #include "containers/sniff.h"
 #include "containers/zip.h"
@@ -211,6 +214,89 @@ static void test_zip_record_without_directory(void **state)
 	assert_int_equal(d.from, d.to);
 }
 
+/* --- compress ------------------------------------------------------------------------------ */
+
+/* Long enough for every width, and for a table that is full. */
+static void test_lzw_against_its_writer(void **state)
+{
+	enum { SIZE = 400000 };
+	uint8_t *text = malloc(SIZE), *out = malloc(SIZE + 1);
+	sb_lzw *lzw = malloc(sizeof *lzw);
+
+	(void)state;
+	for (uint32_t sides = 1; sides <= 256; sides *= 4) {
+		sample s;
+
+		for (size_t i = 0; i < SIZE; i++)
+			text[i] = (uint8_t)dice(sides);
+		s = sample_packed("compress", text, SIZE);
+		assert_true(sb_lzw_begin(lzw, s.data, s.size));
+		assert_int_equal(sb_lzw_read(lzw, out, SIZE + 1), SIZE);
+		assert_false(lzw->damaged);
+		assert_memory_equal(out, text, SIZE);
+		free(s.data);
+	}
+	free(lzw);
+	free(out);
+	free(text);
+}
+
+static void test_lzw_damage(void **state)
+{
+	static const uint8_t future[] = {0x1f, 0x9d, 0x90, 'a', 0xff, 0xff, 0xff};
+	sb_lzw *lzw = malloc(sizeof *lzw);
+	uint8_t out[64];
+
+	(void)state;
+	assert_true(sb_lzw_begin(lzw, future, sizeof future));
+	sb_lzw_read(lzw, out, sizeof out);
+	assert_true(lzw->damaged);
+	assert_false(sb_lzw_begin(lzw, (const uint8_t *)"\x1f\x9d\x91\x01", 2));
+	assert_false(sb_lzw_begin(lzw, (const uint8_t *)"\x1f\x9d\x88\x01", 4));
+	free(lzw);
+}
+
+/* --- gzip's header ---------------------------------------------------------------------------- */
+
+static void test_gzip_header(void **state)
+{
+	static const uint8_t all[] = "\x1f\x8b\x08\x1e....\2\3\4\0abcdname\0text\0##";
+	sb_gzip_header h;
+
+	(void)state;
+	assert_true(sb_gzip_header_read(&h, all, sizeof all - 1));
+	assert_memory_equal(all + h.extra, "abcd", h.extra_size);
+	assert_memory_equal(all + h.name, "name", h.name_size);
+	assert_memory_equal(all + h.comment, "text", h.comment_size);
+	assert_int_equal(h.end, sizeof all - 1);
+	for (size_t size = 0; size < sizeof all - 1; size++)
+		assert_false(sb_gzip_header_read(&h, all, size));
+}
+
+/* --- RAR ---------------------------------------------------------------------------------------
+ */
+
+static void test_rar_sums(void **state)
+{
+	(void)state;
+	for (int version = 4; version <= 5; version++) {
+		sample s = version == 4 ? sample_rar4(false) : sample_rar5(false);
+		uint8_t *text = memmem(s.data, s.size, "hello world", 11);
+
+		assert_false(sb_rar_is_damaged(s.data, s.size));
+		assert_non_null(text);
+		text[3] ^= 1;
+		assert_true(sb_rar_is_damaged(s.data, s.size));
+		for (size_t size = 0; size < s.size; size++) {
+			sample cut = sample_of(s.data, size);
+
+			sb_rar_is_damaged(cut.data, cut.size);
+			free(cut.data);
+		}
+		free(s.data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +307,10 @@ int main(void)
 		cmocka_unit_test(test_zip_structure),
 		cmocka_unit_test(test_zip_headers_that_differ),
 		cmocka_unit_test(test_zip_record_without_directory),
+		cmocka_unit_test(test_lzw_against_its_writer),
+		cmocka_unit_test(test_lzw_damage),
+		cmocka_unit_test(test_gzip_header),
+		cmocka_unit_test(test_rar_sums),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,7 @@ extern const sb_reader_ops sb_reader_tar;     /* archive.c: libarchive; may be a
 extern const sb_reader_ops sb_reader_iso;     /* archive.c: likewise */
 extern const sb_reader_ops sb_reader_archive; /* archive.c: what begins with its signature */
 extern const sb_reader_ops sb_reader_packed;  /* packed.c: one compressed stream: gzip, xz, … */
+extern const sb_reader_ops sb_reader_sectors; /* sectors.c: raw sectors of a disc */
 extern const sb_reader_ops sb_reader_brotli;  /* brotli.c */
 extern const sb_reader_ops sb_reader_mail;    /* mail.c: RFC 5322, MIME, yEnc not */
 extern const sb_reader_ops sb_reader_stray;   /* stray.c: encoded parts of mail anywhere */
@@ -75,6 +76,11 @@ int sb_walk_open(sb_walk *walk, const sb_level *level, const char *name, size_t 
 int sb_walk_append(sb_unpacking *member, const void *data, size_t size);
 int sb_walk_close(sb_unpacking *member);
 void sb_walk_drop(sb_unpacking *member);
+/* Bytes of the level that a format lets unpackers pass over: a member, when they are worth it. */
+int sb_walk_scrap(
+	sb_walk *walk, const sb_level *level, const char *name, uint64_t from, uint64_t size);
+/* Likewise fields as zip and gzip have them: two bytes say which, two how long. */
+int sb_walk_fields(sb_walk *walk, const sb_level *level, uint64_t from, uint64_t size);
 /* Drop, and let its bytes not count: the reader takes another way to them. */
 void sb_walk_undo(sb_unpacking *member);
 

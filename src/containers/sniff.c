@@ -15,6 +15,8 @@
 
 /* --- Behind the signature: is it plausible? @p data begins where the format does ------------- */
 
+enum { SKIPPABLE_MAX = 64 }; /* frames in front of the first that is not */
+
 static sb_likeness surely(bool holds)
 {
 	return holds ? SB_SURELY : SB_NOT_THIS;
@@ -105,6 +107,36 @@ static sb_likeness check_cab(const uint8_t *data, size_t size)
 static sb_likeness check_zstd(const uint8_t *data, size_t size)
 {
 	return perhaps(size >= 9 && (data[4] & 8) == 0);
+}
+
+static size_t behind_skippable(const uint8_t *data, size_t size)
+{
+	size_t at = 0, length;
+
+	for (unsigned i = 0; i < SKIPPABLE_MAX && size - at >= 12; i++) {
+		if ((sb_le32(data + at) & 0xfffffff0u) != 0x184d2a50u)
+			break;
+		length = (size_t)sb_le32(data + at + 4) + 8;
+		if (length > size - at - 4)
+			break;
+		at += length;
+	}
+	return at;
+}
+
+/* Frames that are to be skipped, then one that is not. */
+static sb_likeness check_skippable_zstd(const uint8_t *data, size_t size)
+{
+	size_t at = size >= 12 ? behind_skippable(data, size) : 0;
+
+	return surely(at > 0 && sb_le32(data + at) == 0xfd2fb528u);
+}
+
+static sb_likeness check_skippable_lz4(const uint8_t *data, size_t size)
+{
+	size_t at = size >= 12 ? behind_skippable(data, size) : 0;
+
+	return surely(at > 0 && sb_le32(data + at) == 0x184d2204u);
 }
 
 static sb_likeness check_lz4(const uint8_t *data, size_t size)
@@ -263,6 +295,9 @@ static const format formats[] = {
 	{"zstd", &sb_reader_packed, MAGIC("\x28\xb5\x2f\xfd"), 1, true, true, 0, check_zstd},
 	{"lz4", &sb_reader_packed, MAGIC("\x04\x22\x4d\x18"), 1, true, true, 0, check_lz4},
 	{"lz4", &sb_reader_packed, MAGIC("\x02\x21\x4c\x18"), 0, false, false, 0, NULL},
+	{"zstd", &sb_reader_packed, MAGIC("\x2a\x4d\x18"), 0, false, false, 1,
+		check_skippable_zstd},
+	{"lz4", &sb_reader_packed, MAGIC("\x2a\x4d\x18"), 0, false, false, 1, check_skippable_lz4},
 	{"lzip", &sb_reader_packed, MAGIC("LZIP\x01"), 2, true, true, 0, check_lzip},
 	{"compress", &sb_reader_packed, MAGIC("\x1f\x9d"), 0, false, false, 0, check_compress},
 	{"lzma", &sb_reader_packed, MAGIC("\x5d\0\0"), 0, false, false, 0, check_lzma},
@@ -457,6 +492,20 @@ static const struct {
 	{"UDF image", AT(0xa001, "NSR0")},
 };
 
+/* What would be a tar archive or gzip, but for one thing that is wrong in its header. */
+static const char *nearly(const uint8_t *data, size_t size)
+{
+	if (size >= 265 && memcmp(data + 257, "ustar", 5) == 0 && check_tar(data, size) == 0)
+		return "tar archive with a damaged header";
+	if (size >= 18 && data[0] == 0x1f && data[1] == 0x8b && data[2] != 8 && data[2] < 16 &&
+		(data[3] & 0xe0) == 0)
+		return "gzip with an unknown method";
+	if (size >= 24 && memcmp(data + 2, "-lh", 3) == 0 && data[6] == '-' && data[20] <= 3 &&
+		check_lha(data, size) == SB_NOT_THIS)
+		return "LHA archive with a damaged header";
+	return NULL;
+}
+
 const char *sb_sniff_closed(const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < sizeof closed / sizeof *closed; i++)
@@ -468,5 +517,5 @@ const char *sb_sniff_closed(const uint8_t *data, size_t size)
 		return "ARJ archive";
 	if (size > 512 && memcmp(data + size - 512, "koly\0\0\0\x04", 8) == 0)
 		return "Apple disk image";
-	return NULL;
+	return nearly(data, size);
 }

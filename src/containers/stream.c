@@ -17,9 +17,9 @@
 
 enum {
 	PIECE = 64 << 10,
-	AT_ONCE = 4096, /* bytes from a stream that may be none, before its failure counts */
-	NOTHING = 64,   /* below: not even worth a look */
-	SCRAP = 32,     /* bytes in a header that are worth a look */
+	AT_ONCE = 4096,      /* bytes from a stream that may be none, before its failure counts */
+	NOTHING = 64,        /* below: not even worth a look */
+	NAME_MAX_READ = 255, /* what a file's name may have */
 };
 
 typedef enum step { GOES_ON, AT_END, DAMAGED } step;
@@ -159,32 +159,21 @@ bool sb_stream_knows(const char *type)
 /* --- What stands in a header --------------------------------------------------------------------
  */
 
-static int scrap(stream *s, const char *name, size_t at, size_t size)
-{
-	if (size < SCRAP)
-		return 0;
-	return sb_walk_member(s->walk, s->level, name, strlen(name), s->level->data + at, size);
-}
-
 /* Fields that unpackers pass over, but whoever knows of them does not. */
 static int look_at_fields(stream *s, size_t from)
 {
-	const uint8_t *data = s->level->data + from;
 	sb_gzip_header h;
-	size_t at, part;
-	int result;
+	int result = 0;
 
-	if (!sb_gzip_header_read(&h, data, s->level->size - from))
+	if (!sb_gzip_header_read(&h, s->level->data + from, s->level->size - from))
 		return 0;
-	result = scrap(s, "file name", from + h.name, h.name_size > 1024 ? h.name_size : 0);
+	if (h.name_size > NAME_MAX_READ)
+		result = sb_walk_scrap(s->walk, s->level, "file name", from + h.name, h.name_size);
 	if (result == 0)
-		result = scrap(s, "comment", from + h.comment, h.comment_size);
-	for (at = h.extra; result == 0 && at + 4 <= h.extra + h.extra_size; at += 4 + part) {
-		part = sb_le16(data + at + 2);
-		if (part > h.extra + h.extra_size - at - 4)
-			return scrap(s, "extra field", from + at, h.extra + h.extra_size - at);
-		result = scrap(s, "extra field", from + at + 4, part);
-	}
+		result = sb_walk_scrap(
+			s->walk, s->level, "comment", from + h.comment, h.comment_size);
+	if (result == 0)
+		result = sb_walk_fields(s->walk, s->level, from + h.extra, h.extra_size);
 	return result;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "containers/bytes.h"
 #include "util/text.h"
 
 enum { FIRST_ROOM = 64 << 10 };
@@ -250,4 +251,32 @@ int sb_walk_member(sb_walk *walk, const sb_level *level, const char *name, size_
 	member->size = size;
 	walk->out->bytes += size;
 	return sb_walk_close(member);
+}
+
+/* --- What is passed over --------------------------------------------------------------------- */
+
+int sb_walk_scrap(
+	sb_walk *walk, const sb_level *level, const char *name, uint64_t from, uint64_t size)
+{
+	const uint8_t *data = level->data + from;
+
+	if (size < SB_WALK_SCRAP || memcmp(data, data + 1, (size_t)size - 1) == 0)
+		return 0;
+	return sb_walk_member(walk, level, name, strlen(name), data, (size_t)size);
+}
+
+int sb_walk_fields(sb_walk *walk, const sb_level *level, uint64_t from, uint64_t size)
+{
+	int result = 0;
+
+	while (result == 0 && size >= SB_WALK_SCRAP) {
+		uint64_t part = sb_le16(level->data + from + 2);
+
+		if (part > size - 4)
+			return sb_walk_scrap(walk, level, "extra field", from, size);
+		result = sb_walk_scrap(walk, level, "extra field", from + 4, part);
+		from += 4 + part;
+		size -= 4 + part;
+	}
+	return result;
 }

@@ -21,6 +21,7 @@ const sb_reader_ops *const sb_readers[] = {
 	&sb_reader_packed,
 	&sb_reader_tar,
 	&sb_reader_iso,
+	&sb_reader_sectors,
 	&sb_reader_zip,
 	&sb_reader_brotli,
 	&sb_reader_mail,
@@ -31,6 +32,13 @@ const sb_reader_ops *const sb_readers[] = {
 	&sb_reader_stray, /* what was found by then is not searched again */
 	NULL,
 };
+
+/* Those that claim all that they can account for: what is left is worth a look. */
+static bool accounts_for_all(const sb_reader_ops *reader)
+{
+	return reader == &sb_reader_archive || reader == &sb_reader_packed ||
+	       reader == &sb_reader_tar || reader == &sb_reader_iso || reader == &sb_reader_zip;
+}
 
 /* --- What there is to say --------------------------------------------------------------- */
 
@@ -279,18 +287,27 @@ static int try_reader(sb_walk *walk, sb_level *level, const sb_reader_ops *reade
 int sb_walk_visit(sb_walk *walk, sb_level *level, const char *container)
 {
 	sb_ranges claimed = {0}, seen = {0};
-	const char *closed;
+	const char *closed, *type = NULL;
 	int result = judge(walk, level, container);
 
 	level->claimed = &claimed;
 	level->seen = &seen;
-	for (size_t i = 0; result == 0 && level->size > 0 && sb_readers[i] != NULL; i++)
+	for (size_t i = 0; result == 0 && level->size > 0 && sb_readers[i] != NULL; i++) {
+		size_t before = claimed.count;
+
 		result = try_reader(walk, level, sb_readers[i]);
+		if (claimed.count > before && accounts_for_all(sb_readers[i]))
+			type = level->type;
+	}
 	closed = sb_sniff_closed(level->data, level->size);
 	if (result == 0 && closed != NULL)
 		sb_walk_doubt(walk, level, "%s: can't be opened", closed);
 	if (result == 0)
 		result = sb_walk_embedded(walk, level);
+	if (type != NULL)
+		level->type = type;
+	if (result == 0 && type != NULL)
+		result = sb_walk_leftovers(walk, level);
 	level->claimed = level->seen = NULL;
 	sb_ranges_done(&claimed);
 	sb_ranges_done(&seen);

@@ -9,6 +9,8 @@
 enum {
 	SB_WALK_PATH_MAX = 4096, /* bytes of a path, and of a name, that are kept */
 	SB_WALK_NAME_MAX = 1024,
+	/* Bytes that are worth a look: more than what stamps and owners take. */
+	SB_WALK_SCRAP = 40,
 	SB_WALK_STOP = -1, /* what walk functions return when the walk is over */
 };
 
@@ -31,6 +33,8 @@ extern const sb_reader_ops *const sb_readers[];
 int sb_walk_visit(sb_walk *walk, sb_level *level, const char *container);
 /* Search what no reader has claimed. */
 int sb_walk_embedded(sb_walk *walk, sb_level *level);
+/* What is left in a container even so: a member for each piece between zeros. */
+int sb_walk_leftovers(sb_walk *walk, sb_level *level);
 /* The path of a member, to be freed; the own name begins at *@p name. */
 char *sb_walk_path(
 	sb_walk *walk, const sb_level *level, const char *name, size_t length, const char **own);

@@ -173,7 +173,7 @@ bool sb_zip_next_entry(const uint8_t *data, size_t size, const sb_zip_directory 
 
 	if (*at >= directory->to || !is(data, directory->to, *at, "PK\x01\x02", CENTRAL))
 		return false;
-	*out = (sb_zip_entry){.method = sb_le16(central + 10)};
+	*out = (sb_zip_entry){.method = sb_le16(central + 10), .central = *at};
 	out->encrypted = (central[8] & 1) != 0;
 	packed = sb_le32(central + 20);
 	out->size = sb_le32(central + 24);

@@ -22,6 +22,7 @@ typedef struct sb_zip_directory {
 } sb_zip_directory;
 
 typedef struct sb_zip_entry {
+	uint64_t central;   /* its header in the directory */
 	uint64_t local;     /* its local header */
 	uint64_t data, end; /* packed bytes */
 	uint64_t size;      /* unpacked */

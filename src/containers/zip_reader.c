@@ -17,6 +17,8 @@ enum {
 	DIRECTORIES_MAX = 16,
 	TAIL = (64 << 10) + 22, /* where the end record of an ordinary file is */
 	PIECE = 64 << 10,
+	CENTRAL = 46, /* bytes of a header in a directory, in front of its name */
+	LOCAL = 30,
 };
 
 /* --- Entries that are no files -------------------------------------------------------------- */
@@ -81,6 +83,33 @@ static int read_odd(sb_walk *walk, const sb_level *level, const sb_zip_entry *en
 	return sb_walk_close(member);
 }
 
+/* --- What unpackers pass over ---------------------------------------------------------------- */
+
+static int look_at_fields(sb_walk *walk, const sb_level *level, const sb_zip_entry *entry)
+{
+	const uint8_t *data = level->data;
+	uint64_t at = entry->central + CENTRAL + entry->name_length;
+	uint32_t extra = sb_le16(data + entry->central + 30);
+	int result = sb_walk_fields(walk, level, at, extra);
+
+	if (result == 0)
+		result = sb_walk_scrap(
+			walk, level, "comment", at + extra, sb_le16(data + entry->central + 32));
+	if (result != 0 || !entry->agrees)
+		return result;
+	at = entry->local + LOCAL + sb_le16(data + entry->local + 26);
+	return sb_walk_fields(walk, level, at, sb_le16(data + entry->local + 28));
+}
+
+/* Something packed takes two bytes at least. */
+static void check_empty(sb_walk *walk, const sb_level *level, const sb_zip_directory *directory,
+	const sb_zip_entry *entry)
+{
+	if (entry->agrees && entry->method != 0 && entry->end == entry->data &&
+		directory->from > entry->data && memcmp(level->data + entry->data, "PK", 2) != 0)
+		sb_walk_doubt(walk, level, "zip entry that says that it is empty, and is not");
+}
+
 /* --- One directory -------------------------------------------------------------------------- */
 
 /* What the entries account for. What libarchive could not come to stays open. */
@@ -98,6 +127,9 @@ static int settle(sb_walk *walk, const sb_level *level, const sb_zip_directory *
 			odd++;
 			result = read_odd(walk, level, &entry);
 		}
+		check_empty(walk, level, directory, &entry);
+		if (result == 0)
+			result = look_at_fields(walk, level, &entry);
 		if (entry.agrees && !run->broken)
 			sb_walk_claim(level, entry.local, entry.end);
 	}

@@ -237,7 +237,8 @@ def truncated(payload):
             "ole": lambda: compound({"A": b"x" * 9000, "Data": payload}),
             "targz": later(wrap, ["gz", "tar"], payload)}
     for name, build in (bases(payload) | more).items():
-        for percent in (99, 90, 75, 50):
+        # The first half of an image is empty: whoever has only that has nothing.
+        for percent in (99, 90, 75) if name == "iso" else (99, 90, 75, 50):
             yield Sample(f"cut-{name}-{percent}",
                          lambda b=build, p=percent: (lambda d: d[:len(d) * p // 100])(b()),
                          f"{name}, {percent} percent of it", best="corrupt")
