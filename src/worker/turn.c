@@ -19,7 +19,7 @@
 enum {
 	PATIENCE_MS = 20, /* behind another content, before a better place is looked for */
 	GLANCE_MS = 100,  /* how often a long wait looks at cancel and clock */
-	LOSSES = 3,       /* workers that may be lost under a queued content */
+	LOSSES = 3,       /* workers that may die by themselves under a queued content */
 };
 
 typedef struct turn {
@@ -392,6 +392,18 @@ static int give_up(turn *t, int status)
 	return status;
 }
 
+/* Did the worker die by itself, with this content waiting in it? Not when we ended it over another
+ * content: that may happen any number of times, until the time is up. */
+static bool counts(const turn *t)
+{
+	bool ours;
+
+	pthread_mutex_lock(&t->pool->lock);
+	ours = t->worker->ended_by_us || t->pool->zygote.control < 0;
+	pthread_mutex_unlock(&t->pool->lock);
+	return !ours;
+}
+
 /* Once through; 1: again, in another place. */
 static int once(turn *t, bool other, unsigned *losses)
 {
@@ -415,7 +427,7 @@ static int once(turn *t, bool other, unsigned *losses)
 		release(t, false);
 		return 1;
 	case END_LOST:
-		if (++*losses > LOSSES)
+		if (counts(t) && ++*losses > LOSSES)
 			return crashed(t);
 		release(t, false);
 		return 1;
