@@ -218,14 +218,15 @@ static sb_job *make(
 
 /* --- Answers coming in ----------------------------------------------------------------------- */
 
-/* With the lock held; true when nothing else is pending. */
+/* With the lock held; true when nothing else is pending and the caller has to see to it. An
+ * attended job's own thread does that itself, as soon as the lock is free. */
 static bool one_less(sb_job *job)
 {
 	if (--job->pending > 0)
 		return false;
 	if (job->attended)
 		pthread_cond_signal(&job->changed);
-	return true;
+	return !job->attended;
 }
 
 static bool settle(sb_job *job, size_t slot)
