@@ -288,7 +288,7 @@ static int entity(mail *m, size_t *at, bool headers)
 {
 	sb_mime mime = {0};
 	size_t from = *at;
-	cut c;
+	cut c = {0};
 	int r;
 
 	if (headers || begins_content(m->data + from, m->size - from))
