@@ -11,12 +11,21 @@
 
 #define AT(member) offsetof(sb_audit_show_settings, member)
 
+static const char *const events[] = {
+	"log_opened", "log_recovered", "scan_started", "scan_completed", "policy_decision", NULL};
+
+const sb_option sb_audit_verify_options[] = {
+	{"key", 0, SB_OPTION_ABSENT, "FILE", 0, "not available in this build"},
+	{"anchor", 0, SB_OPTION_ABSENT, "FILE", 0, "not available in this build"},
+	{NULL},
+};
+
 const sb_option sb_audit_show_options[] = {
 	{"json", 0, SB_OPTION_YES, NULL, AT(json), "the records as they are, one a line"},
 	{"after", 0, SB_OPTION_NUMBER, "SEQ", AT(after), "only records with a higher number"},
 	{"limit", 'n', SB_OPTION_NUMBER, "N", AT(limit), "only the last N of them"},
 	{"event", 0, SB_OPTION_TEXT, "NAME", AT(event),
-		"only this event: scan_completed, policy_decision, ..."},
+		"only this event: scan_completed, policy_decision, ...", events},
 	{NULL},
 };
 

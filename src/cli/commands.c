@@ -66,9 +66,10 @@ const sb_command sb_commands[] = {
 			       "  2    the command could not run\n",
 		.run = sb_cmd_engines},
 	{.name = "audit verify",
-		.synopsis = "[FILE]",
+		.synopsis = "[OPTIONS] [FILE]",
 		.summary = "check the audit log's chain; name the first bad record",
 		.description = "FILE is by default the audit log of the configuration.",
+		.options = sb_audit_verify_options,
 		.max_words = 1,
 		.exit_status = "  0    consistent\n"
 			       "  1    not consistent: altered, cut or torn\n"
@@ -112,12 +113,23 @@ const sb_command sb_commands[] = {
 			       "  1    a file could not be read\n"
 			       "  2    the command could not run\n",
 		.run = sb_cmd_hash},
+	{.name = "completion",
+		.synopsis = "SHELL",
+		.summary = "print what makes a shell complete command lines: bash, zsh or fish",
+		.words = sb_completion_shells,
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  . <(scanbridge completion bash)\n"
+			    "  scanbridge completion zsh > ~/.zfunc/_scanbridge\n"
+			    "  scanbridge completion fish > "
+			    "~/.config/fish/completions/scanbridge.fish\n",
+		.run = sb_cmd_completion},
 	{NULL},
 };
 
 /* Commands of the product that other builds have. */
 static const char *const absent[] = {"serve", "watch", "quarantine", "policy", "cache", "doctor",
-	"setup", "rules", "completion", NULL};
+	"setup", "rules", "audit init", NULL};
 
 /* --- Help --------------------------------------------------------------------------- */
 
@@ -181,6 +193,8 @@ static void command_lines(sb_buf *out, const char *group)
 		size_t start = out->length;
 		if (group != NULL &&
 			(strncmp(c->name, group, length) != 0 || c->name[length] != ' '))
+			continue;
+		if (c->hidden)
 			continue;
 		sb_buf_printf(out, "  %s", c->name);
 		sb_help_wrap(out, c->summary, 18, out->length - start);
@@ -252,11 +266,27 @@ static bool is_group(const char *word)
 	return false;
 }
 
+/* Said, if the command is one of those. */
+static bool is_absent(const char *command)
+{
+	for (size_t i = 0; absent[i] != NULL; i++) {
+		if (strcmp(absent[i], command) == 0) {
+			sb_log(SB_LOG_ERROR, "%s is not available in this build", command);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int group_without_command(const char *group, const char *word)
 {
 	bool help = word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+	char both[64];
 	sb_buf text, shown;
 
+	if (word != NULL && snprintf(both, sizeof both, "%s %s", group, word) < (int)sizeof both &&
+		is_absent(both))
+		return SB_EXIT_FAILED;
 	sb_buf_init(&shown, 256);
 	if (word != NULL && !help) {
 		sb_escape(&shown, word, strnlen(word, 60));
@@ -282,14 +312,11 @@ static int unknown_command(const char *word)
 	size_t count = 0;
 	sb_buf shown;
 
-	for (size_t i = 0; absent[i] != NULL; i++) {
-		if (strcmp(absent[i], word) == 0) {
-			sb_log(SB_LOG_ERROR, "%s is not available in this build", word);
-			return SB_EXIT_FAILED;
-		}
-	}
+	if (is_absent(word))
+		return SB_EXIT_FAILED;
 	for (const sb_command *c = sb_commands; c->name != NULL && count < 64; c++)
-		names[count++] = c->name;
+		if (!c->hidden)
+			names[count++] = c->name;
 	near = sb_suggest(word, names, count);
 	sb_buf_init(&shown, 256);
 	sb_escape(&shown, word, strnlen(word, 60));
