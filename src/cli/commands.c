@@ -7,6 +7,7 @@
 
 #include "cli/settings.h"
 #include "cli/log.h"
+#include "cli/manual.h"
 #include "config/config.h"
 #include "util/text.h"
 
@@ -115,7 +116,9 @@ const sb_command sb_commands[] = {
 		.run = sb_cmd_hash},
 	{.name = "completion",
 		.synopsis = "SHELL",
-		.summary = "print what makes a shell complete command lines: bash, zsh or fish",
+		.summary = "print completions for bash, zsh or fish",
+		.description = "The script makes the shell complete commands, options and their "
+			       "values; installed packages bring it along.",
 		.words = sb_completion_shells,
 		.min_words = 1,
 		.max_words = 1,
@@ -124,12 +127,21 @@ const sb_command sb_commands[] = {
 			    "  scanbridge completion fish > "
 			    "~/.config/fish/completions/scanbridge.fish\n",
 		.run = sb_cmd_completion},
+	{.name = "manual",
+		.synopsis = "[PAGE]",
+		.summary = "print a page of the manual as the build needs it, or name all pages",
+		.max_words = 1,
+		.hidden = true,
+		.run = sb_cmd_manual},
 	{NULL},
 };
 
 /* Commands of the product that other builds have. */
 static const char *const absent[] = {"serve", "watch", "quarantine", "policy", "cache", "doctor",
 	"setup", "rules", "audit init", NULL};
+
+const char sb_usual_exit_status[] = "  0    fine\n"
+				    "  2    the command could not run\n";
 
 /* --- Help --------------------------------------------------------------------------- */
 
@@ -178,9 +190,7 @@ static int help_command(const sb_command *command)
 	if (command->examples != NULL)
 		sb_buf_printf(&text, "\nExamples:\n%s", command->examples);
 	sb_buf_printf(&text, "\nExit status:\n%s",
-		command->exit_status != NULL ? command->exit_status
-					     : "  0    fine\n"
-					       "  2    the command could not run\n");
+		command->exit_status != NULL ? command->exit_status : sb_usual_exit_status);
 	return flush_help(&text, stdout);
 }
 
@@ -206,24 +216,15 @@ void sb_help_program(FILE *out)
 	sb_buf text;
 
 	sb_buf_init(&text, 65536);
-	sb_buf_text(&text,
-		"Usage: scanbridge [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n"
-		"\n"
-		"One door in front of every malware scanner: asks the configured engines, decides\n"
-		"once, applies policy, and records it before it tells you.\n"
-		"\nCommands:\n");
+	sb_buf_text(&text, "Usage: scanbridge [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n\n");
+	sb_help_wrap(&text, sb_program_summary, 0, 0);
+	sb_buf_text(&text, "\nCommands:\n");
 	command_lines(&text, NULL);
 	sb_buf_text(&text, "\nGlobal options:\n");
 	sb_options_help(&text, sb_global_options);
-	sb_buf_text(&text,
-		"  -h, --help              this text; after a command, the command's\n"
-		"\nExamples:\n"
-		"  scanbridge scan ~/Downloads          scan a folder\n"
-		"  scanbridge engines --check           are the engines doing their work?\n"
-		"  scanbridge audit verify              has anybody touched the records?\n"
-		"\nExit status:\n"
-		"  0 fine; 1 something was found, failed a check or was refused; 2 could not "
-		"run\n");
+	sb_buf_text(&text, "  -h, --help              this text; after a command, the command's\n");
+	sb_buf_printf(&text, "\nExamples:\n%s\nExit status:\n%s", sb_program_examples,
+		sb_program_exit_status);
 	(void)flush_help(&text, out);
 }
 

@@ -64,6 +64,9 @@ int sb_cmd_audit_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_check(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_init(const sb_globals *, const void *, char **, size_t);
+/* Of a command whose row says nothing about it. */
+extern const char sb_usual_exit_status[];
+int sb_cmd_manual(const sb_globals *, const void *, char **, size_t);
 extern const char *const sb_completion_shells[];
 int sb_cmd_completion(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];

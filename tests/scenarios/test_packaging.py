@@ -47,7 +47,9 @@ class Installed(harness.ClamdCase):
                        "libscanbridge.so.0", "libscanbridge.a", "pkgconfig/scanbridge.pc",
                        "bash-completion/completions/scanbridge.bash",
                        "zsh/site-functions/_scanbridge",
-                       "fish/vendor_completions.d/scanbridge.fish"):
+                       "fish/vendor_completions.d/scanbridge.fish",
+                       *(["man1/scanbridge.1", "man5/scanbridge.yaml.5"]
+                         if shutil.which("scdoc") else [])):
             self.assertTrue(any(name.endswith(wanted) for name in files), wanted)
         self.assertFalse([name for name in files if "test" in name or "fuzz" in name], files)
 
