@@ -83,6 +83,23 @@ const sb_command sb_commands[] = {
 		.options_size = sizeof(sb_audit_show_settings),
 		.max_words = 1,
 		.run = sb_cmd_audit_show},
+	{.name = "audit export",
+		.synopsis = "[OPTIONS] [FILE]",
+		.summary = "print audit records as events for other systems",
+		.description =
+			"Scans become Scan Activity (6007), detections also Detection Finding "
+			"(2004), what happens in quarantine File Remediation Activity (7002). The "
+			"decision of policy stands in the events of its scan. Records of the log's "
+			"own have no event. The same log always gives the same events.",
+		.options = sb_audit_export_options,
+		.options_size = sizeof(sb_audit_export_settings),
+		.max_words = 1,
+		.examples = "  scanbridge audit export --format ocsf > events.ndjson\n"
+			    "  scanbridge audit export --after 4711 | send-to-siem\n",
+		.exit_status = "  0    fine\n"
+			       "  1    a line is no record; the others were exported\n"
+			       "  2    the file could not be read\n",
+		.run = sb_cmd_audit_export},
 	{.name = "config check",
 		.synopsis = "[FILE]",
 		.summary = "check a configuration; errors come with file, line and column",

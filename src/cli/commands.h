@@ -61,6 +61,8 @@ int sb_cmd_engines(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_audit_verify_options[], sb_audit_show_options[];
 int sb_cmd_audit_verify(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_audit_show(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_audit_export_options[];
+int sb_cmd_audit_export(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_check(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_init(const sb_globals *, const void *, char **, size_t);

@@ -9,8 +9,8 @@ import unittest
 from support import harness
 from support.harness import SCANBRIDGE, mock
 
-COMMANDS = ["scan", "engines", "audit verify", "audit show", "config check", "config show",
-            "config init", "hash", "completion"]
+COMMANDS = ["scan", "engines", "audit verify", "audit show", "audit export", "config check",
+            "config show", "config init", "hash", "completion"]
 
 
 class Help(harness.Case):
