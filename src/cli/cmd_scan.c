@@ -258,8 +258,9 @@ static sb_output_options output_options(const sb_scan_settings *settings)
 		.verbose = settings->verbose != 0,
 		.quiet = settings->quiet != 0};
 
-	options.progress = !options.quiet && (settings->progress != 0 ? settings->progress > 0
-								      : isatty(STDERR_FILENO) != 0);
+	options.progress =
+		!options.quiet &&
+		(settings->progress != 0 ? settings->progress > 0 : sb_term_redraws(STDERR_FILENO));
 	options.colours_out = settings->colour >= 0 && sb_term_colours(STDOUT_FILENO);
 	options.colours_err = settings->colour >= 0 && sb_term_colours(STDERR_FILENO);
 	return options;

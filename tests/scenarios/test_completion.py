@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Completion in real shells: a line is typed with tabs in it, and what the shell then runs is
 looked at."""
-import os
-import pty
-import re
-import select
 import shutil
 import subprocess
 import unittest
 
 from support import harness
 from support.harness import SCANBRIDGE
+from support.terminal import Terminal
 
 # What is typed, and the words that the command gets. Each tab has one answer.
 TYPED = [
@@ -43,36 +40,6 @@ def script(shell):
                           check=True).stdout
 
 
-class Terminal:
-    """A shell on a terminal of its own."""
-
-    def __init__(self, command, folder):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.environ |= {"TERM": "xterm", "PS1": "> ", "INPUTRC": "/dev/null",
-                           "HOME": str(folder), "HISTFILE": "/dev/null"}
-            os.execvp(command[0], command)
-        self.seen = ""
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def wait_for(self, pattern):
-        """Until the screen shows it; returns the match and forgets what was before."""
-        while not (match := re.search(pattern, self.seen)):
-            if not select.select([self.fd], [], [], harness.PATIENCE)[0]:
-                raise AssertionError(f"no {pattern!r} in {self.seen!r}")
-            self.seen += os.read(self.fd, 65536).decode("utf-8", "replace")
-        self.seen = self.seen[match.end():]
-        return match
-
-    def close(self):
-        os.close(self.fd)
-        os.kill(self.pid, 9)
-        os.waitpid(self.pid, 0)
-
-
 class Completion(harness.Case):
     def setUp(self):
         super().setUp()
@@ -87,7 +54,8 @@ class Completion(harness.Case):
         (self.folder / "setup").write_text(
             f"{setup}\nscanbridge() {{ printf '<%s:%s>\\n' got \"$*\"; }}\n"
             "printf '<%s>\\n' ready\n")
-        terminal = Terminal(command, self.folder)
+        terminal = Terminal(command, self.folder, PS1="> ", INPUTRC="/dev/null",
+                            HOME=str(self.folder), HISTFILE="/dev/null")
         self.addCleanup(terminal.close)
         terminal.type(". ./setup\r")
         terminal.wait_for("<ready>")
