@@ -172,6 +172,10 @@ static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *p
 		sb_output_failed(output, item->name, &error);
 		return;
 	}
+	if (item->standard_input && worker->run->plan->stdin_name != NULL) {
+		sb_buf_clear(path); /* what people called it, instead of `-` */
+		sb_buf_text(path, worker->run->plan->stdin_name);
+	}
 	sb_output_begins(output, path->data, path->length);
 	if (scan_input(worker, input, path, &error) < 0)
 		sb_output_failed(output, path->data, &error);
