@@ -15,6 +15,29 @@
 #include "audit/audit.h"
 #include "util/text.h"
 
+/* --- Lines -------------------------------------------------------------------------------- */
+
+/* A line of ours has at most 8 KiB; what is longer is read on to its end and is bad. */
+bool sb_audit_lines(FILE *in, sb_audit_line_use *use, void *data)
+{
+	enum { ROOM = 8192 + 1 };
+	char line[ROOM];
+	uint64_t number = 0;
+	size_t length = 0;
+	int c;
+
+	while ((c = getc_unlocked(in)) != EOF) {
+		if (c == '\n') {
+			line[length < ROOM - 1 ? length : 0] = '\0';
+			use(data, line, length < ROOM - 1 ? length : 0, ++number);
+			length = 0;
+		} else if (length < ROOM - 1) {
+			line[length++] = (char)c;
+		}
+	}
+	return length == 0;
+}
+
 /* --- verify ------------------------------------------------------------------------------- */
 
 static void print_bad(const char *path, const sb_audit_verdict *v, FILE *out)
@@ -133,8 +156,9 @@ static void print_line(struct show *show, const json_t *record, const char *line
 		print_record(record, show->out);
 }
 
-static void show_line(struct show *show, const char *line, size_t length, uint64_t number)
+static void show_line(void *data, const char *line, size_t length, uint64_t number)
 {
+	struct show *show = data;
 	const struct sb_audit_show_options *o = show->options;
 	json_t *record = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	const char *event = json_string_value(json_object_get(record, "event"));
@@ -152,25 +176,9 @@ static void show_line(struct show *show, const char *line, size_t length, uint64
 	json_decref(record);
 }
 
-/* A line of ours has at most 8 KiB; what is longer is read on to its end and is bad. */
 static void show_file(struct show *show, FILE *in)
 {
-	enum { ROOM = 8192 + 1 };
-	char line[ROOM];
-	uint64_t number = 0;
-	size_t length = 0;
-	int c;
-
-	while ((c = getc_unlocked(in)) != EOF) {
-		if (c == '\n') {
-			line[length < ROOM - 1 ? length : 0] = '\0';
-			show_line(show, line, length < ROOM - 1 ? length : 0, ++number);
-			length = 0;
-		} else if (length < ROOM - 1) {
-			line[length++] = (char)c;
-		}
-	}
-	if (length > 0) /* torn, or being written just now */
+	if (!sb_audit_lines(in, show_line, show))
 		show->bad = true;
 }
 

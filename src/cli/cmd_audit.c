@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `audit verify` and `audit show`: which log, then over to audit_files.c. */
+/* The `audit` commands: which log, then over to audit_files.c and audit_export.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +11,32 @@
 
 #define AT(member) offsetof(sb_audit_show_settings, member)
 
+static const char *const events[] = {
+	"log_opened", "log_recovered", "scan_started", "scan_completed", "policy_decision", NULL};
+
+const sb_option sb_audit_verify_options[] = {
+	{"key", 0, SB_OPTION_ABSENT, "FILE", 0, "not available in this build"},
+	{"anchor", 0, SB_OPTION_ABSENT, "FILE", 0, "not available in this build"},
+	{NULL},
+};
+
 const sb_option sb_audit_show_options[] = {
 	{"json", 0, SB_OPTION_YES, NULL, AT(json), "the records as they are, one a line"},
 	{"after", 0, SB_OPTION_NUMBER, "SEQ", AT(after), "only records with a higher number"},
 	{"limit", 'n', SB_OPTION_NUMBER, "N", AT(limit), "only the last N of them"},
 	{"event", 0, SB_OPTION_TEXT, "NAME", AT(event),
-		"only this event: scan_completed, policy_decision, ..."},
+		"only this event: scan_completed, policy_decision, ...", events},
+	{NULL},
+};
+
+static const char *const formats[] = {"ocsf", NULL};
+
+const sb_option sb_audit_export_options[] = {
+	{"format", 0, SB_OPTION_CHOICE, "FORMAT", offsetof(sb_audit_export_settings, format),
+		"ocsf: events of the Open Cybersecurity Schema Framework, one JSON object a line",
+		formats},
+	{"after", 0, SB_OPTION_NUMBER, "SEQ", offsetof(sb_audit_export_settings, after),
+		"only records with a higher number"},
 	{NULL},
 };
 
@@ -59,6 +79,17 @@ int sb_cmd_audit_show(const sb_globals *globals, const void *data, char **words,
 		.event = settings->event};
 	char *path = log_path(globals, words, count);
 	int status = path != NULL ? sb_audit_cmd_show(path, &options, stdout) : SB_EXIT_FAILED;
+
+	free(path);
+	return sb_cli_flushed(status);
+}
+
+int sb_cmd_audit_export(const sb_globals *globals, const void *data, char **words, size_t count)
+{
+	const sb_audit_export_settings *settings = data;
+	char *path = log_path(globals, words, count);
+	int status =
+		path != NULL ? sb_audit_cmd_export(path, settings->after, stdout) : SB_EXIT_FAILED;
 
 	free(path);
 	return sb_cli_flushed(status);

@@ -22,6 +22,8 @@
 
 #define AT(member) offsetof(sb_scan_settings, member)
 
+static const char *const presets[] = {"default", "strict", "monitor", "mail", NULL};
+
 const sb_option sb_scan_cli_options[] = {
 	{"What is scanned", 0, SB_OPTION_GROUP, NULL, 0, NULL},
 	{"exclude", 'x', SB_OPTION_LIST, "GLOB", AT(excludes),
@@ -35,8 +37,8 @@ const sb_option sb_scan_cli_options[] = {
 		"larger files are an error; the smaller of this and limits.max_size holds"},
 	{"How", 0, SB_OPTION_GROUP, NULL, 0, NULL},
 	{"engine", 'e', SB_OPTION_LIST, "NAME", AT(engines), "ask only this engine; repeatable"},
-	{"policy", 'p', SB_OPTION_TEXT, "POLICY", AT(policy),
-		"a preset (default, strict, monitor, mail) or a file"},
+	{"policy", 'p', SB_OPTION_TEXT, "PRESET|FILE", AT(policy),
+		"default, strict, monitor, mail or a file", presets},
 	{"jobs", 'j', SB_OPTION_COUNT, "N", AT(jobs),
 		"files in work at once (default: enough for all engines)"},
 	{"timeout", 't', SB_OPTION_DURATION, "TIME", AT(timeout_ms),
@@ -145,8 +147,7 @@ static int fill_options(
 /* A preset by its name, everything else is a file. */
 static int set_policy(sb_config *config, const char *policy)
 {
-	static const char *const presets[] = {"default", "strict", "monitor", "mail"};
-	const size_t count = sizeof presets / sizeof presets[0];
+	const size_t count = sizeof presets / sizeof presets[0] - 1;
 	const char *near = sb_suggest(policy, presets, count);
 	char *path;
 	int status;
@@ -257,8 +258,9 @@ static sb_output_options output_options(const sb_scan_settings *settings)
 		.verbose = settings->verbose != 0,
 		.quiet = settings->quiet != 0};
 
-	options.progress = !options.quiet && (settings->progress != 0 ? settings->progress > 0
-								      : isatty(STDERR_FILENO) != 0);
+	options.progress =
+		!options.quiet &&
+		(settings->progress != 0 ? settings->progress > 0 : sb_term_redraws(STDERR_FILENO));
 	options.colours_out = settings->colour >= 0 && sb_term_colours(STDOUT_FILENO);
 	options.colours_err = settings->colour >= 0 && sb_term_colours(STDERR_FILENO);
 	return options;

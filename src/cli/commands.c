@@ -7,6 +7,7 @@
 
 #include "cli/settings.h"
 #include "cli/log.h"
+#include "cli/manual.h"
 #include "config/config.h"
 #include "util/text.h"
 
@@ -66,9 +67,10 @@ const sb_command sb_commands[] = {
 			       "  2    the command could not run\n",
 		.run = sb_cmd_engines},
 	{.name = "audit verify",
-		.synopsis = "[FILE]",
+		.synopsis = "[OPTIONS] [FILE]",
 		.summary = "check the audit log's chain; name the first bad record",
 		.description = "FILE is by default the audit log of the configuration.",
+		.options = sb_audit_verify_options,
 		.max_words = 1,
 		.exit_status = "  0    consistent\n"
 			       "  1    not consistent: altered, cut or torn\n"
@@ -81,6 +83,23 @@ const sb_command sb_commands[] = {
 		.options_size = sizeof(sb_audit_show_settings),
 		.max_words = 1,
 		.run = sb_cmd_audit_show},
+	{.name = "audit export",
+		.synopsis = "[OPTIONS] [FILE]",
+		.summary = "print audit records as events for other systems",
+		.description =
+			"Scans become Scan Activity (6007), detections also Detection Finding "
+			"(2004), what happens in quarantine File Remediation Activity (7002). The "
+			"decision of policy stands in the events of its scan. Records of the log's "
+			"own have no event. The same log always gives the same events.",
+		.options = sb_audit_export_options,
+		.options_size = sizeof(sb_audit_export_settings),
+		.max_words = 1,
+		.examples = "  scanbridge audit export --format ocsf > events.ndjson\n"
+			    "  scanbridge audit export --after 4711 | send-to-siem\n",
+		.exit_status = "  0    fine\n"
+			       "  1    a line is no record; the others were exported\n"
+			       "  2    the file could not be read\n",
+		.run = sb_cmd_audit_export},
 	{.name = "config check",
 		.synopsis = "[FILE]",
 		.summary = "check a configuration; errors come with file, line and column",
@@ -112,12 +131,34 @@ const sb_command sb_commands[] = {
 			       "  1    a file could not be read\n"
 			       "  2    the command could not run\n",
 		.run = sb_cmd_hash},
+	{.name = "completion",
+		.synopsis = "SHELL",
+		.summary = "print completions for bash, zsh or fish",
+		.description = "The script makes the shell complete commands, options and their "
+			       "values; installed packages bring it along.",
+		.words = sb_completion_shells,
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  . <(scanbridge completion bash)\n"
+			    "  scanbridge completion zsh > ~/.zfunc/_scanbridge\n"
+			    "  scanbridge completion fish > "
+			    "~/.config/fish/completions/scanbridge.fish\n",
+		.run = sb_cmd_completion},
+	{.name = "manual",
+		.synopsis = "[PAGE]",
+		.summary = "print a page of the manual as the build needs it, or name all pages",
+		.max_words = 1,
+		.hidden = true,
+		.run = sb_cmd_manual},
 	{NULL},
 };
 
 /* Commands of the product that other builds have. */
 static const char *const absent[] = {"serve", "watch", "quarantine", "policy", "cache", "doctor",
-	"setup", "rules", "completion", NULL};
+	"setup", "rules", "audit init", NULL};
+
+const char sb_usual_exit_status[] = "  0    fine\n"
+				    "  2    the command could not run\n";
 
 /* --- Help --------------------------------------------------------------------------- */
 
@@ -166,9 +207,7 @@ static int help_command(const sb_command *command)
 	if (command->examples != NULL)
 		sb_buf_printf(&text, "\nExamples:\n%s", command->examples);
 	sb_buf_printf(&text, "\nExit status:\n%s",
-		command->exit_status != NULL ? command->exit_status
-					     : "  0    fine\n"
-					       "  2    the command could not run\n");
+		command->exit_status != NULL ? command->exit_status : sb_usual_exit_status);
 	return flush_help(&text, stdout);
 }
 
@@ -182,6 +221,8 @@ static void command_lines(sb_buf *out, const char *group)
 		if (group != NULL &&
 			(strncmp(c->name, group, length) != 0 || c->name[length] != ' '))
 			continue;
+		if (c->hidden)
+			continue;
 		sb_buf_printf(out, "  %s", c->name);
 		sb_help_wrap(out, c->summary, 18, out->length - start);
 	}
@@ -192,24 +233,15 @@ void sb_help_program(FILE *out)
 	sb_buf text;
 
 	sb_buf_init(&text, 65536);
-	sb_buf_text(&text,
-		"Usage: scanbridge [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n"
-		"\n"
-		"One door in front of every malware scanner: asks the configured engines, decides\n"
-		"once, applies policy, and records it before it tells you.\n"
-		"\nCommands:\n");
+	sb_buf_text(&text, "Usage: scanbridge [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n\n");
+	sb_help_wrap(&text, sb_program_summary, 0, 0);
+	sb_buf_text(&text, "\nCommands:\n");
 	command_lines(&text, NULL);
 	sb_buf_text(&text, "\nGlobal options:\n");
 	sb_options_help(&text, sb_global_options);
-	sb_buf_text(&text,
-		"  -h, --help              this text; after a command, the command's\n"
-		"\nExamples:\n"
-		"  scanbridge scan ~/Downloads          scan a folder\n"
-		"  scanbridge engines --check           are the engines doing their work?\n"
-		"  scanbridge audit verify              has anybody touched the records?\n"
-		"\nExit status:\n"
-		"  0 fine; 1 something was found, failed a check or was refused; 2 could not "
-		"run\n");
+	sb_buf_text(&text, "  -h, --help              this text; after a command, the command's\n");
+	sb_buf_printf(&text, "\nExamples:\n%s\nExit status:\n%s", sb_program_examples,
+		sb_program_exit_status);
 	(void)flush_help(&text, out);
 }
 
@@ -252,11 +284,27 @@ static bool is_group(const char *word)
 	return false;
 }
 
+/* Said, if the command is one of those. */
+static bool is_absent(const char *command)
+{
+	for (size_t i = 0; absent[i] != NULL; i++) {
+		if (strcmp(absent[i], command) == 0) {
+			sb_log(SB_LOG_ERROR, "%s is not available in this build", command);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int group_without_command(const char *group, const char *word)
 {
 	bool help = word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+	char both[64];
 	sb_buf text, shown;
 
+	if (word != NULL && snprintf(both, sizeof both, "%s %s", group, word) < (int)sizeof both &&
+		is_absent(both))
+		return SB_EXIT_FAILED;
 	sb_buf_init(&shown, 256);
 	if (word != NULL && !help) {
 		sb_escape(&shown, word, strnlen(word, 60));
@@ -282,14 +330,11 @@ static int unknown_command(const char *word)
 	size_t count = 0;
 	sb_buf shown;
 
-	for (size_t i = 0; absent[i] != NULL; i++) {
-		if (strcmp(absent[i], word) == 0) {
-			sb_log(SB_LOG_ERROR, "%s is not available in this build", word);
-			return SB_EXIT_FAILED;
-		}
-	}
+	if (is_absent(word))
+		return SB_EXIT_FAILED;
 	for (const sb_command *c = sb_commands; c->name != NULL && count < 64; c++)
-		names[count++] = c->name;
+		if (!c->hidden)
+			names[count++] = c->name;
 	near = sb_suggest(word, names, count);
 	sb_buf_init(&shown, 256);
 	sb_escape(&shown, word, strnlen(word, 60));

@@ -35,6 +35,8 @@ typedef struct sb_command {
 	size_t options_size;                /* of the structure they fill in */
 	unsigned min_words, max_words;      /* words after the options */
 	const char *examples, *exit_status; /* ready lines; NULL: the usual statuses */
+	const char *const *words;           /* what the word can be, where that is known */
+	bool hidden;                        /* from help and completion */
 	int (*run)(const sb_globals *globals, const void *options, char **words, size_t count);
 } sb_command;
 
@@ -59,9 +61,16 @@ int sb_cmd_engines(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_audit_verify_options[], sb_audit_show_options[];
 int sb_cmd_audit_verify(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_audit_show(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_audit_export_options[];
+int sb_cmd_audit_export(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_check(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_init(const sb_globals *, const void *, char **, size_t);
+/* Of a command whose row says nothing about it. */
+extern const char sb_usual_exit_status[];
+int sb_cmd_manual(const sb_globals *, const void *, char **, size_t);
+extern const char *const sb_completion_shells[];
+int sb_cmd_completion(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

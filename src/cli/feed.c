@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* One ring under one lock: at most DEPTH items, each holding at most one directory open. */
+/*
+ * One ring under one lock. It is long, so that the walk comes to its end early and the time that is
+ * left is known; items that follow each other share their directory, and few of those are open.
+ */
 #include "cli/feed.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { DEPTH = 128 };
+enum { DEPTH = 16384, MAX_RUNS = 128 };
 
 /* Files above this are not read into memory (scan/content.h): they count as their buffers. */
 static const uint64_t in_memory = 16 << 20, when_larger = 1 << 20;
@@ -16,6 +19,7 @@ struct sb_feed {
 	/* all under lock */
 	sb_walk_item *ring[DEPTH];
 	size_t first, count;
+	size_t runs; /* of neighbours in the same directory: no more are open */
 	uint64_t budget, in_work;
 	unsigned short_of_budget; /* workers that wait although there are items */
 	bool ended, stopped;
@@ -51,14 +55,30 @@ void sb_feed_free(sb_feed *feed)
 	free(feed);
 }
 
+static const sb_walk_item *last(const sb_feed *feed)
+{
+	return feed->ring[(feed->first + feed->count - 1) % DEPTH];
+}
+
+static bool joins_run(const sb_feed *feed, const sb_walk_item *item)
+{
+	return feed->count > 0 && last(feed)->dir == item->dir;
+}
+
+static bool has_room(const sb_feed *feed, const sb_walk_item *item)
+{
+	return feed->count < DEPTH && (feed->runs < MAX_RUNS || joins_run(feed, item));
+}
+
 bool sb_feed_put(sb_feed *feed, sb_walk_item *item)
 {
 	bool taken = false;
 
 	pthread_mutex_lock(&feed->lock);
-	while (feed->count == DEPTH && !feed->stopped)
+	while (!has_room(feed, item) && !feed->stopped)
 		pthread_cond_wait(&feed->room, &feed->lock);
 	if (!feed->stopped) {
+		feed->runs += !joins_run(feed, item);
 		feed->ring[(feed->first + feed->count++) % DEPTH] = item;
 		taken = true;
 	}
@@ -114,6 +134,8 @@ sb_walk_item *sb_feed_take(sb_feed *feed)
 		item = feed->ring[feed->first];
 		feed->first = (feed->first + 1) % DEPTH;
 		feed->count--;
+		if (feed->count == 0 || feed->ring[feed->first]->dir != item->dir)
+			feed->runs--;
 		feed->in_work += weight(item);
 	}
 	pthread_mutex_unlock(&feed->lock);

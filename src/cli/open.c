@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/log.h"
+#include "util/text.h"
 #include "scan/manager.h"
 #include "util/error.h"
 
@@ -91,5 +92,42 @@ int sb_cli_flushed(int status)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	sb_log(SB_LOG_ERROR, "standard output: %s", strerror(errno));
+	return 2;
+}
+
+int sb_cli_print(sb_buf *text)
+{
+	bool whole = !text->failed;
+
+	if (whole)
+		(void)fwrite(text->data, 1, text->length, stdout);
+	else
+		sb_log(SB_LOG_ERROR, "out of memory");
+	sb_buf_done(text);
+	return sb_cli_flushed(whole ? 0 : 2);
+}
+
+int sb_cli_unknown_word(
+	const char *command, const char *what, const char *word, const char *const *known)
+{
+	size_t count = 0;
+	const char *near;
+	sb_buf shown;
+
+	while (known[count] != NULL)
+		count++;
+	near = sb_suggest(word, known, count);
+	sb_buf_init(&shown, 512);
+	sb_escape(&shown, word, strnlen(word, 60));
+	sb_log(SB_LOG_ERROR, "%s: no %s is called '%s'%s%s%s", command, what,
+		shown.data != NULL ? shown.data : "", near != NULL ? "; did you mean '" : "",
+		near != NULL ? near : "", near != NULL ? "'?" : "");
+	if (near == NULL) {
+		sb_buf_clear(&shown);
+		for (size_t i = 0; i < count; i++)
+			sb_buf_printf(&shown, "%s%s", i > 0 ? ", " : "", known[i]);
+		sb_log(SB_LOG_ERROR, "there are: %s", shown.data != NULL ? shown.data : "none");
+	}
+	sb_buf_done(&shown);
 	return 2;
 }

@@ -15,5 +15,10 @@ sb_conf *sb_cli_conf(const sb_config *config);
 char *sb_cli_absolute(const char *path);
 /* @p status, unless standard output could not take all of it: then 2, and the reason is told. */
 int sb_cli_flushed(int status);
+/* Print and free @p text; the exit status. */
+int sb_cli_print(sb_buf *text);
+/* `COMMAND: no WHAT is called 'WORD'`, with a suggestion; the exit status. */
+int sb_cli_unknown_word(
+	const char *command, const char *what, const char *word, const char *const *known);
 
 #endif

@@ -28,10 +28,11 @@ typedef struct sb_option {
 	const char *name; /* long name; NULL ends the table */
 	char key;         /* short name, or 0 */
 	sb_option_type type;
-	const char *argument;       /* placeholder in help; NULL: takes none */
-	size_t offset;              /* of the value in the zeroed target structure */
-	const char *help;           /* may wrap; no full stop */
-	const char *const *choices; /* NULL-terminated, for SB_OPTION_CHOICE */
+	const char *argument; /* placeholder in help; NULL: takes none */
+	size_t offset;        /* of the value in the zeroed target structure */
+	const char *help;     /* may wrap; no full stop */
+	/* NULL-terminated: all that SB_OPTION_CHOICE takes; of a text, what completion offers */
+	const char *const *choices;
 } sb_option;
 
 /* Words given one by one; the array is ours, the words belong to argv. */

@@ -33,6 +33,7 @@ struct sb_output {
 	sb_tally tally;
 	sb_buf line;
 	sb_buf current;
+	sb_rate rate;
 	pthread_mutex_t screen; /* the terminal: taken inside `lock`, or alone by the log */
 	bool progress_shown;    /* under screen */
 };
@@ -213,6 +214,7 @@ void sb_output_tick(sb_output *output)
 	now.files = output->tally.files;
 	now.bytes = output->tally.bytes;
 	now.current = output->current.data;
+	sb_rate_add(&output->rate, &now);
 	{
 		sb_buf line;
 		sb_buf_init(&line, 8192);
@@ -239,6 +241,7 @@ int sb_output_finish(sb_output *output, bool interrupted)
 	pthread_mutex_lock(&output->lock);
 	if (output->options.progress)
 		wipe(output);
+	output->tally.found = atomic_load(&output->found_files);
 	status = sb_tally_status(&output->tally, interrupted, atomic_load(&output->broken));
 	if (!output->options.quiet) {
 		sb_buf_clear(&output->line);

@@ -173,8 +173,13 @@ static void summary(void **state)
 	assert_string_equal(out.data, expected);
 	sb_buf_clear(&out);
 	sb_summary_format(&out, &big, 3.41, false, 48, false);
-	assert_true(widest_line(out.data) <= 60); /* the longest detail, on a line of its own */
-	assert_non_null(strstr(out.data, "14\n    9 symbolic links"));
+	assert_non_null(
+		strstr(out.data, "14\n    9 symbolic links, 1 special file, 4 hard\n    links\n"));
+	for (unsigned width = 30; width < 130; width++) {
+		sb_buf_clear(&out);
+		sb_summary_format(&out, &big, 3.41, false, width, false);
+		assert_true(widest_line(out.data) <= width);
+	}
 	sb_buf_done(&out);
 }
 
@@ -188,11 +193,19 @@ static void summary_notes(void **state)
 
 	(void)state;
 	sb_buf_init(&out, 65536);
-	sb_summary_format(&out, &tally, 0, true, 80, false);
+	sb_summary_format(&out, &tally, 0, true, 100, false);
 	assert_non_null(strstr(out.data, "  Allowed with a warning: 2 clean files; best answer: "
 					 "rules (yara), below antivirus.\n"));
 	assert_non_null(strstr(out.data, "  Not protected from change while scanned: 1 file.\n"));
-	assert_non_null(strstr(out.data, "Interrupted"));
+	assert_non_null(strstr(out.data, "\n\n  Interrupted: not everything was scanned.\n"));
+	tally.found = 1002;
+	for (unsigned width = 30; width < 130; width++) {
+		sb_buf_clear(&out);
+		sb_summary_format(&out, &tally, 0, true, width, false);
+		assert_true(widest_line(out.data) <= width);
+	}
+	assert_non_null(
+		strstr(out.data, "Interrupted: 1,000 of 1,002 files found were not scanned.\n"));
 	sb_buf_done(&out);
 }
 
@@ -233,6 +246,8 @@ static void progress_fits(void **state)
 		.found_bytes = 113400000,
 		.found_all = true,
 		.seconds = 10,
+		.files_rate = 150,
+		.bytes_rate = 6000000,
 		.current = "/srv/www/\xe6\xbc\xa2\xe5\xad\x97/a/rather/long/path/to/an/image.png"};
 	sb_buf out;
 
@@ -243,15 +258,73 @@ static void progress_fits(void **state)
 		sb_progress_format(&out, &p, width);
 		assert_true(out.length == 0 || sb_text_columns(out.data, out.length) < width);
 	}
+	/* 3,766 files more, and 123.4 a second so far. */
 	assert_string_equal(out.data,
-		"1,234 of 5,000 files  56.7 MB  123 files/s  5.67 MB/s  10 s left  "
+		"1,234 of 5,000 files  31 s left  56.7 MB  150 files/s  6.00 MB/s  "
 		"/srv/www/\xe6\xbc\xa2\xe5\xad\x97/a/rather/long/path/to/an/image.png");
+	sb_buf_clear(&out);
+	sb_progress_format(&out, &p, 42);
+	assert_string_equal(out.data, "1,234 of 5,000 files  31 s left  56.7 MB");
 	sb_buf_clear(&out);
 	p.found_all = false;
 	p.current = NULL;
 	sb_progress_format(&out, &p, 80);
-	assert_string_equal(out.data, "1,234 files  56.7 MB  123 files/s  5.67 MB/s");
+	assert_string_equal(out.data, "1,234 of 5,000+ files  56.7 MB  150 files/s  6.00 MB/s");
 	sb_buf_done(&out);
+}
+
+static void time_left(void **state)
+{
+	static const struct {
+		const char *why;
+		sb_progress progress;
+		const char *expected; /* NULL: nothing is said */
+	} rows[] = {
+		{"large files are left", {5, 100, 10, 1100, true, 10}, "1 min 40 s left"},
+		{"small files are left", {5, 1000, 505, 1100, true, 10}, "16 min 40 s left"},
+		{"hours", {1, 1, 10001, 1, true, 2}, "5 h 33 min left"},
+		{"nearly done", {99, 99, 100, 100, true, 5}, "1 s left"},
+		{"the walk goes on", {5, 100, 10, 1100, false, 10}, NULL},
+		{"just begun", {5, 100, 10, 1100, true, 0.5}, NULL},
+		{"nothing done yet", {0, 0, 10, 1100, true, 10}, NULL},
+	};
+	sb_buf out;
+
+	(void)state;
+	sb_buf_init(&out, 4096);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		print_message("%s\n", rows[i].why);
+		sb_buf_clear(&out);
+		sb_progress_format(&out, &rows[i].progress, 200);
+		if (rows[i].expected == NULL)
+			assert_null(strstr(out.data, "left"));
+		else
+			assert_non_null(strstr(out.data, rows[i].expected));
+	}
+	sb_buf_done(&out);
+}
+
+/* 100 files a second at first, then 10: what is shown follows within the window. */
+static void recent_rate(void **state)
+{
+	sb_rate rate = {0};
+	sb_progress p = {0};
+
+	(void)state;
+	for (int tick = 1; tick <= 1000; tick++) { /* a tenth of a second each */
+		p.seconds = tick / 10.0;
+		p.files += tick <= 500 ? 10 : 1;
+		p.bytes = p.files * 1000;
+		sb_rate_add(&rate, &p);
+		if (tick == 400) {
+			assert_true(p.files_rate > 99.9 && p.files_rate < 100.1);
+			assert_true(p.bytes_rate > 99900 && p.bytes_rate < 100100);
+		}
+		if (tick == 540)
+			assert_true(p.files_rate > 10.1 && p.files_rate < 99.9);
+		if (tick >= 590)
+			assert_true(p.files_rate > 9.9 && p.files_rate < 10.1);
+	}
 }
 
 int main(void)
@@ -264,6 +337,8 @@ int main(void)
 		cmocka_unit_test(summary_notes),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(progress_fits),
+		cmocka_unit_test(time_left),
+		cmocka_unit_test(recent_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

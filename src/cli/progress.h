@@ -12,8 +12,22 @@ typedef struct sb_progress {
 	uint64_t found_files, found_bytes; /* known so far */
 	bool found_all;                    /* that is all there is */
 	double seconds;
-	const char *current; /* escaped path, or NULL */
+	double files_rate, bytes_rate; /* a second, of late; see sb_rate_add() */
+	const char *current;           /* escaped path, or NULL */
 } sb_progress;
+
+/* What was done at some moments of the last seconds; zeroed to begin with. */
+enum { SB_RATE_SAMPLES = 16 };
+typedef struct sb_rate {
+	struct {
+		double seconds;
+		uint64_t files, bytes;
+	} samples[SB_RATE_SAMPLES]; /* a ring */
+	unsigned count;
+} sb_rate;
+
+/* Note where @p progress is, and set its rates: over the last 8 seconds at most. */
+void sb_rate_add(sb_rate *rate, sb_progress *progress);
 
 /* One line without a newline, at most @p width - 1 columns. */
 void sb_progress_format(sb_buf *out, const sb_progress *progress, unsigned width);

@@ -47,7 +47,8 @@ struct run {
 	atomic_uint active, scanning;
 	atomic_uint unreleased; /* scans whose report has not come */
 	int done_fd, signal_fd;
-	pthread_t walker;
+	pthread_t walker, shower;
+	bool shows;
 	struct worker workers[MAX_JOBS];
 	unsigned worker_count;
 	sigset_t signals;
@@ -170,6 +171,10 @@ static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *p
 		(void)sb_error_no_memory(&error);
 		sb_output_failed(output, item->name, &error);
 		return;
+	}
+	if (item->standard_input && worker->run->plan->stdin_name != NULL) {
+		sb_buf_clear(path); /* what people called it, instead of `-` */
+		sb_buf_text(path, worker->run->plan->stdin_name);
 	}
 	sb_output_begins(output, path->data, path->length);
 	if (scan_input(worker, input, path, &error) < 0)
@@ -337,6 +342,18 @@ static sb_run_end supervise(struct run *run)
 	}
 }
 
+/* All workers may be busy for long, and nobody may be reading what we write: neither should hold
+ * up what the others have done. */
+static void *show(void *data)
+{
+	struct run *run = data;
+	struct pollfd done = {.fd = run->done_fd, .events = POLLIN};
+
+	while (poll(&done, 1, TICK_MS) <= 0)
+		(void)sb_dispatch(run->queue, 0);
+	return NULL;
+}
+
 static int start_threads(struct run *run)
 {
 	unsigned wanted = run->plan->jobs < MAX_JOBS ? run->plan->jobs : MAX_JOBS;
@@ -362,6 +379,8 @@ static int start_threads(struct run *run)
 		}
 		status = sb_thread_start(&run->walker, "walk", walk_all, run);
 	}
+	/* Without it the workers do as well, if later. */
+	run->shows = status == 0 && sb_thread_start(&run->shower, "show", show, run) == 0;
 	return status;
 }
 
@@ -369,6 +388,8 @@ static void join_threads(struct run *run, bool walker)
 {
 	if (walker)
 		pthread_join(run->walker, NULL);
+	if (run->shows)
+		pthread_join(run->shower, NULL);
 	for (unsigned i = 0; i < run->worker_count; i++)
 		pthread_join(run->workers[i].thread, NULL);
 }

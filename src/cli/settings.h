@@ -26,6 +26,11 @@ typedef struct sb_audit_show_settings {
 	const char *event;
 } sb_audit_show_settings;
 
+typedef struct sb_audit_export_settings {
+	int format;
+	uint64_t after;
+} sb_audit_export_settings;
+
 typedef struct sb_hash_settings {
 	int sha256, md5;
 	unsigned jobs;

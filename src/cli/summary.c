@@ -71,25 +71,54 @@ typedef struct row {
 	sb_colour colour;
 } row;
 
-/* `detail` behind the value, on a line of its own where the terminal is too narrow. */
+/* @p text from @p column on, its further lines after @p indent blanks, broken at blanks. */
+static void put_wrapped(sb_buf *out, const char *text, size_t column, size_t indent, unsigned width)
+{
+	bool first = true;
+
+	while (*text != '\0') {
+		size_t word = strcspn(text, " ");
+		size_t columns = sb_text_columns(text, word);
+		if (!first && column + 1 + columns > width) {
+			sb_buf_printf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (!first) {
+			sb_buf_char(out, ' ');
+			column++;
+		}
+		sb_buf_add(out, text, word);
+		column += columns;
+		text += word + (text[word] == ' ');
+		first = false;
+	}
+	sb_buf_char(out, '\n');
+}
+
+/* `detail` behind the value, on lines of its own where the terminal is too narrow. */
 static void put_row(sb_buf *out, const row *r, size_t value_width, unsigned width, bool colours)
 {
-	size_t indent = 2 + 12 + value_width + 3, length = strlen(r->detail);
+	enum { INDENT = 4 };
+	size_t column = 2 + 12 + value_width + 3, length = strlen(r->detail);
 	char value[2 * SB_NUMBER_SIZE];
 
 	sb_buf_printf(out, "  %-12s", r->label);
 	snprintf(value, sizeof value, "%*s", (int)value_width, r->value);
 	sb_colour_text(out, r->colour, colours, value);
-	if (length > 0 && indent + length <= width)
-		sb_buf_printf(out, "   %s", r->detail);
-	else if (length > 0)
-		sb_buf_printf(out, "\n    %s", r->detail);
-	sb_buf_char(out, '\n');
+	if (length == 0) {
+		sb_buf_char(out, '\n');
+		return;
+	}
+	if (column + length <= width) {
+		sb_buf_printf(out, "   %s\n", r->detail);
+		return;
+	}
+	sb_buf_printf(out, "\n%*s", INDENT, "");
+	put_wrapped(out, r->detail, INDENT, INDENT, width);
 }
 
 static row count_row(const char *label, uint64_t n, sb_colour colour)
 {
-	row r = {.label = label, .colour = n > 0 ? colour : SB_COLOUR_NONE};
+	row r = {.label = label, .colour = n > 0 ? colour : SB_COLOUR_DIM};
 
 	sb_format_count(r.value, n);
 	return r;
@@ -148,20 +177,37 @@ static size_t make_rows(row *rows, const sb_tally *t, double seconds)
 	return n;
 }
 
-static void notes(sb_buf *out, const sb_tally *tally, bool interrupted)
+static void note(sb_buf *out, const char *text, unsigned width)
 {
-	char n[SB_NUMBER_SIZE];
+	sb_buf_text(out, "\n  ");
+	put_wrapped(out, text, 2, 2, width);
+}
 
-	if (tally->low_assurance > 0)
-		sb_buf_printf(out, "\n  Allowed with a warning: %s clean %s; %s.\n",
+static void notes(sb_buf *out, const sb_tally *tally, bool interrupted, unsigned width)
+{
+	char n[SB_NUMBER_SIZE], text[ROOM];
+
+	if (tally->low_assurance > 0) {
+		snprintf(text, sizeof text, "Allowed with a warning: %s clean %s; %s.",
 			sb_format_count(n, tally->low_assurance),
 			tally->low_assurance == 1 ? "file" : "files", tally->assurance_reason);
-	if (tally->unpinned > 0)
-		sb_buf_printf(out, "\n  Not protected from change while scanned: %s %s.\n",
+		note(out, text, width);
+	}
+	if (tally->unpinned > 0) {
+		snprintf(text, sizeof text, "Not protected from change while scanned: %s %s.",
 			sb_format_count(n, tally->unpinned),
 			tally->unpinned == 1 ? "file" : "files");
-	if (interrupted)
-		sb_buf_text(out, "\n  Interrupted: not everything was scanned.\n");
+		note(out, text, width);
+	}
+	if (interrupted && tally->found > tally->files) {
+		char found[SB_NUMBER_SIZE];
+		snprintf(text, sizeof text, "Interrupted: %s of %s files found were not scanned.",
+			sb_format_count(n, tally->found - tally->files),
+			sb_format_count(found, tally->found));
+		note(out, text, width);
+	} else if (interrupted) {
+		note(out, "Interrupted: not everything was scanned.", width);
+	}
 }
 
 void sb_summary_format(sb_buf *out, const sb_tally *tally, double seconds, bool interrupted,
@@ -176,5 +222,5 @@ void sb_summary_format(sb_buf *out, const sb_tally *tally, double seconds, bool 
 	sb_buf_char(out, '\n');
 	for (size_t i = 0; i < count; i++)
 		put_row(out, &rows[i], value_width, width, colours);
-	notes(out, tally, interrupted);
+	notes(out, tally, interrupted, width);
 }

@@ -19,12 +19,18 @@ unsigned sb_term_width(int fd)
 	return 80;
 }
 
+bool sb_term_redraws(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term != NULL && strcmp(term, "dumb") != 0;
+}
+
 bool sb_term_colours(int fd)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
 
-	return isatty(fd) && (no == NULL || no[0] == '\0') && term != NULL &&
-	       strcmp(term, "dumb") != 0;
+	return sb_term_redraws(fd) && (no == NULL || no[0] == '\0');
 }
 
 sb_colour sb_colour_of(sb_outcome outcome)

@@ -9,7 +9,9 @@
 
 /* Columns of the terminal behind @p fd; 80 when it is none or does not tell. */
 unsigned sb_term_width(int fd);
-/* A terminal that wants colours: NO_COLOR is unset or empty and TERM is not dumb. */
+/* A terminal on which a line can be drawn again: TERM is set and not dumb. */
+bool sb_term_redraws(int fd);
+/* One that wants colours, too: NO_COLOR is unset or empty. */
 bool sb_term_colours(int fd);
 
 typedef enum sb_colour {

@@ -9,8 +9,8 @@ import unittest
 from support import harness
 from support.harness import SCANBRIDGE, mock
 
-COMMANDS = ["scan", "engines", "audit verify", "audit show", "config check", "config show",
-            "config init", "hash"]
+COMMANDS = ["scan", "engines", "audit verify", "audit show", "audit export", "config check",
+            "config show", "config init", "hash", "completion"]
 
 
 class Help(harness.Case):
@@ -56,7 +56,8 @@ class Help(harness.Case):
                 self.assertIn(wanted, result.errors)
 
     def test_what_is_not_built_yet_is_refused_by_name(self):
-        for words in ("serve", "watch .", "quarantine list", "scan --remove x"):
+        for words in ("serve", "watch .", "quarantine list", "scan --remove x", "audit init",
+                      "audit verify --key key.pub", "audit verify --anchor anchor"):
             with self.subTest(words):
                 result = self.run_program(*words.split())
                 self.assertEqual(result.status, 2)

@@ -44,7 +44,12 @@ class Installed(harness.ClamdCase):
         files = {str(path.relative_to(self.stage)) for path in self.stage.rglob("*")}
         for wanted in ("bin/scanbridge", "include/scanbridge/scanbridge.h",
                        "include/scanbridge/sys/engine.h", "libscanbridge.so",
-                       "libscanbridge.so.0", "libscanbridge.a", "pkgconfig/scanbridge.pc"):
+                       "libscanbridge.so.0", "libscanbridge.a", "pkgconfig/scanbridge.pc",
+                       "bash-completion/completions/scanbridge.bash",
+                       "zsh/site-functions/_scanbridge",
+                       "fish/vendor_completions.d/scanbridge.fish",
+                       *(["man1/scanbridge.1", "man5/scanbridge.yaml.5"]
+                         if shutil.which("scdoc") else [])):
             self.assertTrue(any(name.endswith(wanted) for name in files), wanted)
         self.assertFalse([name for name in files if "test" in name or "fuzz" in name], files)
 
