@@ -36,23 +36,23 @@ static const sb_result answers[ANSWERS] = {
 static const sb_rule rules[] = {
 	{.id = "clean",
 		.enabled = true,
-		.given = SB_WHEN_OUTCOME,
-		.outcomes = 1u << SB_OUTCOME_CLEAN,
+		.when.given = SB_WHEN_OUTCOME,
+		.when.outcomes = 1u << SB_OUTCOME_CLEAN,
 		.action = SB_ACTION_ALLOW},
 	{.id = "encrypted",
 		.enabled = true,
-		.given = SB_WHEN_ERROR_KIND,
-		.error_kinds = 1u << SB_KIND_ENCRYPTED,
+		.when.given = SB_WHEN_ERROR_KIND,
+		.when.error_kinds = 1u << SB_KIND_ENCRYPTED,
 		.action = SB_ACTION_ALLOW_WITH_WARNING},
 	{.id = "internal",
 		.enabled = true,
-		.given = SB_WHEN_ERROR_KIND,
-		.error_kinds = 1u << SB_KIND_INTERNAL,
+		.when.given = SB_WHEN_ERROR_KIND,
+		.when.error_kinds = 1u << SB_KIND_INTERNAL,
 		.action = SB_ACTION_ALLOW},
 	{.id = "infected",
 		.enabled = true,
-		.given = SB_WHEN_OUTCOME,
-		.outcomes = 1u << SB_OUTCOME_INFECTED,
+		.when.given = SB_WHEN_OUTCOME,
+		.when.outcomes = 1u << SB_OUTCOME_INFECTED,
 		.action = SB_ACTION_QUARANTINE},
 };
 
@@ -113,7 +113,7 @@ static void print_row(const sb_decision *decision, const sb_policy *policy)
 {
 	sb_facts facts = {.outcome = decision->outcome,
 		.error_kind = sb_error_kind(decision->error),
-		.error_kinds = decision->error_kinds,
+		.when.error_kinds = decision->error_kinds,
 		.low_assurance = decision->low_assurance};
 	sb_policy_decision action;
 
