@@ -113,7 +113,7 @@ static void print_row(const sb_decision *decision, const sb_policy *policy)
 {
 	sb_facts facts = {.outcome = decision->outcome,
 		.error_kind = sb_error_kind(decision->error),
-		.when.error_kinds = decision->error_kinds,
+		.error_kinds = decision->error_kinds,
 		.low_assurance = decision->low_assurance};
 	sb_policy_decision action;
 
