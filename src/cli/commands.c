@@ -99,6 +99,21 @@ const sb_command sb_commands[] = {
 		.description = "Without FILE it is printed. A file that exists is never replaced.",
 		.max_words = 1,
 		.run = sb_cmd_config_init},
+	{.name = "policy check",
+		.synopsis = "[--json] FILE",
+		.summary = "check a policy file and run the tests in it",
+		.description =
+			"Runs the file's tests, and tells of outcomes and kinds of errors that no "
+			"rule handles, of rules that are never reached or have no effect, and of "
+			"those that let errors pass, each with its place in the file.",
+		.options = sb_policy_check_options,
+		.options_size = sizeof(sb_policy_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.exit_status = "  0    fine; there may be warnings\n"
+			       "  1    a test failed, or there is an error in the file\n"
+			       "  2    the file could not be read\n",
+		.run = sb_cmd_policy_check},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",
@@ -116,8 +131,8 @@ const sb_command sb_commands[] = {
 };
 
 /* Commands of the product that other builds have. */
-static const char *const absent[] = {"serve", "watch", "quarantine", "policy", "cache", "doctor",
-	"setup", "rules", "completion", NULL};
+static const char *const absent[] = {
+	"serve", "watch", "quarantine", "cache", "doctor", "setup", "rules", "completion", NULL};
 
 /* --- Help --------------------------------------------------------------------------- */
 

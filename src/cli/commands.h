@@ -62,6 +62,11 @@ int sb_cmd_audit_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_check(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_show(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_config_init(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_policy_check_options[], sb_policy_explain_options[],
+	sb_policy_replay_options[];
+int sb_cmd_policy_check(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_policy_explain(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_policy_replay(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

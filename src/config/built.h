@@ -3,6 +3,7 @@
 #ifndef SB_CONFIG_BUILT_H
 #define SB_CONFIG_BUILT_H
 
+#include "config/policy_file.h"
 #include "config/settings.h"
 
 /* The values of all sections; tables.c says which key is where. */
@@ -146,6 +147,10 @@ int sb_build_when(sb_reader *reader, const sb_node *node, sb_conditions *when);
 /* A list of digests, by algorithm; @p given: SB_WHEN_HASH and what else it asks for. */
 int sb_build_hashes(
 	sb_reader *reader, const sb_node *node, const sb_texts *texts, sb_conditions *when);
+/* The tests of a policy file; NULL: none. */
+int sb_build_tests(sb_reader *reader, const sb_node *node, sb_policy_file *file);
+/* file:line:column */
+int sb_build_origin(sb_reader *reader, const sb_node *node, const char **out);
 int sb_build_policy(sb_reader *reader, const sb_config *config, sb_built *built);
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...) SB_PRINTF(3, 4);
 int sb_build(sb_built **out, const sb_config *config, sb_error *error);

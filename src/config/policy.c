@@ -3,11 +3,12 @@
 #include "config/built.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/text.h"
 
-enum { MAX_RULES = 1000 };
+enum { MAX_RULES = 1000, FILE_BYTES = 64 << 20 };
 
 static int read_then(sb_reader *reader, const sb_node *node, sb_rule *rule)
 {
@@ -35,7 +36,7 @@ static int read_then(sb_reader *reader, const sb_node *node, sb_rule *rule)
 	return 0;
 }
 
-static int place(sb_reader *reader, const sb_node *node, sb_rule *rule)
+int sb_build_origin(sb_reader *reader, const sb_node *node, const char **out)
 {
 	char text[32];
 	size_t length = strlen(node->origin->name);
@@ -45,7 +46,7 @@ static int place(sb_reader *reader, const sb_node *node, sb_rule *rule)
 		return sb_error_no_memory(reader->error);
 	memcpy(origin, node->origin->name, length);
 	snprintf(origin + length, sizeof text, ":%d:%d", node->line, node->column);
-	rule->origin = origin;
+	*out = origin;
 	return 0;
 }
 
@@ -66,7 +67,7 @@ static int read_rule(sb_reader *reader, const sb_node *node, sb_rule *rule)
 	if (when == NULL || then == NULL)
 		return sb_node_error(reader->error, node, "rule: \"%s\" is missing",
 			when == NULL ? "when" : "then");
-	rc = place(reader, node, rule);
+	rc = sb_build_origin(reader, node, &rule->origin);
 	if (rc == 0)
 		rc = sb_build_when(reader, when, &rule->when);
 	return rc == 0 ? read_then(reader, then, rule) : rc;
@@ -122,19 +123,6 @@ static int read_rules(
 	return built->conf.policy != NULL ? 0 : sb_error_no_memory(reader->error);
 }
 
-static int read_tests(sb_reader *reader, const sb_node *tests)
-{
-	if (tests == NULL)
-		return 0;
-	if (tests->type != SB_NODE_LIST)
-		return sb_node_error(reader->error, tests, "tests: a list of tests expected");
-	for (const sb_node *test = tests->first; test != NULL; test = test->next)
-		if (test->type != SB_NODE_MAP)
-			return sb_node_error(
-				reader->error, test, "tests: each test must be a map of keys");
-	return 0;
-}
-
 /* The section, or a whole policy file. */
 static int read_policy(
 	sb_reader *reader, const sb_node *map, const char *preset_name, sb_built *built)
@@ -162,7 +150,7 @@ static int read_policy(
 	return 0;
 }
 
-static int read_file(sb_reader *reader, const char *path, sb_built *built)
+static int read_file(sb_reader *reader, const char *path, sb_built *built, sb_policy_file *file)
 {
 	static const sb_setting rows[] = {
 		{.key = "preset", .type = SB_SETTING_TEXT, .offset = 0}, {.key = NULL}};
@@ -178,7 +166,7 @@ static int read_file(sb_reader *reader, const char *path, sb_built *built)
 		return sb_node_error(reader->error, root, "a policy file must be a map of keys");
 	rc = sb_settings_read(reader, root, "", &table, 1, others);
 	if (rc == 0)
-		rc = read_tests(reader, sb_node_get(root, "tests"));
+		rc = sb_build_tests(reader, sb_node_get(root, "tests"), file);
 	return rc == 0 ? read_policy(reader, root, preset, built) : rc;
 }
 
@@ -192,5 +180,41 @@ int sb_build_policy(sb_reader *reader, const sb_config *config, sb_built *built)
 	if (sb_node_get(map, "preset") != NULL || sb_node_get(map, "rules") != NULL)
 		return sb_node_error(reader->error, file,
 			"policy.file stands alone: put preset and rules into the file");
-	return read_file(reader, built->values.policy.file, built);
+	return read_file(reader, built->values.policy.file, built, &(sb_policy_file){0});
+}
+
+/* --- A file alone --------------------------------------------------------------------------- */
+
+/* The file first: whoever has it frees the whole. */
+struct alone {
+	sb_policy_file file;
+	sb_built built;
+};
+
+int sb_policy_file_read(sb_policy_file **out, const char *path, sb_error *error)
+{
+	struct alone *alone = calloc(1, sizeof *alone);
+	sb_reader reader = {.error = error};
+	int rc;
+
+	if (alone == NULL)
+		return sb_error_no_memory(error);
+	sb_arena_init(&alone->file.arena, FILE_BYTES);
+	reader.arena = &alone->file.arena;
+	rc = read_file(&reader, path, &alone->built, &alone->file);
+	if (rc != 0) {
+		sb_policy_file_free(&alone->file);
+		return rc;
+	}
+	alone->file.policy = alone->built.conf.policy;
+	*out = &alone->file;
+	return 0;
+}
+
+void sb_policy_file_free(sb_policy_file *file)
+{
+	if (file == NULL)
+		return;
+	sb_arena_done(&file->arena);
+	free(file); /* the first member of what was allocated */
 }

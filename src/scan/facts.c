@@ -16,8 +16,7 @@ unsigned sb_counted_detections(const sb_result *result)
 
 bool sb_engine_failed(const sb_result *result)
 {
-	return result->role == SB_ROLE_REQUIRED && result->outcome == SB_OUTCOME_ERROR &&
-	       !result->abstained;
+	return result->outcome == SB_OUTCOME_ERROR && !(result->abstained && result->hash_list);
 }
 
 /* A text with a NUL in it is not the one that ends there. */
@@ -54,9 +53,9 @@ static int fill_engines(sb_facts *facts, sb_report *report)
 	for (size_t i = 0; i < report->result_count; i++) {
 		const sb_result *result = &report->results[i];
 		bool detected = sb_counted_detections(result) > 0;
-		bool failed = result->outcome == SB_OUTCOME_ERROR && !result->abstained;
+		bool failed = sb_engine_failed(result);
 
-		facts->incomplete |= sb_engine_failed(result);
+		facts->incomplete |= failed && result->role == SB_ROLE_REQUIRED;
 		if (result->role == SB_ROLE_SHADOW || (!detected && !failed))
 			continue;
 		engines[facts->engine_count++] = (sb_engine_fact){result->engine, detected};

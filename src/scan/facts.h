@@ -12,7 +12,7 @@ int sb_facts_of(sb_facts *facts, sb_report *report);
 
 /* How many detections of an engine count: those that are not ignored. */
 unsigned sb_counted_detections(const sb_result *result);
-/* A required engine failed. An abstention is no failure, whatever the role. */
+/* It should have judged and did not; a list that does not know the content has not failed. */
 bool sb_engine_failed(const sb_result *result);
 
 #endif
