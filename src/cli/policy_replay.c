@@ -121,25 +121,54 @@ static void add_example(replay *r, sb_action from, const char *old_rule)
 	sb_json_end_object(&r->found);
 }
 
-static void take_decision(replay *r, const json_t *record)
+/* The value of a text member that holds a plain word. Quotes inside JSON texts have a backslash
+ * before them, so nothing that came from outside looks like the member. */
+static bool word_of(const char *body, const char *member, char *out, size_t room)
 {
-	const char *id = json_string_value(json_object_get(record, "scan_id"));
-	const char *action = json_string_value(json_object_get(record, "action"));
+	const char *start = strstr(body, member);
+	size_t length;
+
+	if (start == NULL)
+		return false;
+	start += strlen(member);
+	length = strcspn(start, "\"");
+	if (length >= room)
+		return false;
+	memcpy(out, start, length);
+	out[length] = '\0';
+	return true;
+}
+
+/* Only an example needs more of the record than two words. */
+static void take_change(replay *r, const char *body, size_t length, sb_action from)
+{
+	json_t *record;
+
+	if (r->changed++ >= r->examples)
+		return;
+	record = json_loadb(body, length, JSON_ALLOW_NUL, NULL);
+	add_example(r, from, json_string_value(json_object_get(record, "matched_rule_id")));
+	json_decref(record);
+}
+
+static void take_decision(replay *r, const char *body, size_t length)
+{
+	char id[MAX_ID], action[32];
 	sb_action from;
 
-	if (!r->last.waits || id == NULL || strcmp(id, r->last.id) != 0)
+	if (!r->last.waits || !word_of(body, "\"scan_id\":\"", id, sizeof id) ||
+		strcmp(id, r->last.id) != 0)
 		return;
 	r->last.waits = false;
-	if (action == NULL || !sb_action_from_name(action, &from)) {
+	if (!word_of(body, "\"action\":\"", action, sizeof action) ||
+		!sb_action_from_name(action, &from)) {
 		r->undecided++;
 		return;
 	}
 	r->scans++;
 	r->matrix[from][r->last.decision.action]++;
-	if (from == r->last.decision.action)
-		return;
-	if (r->changed++ < r->examples)
-		add_example(r, from, json_string_value(json_object_get(record, "matched_rule_id")));
+	if (from != r->last.decision.action)
+		take_change(r, body, length, from);
 }
 
 /* --- Lines --------------------------------------------------------------------------------------
@@ -186,13 +215,15 @@ static void take_line(replay *r, char *line, size_t length)
 	/* The members alone are no JSON: the comma before them and what is behind make way. */
 	body = line + (parts.body - line);
 	body[-1] = '{';
+	if (!completed) {
+		take_decision(r, body - 1, parts.body_length + 2);
+		return;
+	}
 	record = json_loadb(body - 1, parts.body_length + 2, JSON_ALLOW_NUL, NULL);
 	if (record == NULL)
 		r->damaged++;
-	else if (completed)
-		take_completed(r, record, time);
 	else
-		take_decision(r, record);
+		take_completed(r, record, time);
 	json_decref(record);
 }
 
