@@ -415,6 +415,8 @@ static void conditions_have_names(void **unused)
 	assert_string_equal(sb_condition_name(SB_WHEN_NOT), "not");
 	assert_null(sb_condition_name(SB_ASKS_MD5));
 	assert_int_equal(sb_condition_truth(&none, SB_WHEN_ALL, &facts), SB_TRUTH_UNKNOWN);
+	assert_true(sb_condition_holds(&(sb_conditions){.given = SB_WHEN_CACHED}, SB_WHEN_CACHED,
+		&facts, sb_reading_of(SB_ACTION_ALLOW)));
 	assert_int_equal(sb_condition_truth(&none, SB_ASKS_MD5, &facts), SB_TRUTH_UNKNOWN);
 	assert_true(sb_condition_holds(&none, SB_WHEN_ALL, &facts, sb_reading_of(SB_ACTION_ALLOW)));
 }

@@ -159,6 +159,110 @@ static void rules_are_judged(void **unused)
 	}
 }
 
+#define LISTS(bit, member)                                                                         \
+	{                                                                                          \
+		{.given = SB_WHEN_##bit, .member = TEXTS("a")},                                    \
+		{                                                                                  \
+			.given = SB_WHEN_##bit, .member = TEXTS("a", "b")                          \
+		}                                                                                  \
+	}
+#define NUMBERS(bit, member, few, many)                                                            \
+	{                                                                                          \
+		{.given = SB_WHEN_##bit, .member = (few)},                                         \
+		{                                                                                  \
+			.given = SB_WHEN_##bit, .member = (many)                                   \
+		}                                                                                  \
+	}
+#define PAIRS(...)                                                                                 \
+	.given = SB_WHEN_METADATA, .metadata = (const sb_metadata_condition[]){__VA_ARGS__},       \
+	.metadata_count = sizeof((const sb_metadata_condition[]){__VA_ARGS__}) /                   \
+			  sizeof(sb_metadata_condition)
+#define WINDOWS(...)                                                                               \
+	.given = SB_WHEN_TIME, .windows = (const sb_window[]){__VA_ARGS__},                        \
+	.window_count = sizeof((const sb_window[]){__VA_ARGS__}) / sizeof(sb_window)
+
+/* The first of two holds for less than the second. */
+static const sb_conditions narrow_and_wide[][2] = {
+	NUMBERS(OUTCOME, outcomes, 2, 6),
+	NUMBERS(ERROR_KIND, error_kinds, BIT(KIND_IO), BIT(KIND_IO) | BIT(KIND_TIMEOUT)),
+	NUMBERS(ERROR_CLASS, error_classes, BIT(CLASS_CALLER),
+		BIT(CLASS_CALLER) | BIT(CLASS_ENGINE)),
+	NUMBERS(SEVERITY, severity_at_least, SB_SEVERITY_HIGH, SB_SEVERITY_LOW),
+	LISTS(THREAT_NAME, threat_names),
+	LISTS(THREAT_CONTAINS, threat_contains),
+	LISTS(SOURCE, sources),
+	LISTS(TENANT, tenants),
+	LISTS(USER, users),
+	NUMBERS(SIZE_ABOVE, size_above, 9, 8),
+	NUMBERS(SIZE_BELOW, size_below, 8, 9),
+	NUMBERS(DETECTIONS, detections_at_least, 3, 2),
+	LISTS(FILE_TYPE, file_types),
+	LISTS(MIME, mimes),
+	LISTS(ENGINE, engines),
+	LISTS(HASH, hashes.blake3),
+	LISTS(HASH, hashes.sha256),
+	LISTS(HASH, hashes.md5),
+	LISTS(CONTAINER_TYPE, container.types),
+	NUMBERS(CONTAINER_DEPTH, container.depth_above, 3, 2),
+	NUMBERS(CONTAINER_MEMBERS, container.members_above, 3, 2),
+	NUMBERS(CONTAINER_SIZE, container.size_above, 3, 2),
+	NUMBERS(CONTAINER_FACTS, container.present, 3, 1),
+	NUMBERS(CONTAINER_FACTS, container.absent, 3, 1),
+	{{PAIRS({"k", TEXTS("a")}, {"l", TEXTS("b")})}, {PAIRS({"l", TEXTS("b", "c")})}},
+	{{PAIRS({"k", TEXTS("a")})}, {PAIRS({"k", TEXTS("a", "b")})}},
+	{{WINDOWS({2, 0, 60})}, {WINDOWS({1, 0, 60}, {6, 0, 60})}},
+	{{.given = SB_WHEN_CACHED | SB_WHEN_USER, .cached = true, .users = TEXTS("x")},
+		{.given = SB_WHEN_CACHED, .cached = true}},
+	{{.given = SB_WHEN_ANY | SB_WHEN_USER, .any = {&named_pua, 1}, .users = TEXTS("x")},
+		{.given = SB_WHEN_ANY, .any = {&named_pua, 1}}},
+	{{.given = SB_WHEN_ALL | SB_WHEN_USER, .all = {&named_pua, 1}, .users = TEXTS("x")},
+		{.given = SB_WHEN_ALL, .all = {&named_pua, 1}}},
+};
+
+static bool second_is_unreached(const sb_conditions *first, const sb_conditions *second)
+{
+	const sb_rule rules[] = {
+		{.id = "a", .origin = "p:1", .enabled = true, .when = *first, BLOCK},
+		{.id = "b", .origin = "p:2", .enabled = true, .when = *second, BLOCK},
+	};
+	bool found;
+	sb_buf out;
+
+	lint_rules(rules, 2, &out);
+	found = strstr(out.data, "p:2: rule \"b\" is never reached") != NULL;
+	sb_buf_done(&out);
+	return found;
+}
+
+static void a_wider_rule_hides_a_narrower_one(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < COUNT(narrow_and_wide); i++) {
+		const sb_conditions *narrow = &narrow_and_wide[i][0],
+				    *wide = &narrow_and_wide[i][1];
+
+		if (!second_is_unreached(wide, narrow) || second_is_unreached(narrow, wide) ||
+			!second_is_unreached(narrow, narrow))
+			fail_msg("row %zu", i);
+	}
+}
+
+static void doubles_inside_are_found(void **unused)
+{
+	const sb_conditions two[] = {named_pua, named_pua};
+	const sb_rule rule = {.id = "a",
+		.origin = "p:1",
+		.enabled = true,
+		.when = {.given = SB_WHEN_ANY, .any = {two, 2}},
+		BLOCK};
+	sb_buf out;
+
+	(void)unused;
+	lint_rules(&rule, 1, &out);
+	assert_non_null(strstr(out.data, "a list of conditions has the same ones twice"));
+	sb_buf_done(&out);
+}
+
 static void earlier_rules_together(void **unused)
 {
 	const sb_rule rules[] = {
@@ -225,6 +329,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_are_judged),
+		cmocka_unit_test(a_wider_rule_hides_a_narrower_one),
+		cmocka_unit_test(doubles_inside_are_found),
 		cmocka_unit_test(earlier_rules_together),
 		cmocka_unit_test(what_nobody_handles_is_told),
 		cmocka_unit_test(presets_handle_everything),
