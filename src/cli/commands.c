@@ -118,6 +118,48 @@ const sb_command sb_commands[] = {
 		.description = "Without FILE it is printed. A file that exists is never replaced.",
 		.max_words = 1,
 		.run = sb_cmd_config_init},
+	{.name = "policy check",
+		.synopsis = "[--json] FILE",
+		.summary = "check a policy file and run the tests in it",
+		.description =
+			"Runs the file's tests, and tells of outcomes and kinds of errors that no "
+			"rule handles, of rules that are never reached or have no effect, and of "
+			"those that let errors pass, each with its place in the file.",
+		.options = sb_policy_check_options,
+		.options_size = sizeof(sb_policy_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.exit_status = "  0    fine; there may be warnings\n"
+			       "  1    a test failed, or there is an error in the file\n"
+			       "  2    the file could not be read\n",
+		.run = sb_cmd_policy_check},
+	{.name = "policy explain",
+		.synopsis = "[--policy POLICY] REPORT\n[--policy POLICY] -",
+		.summary = "tell why a report's action is what it is, rule by rule",
+		.description =
+			"REPORT is one report as `scan --json` prints it; - is standard input. "
+			"Every rule up to the one that matches is shown with its conditions, those "
+			"that hold (+) and those that don't (-), then the decision, and whether "
+			"the report says the same.",
+		.options = sb_policy_explain_options,
+		.options_size = sizeof(sb_policy_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.run = sb_cmd_policy_explain},
+	{.name = "policy replay",
+		.synopsis = "--policy POLICY [OPTIONS] [AUDIT]",
+		.summary = "count what a candidate policy would have decided otherwise",
+		.description =
+			"Reads the scans of an audit log, by default that of the configuration, "
+			"decides each again with the candidate, and counts what changes. A scan "
+			"whose record lacks what the candidate looks at is told apart.",
+		.options = sb_policy_replay_options,
+		.options_size = sizeof(sb_policy_settings),
+		.max_words = 1,
+		.exit_status = "  0    nothing changes\n"
+			       "  1    something changes\n"
+			       "  2    the command could not run\n",
+		.run = sb_cmd_policy_replay},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",
@@ -154,7 +196,7 @@ const sb_command sb_commands[] = {
 };
 
 /* Commands of the product that other builds have. */
-static const char *const absent[] = {"serve", "watch", "quarantine", "policy", "cache", "doctor",
+static const char *const absent[] = {"serve", "watch", "quarantine", "cache", "doctor",
 	"setup", "rules", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"

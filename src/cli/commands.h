@@ -71,6 +71,11 @@ extern const char sb_usual_exit_status[];
 int sb_cmd_manual(const sb_globals *, const void *, char **, size_t);
 extern const char *const sb_completion_shells[];
 int sb_cmd_completion(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_policy_check_options[], sb_policy_explain_options[],
+	sb_policy_replay_options[];
+int sb_cmd_policy_check(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_policy_explain(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_policy_replay(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

@@ -150,13 +150,10 @@ static void rules(sb_buf *out)
 		"In a rule: the conditions that all must hold. In a rule whose action allows, "
 		"those on threats must hold for every threat");
 	keys(out, sb_when_rows);
-	if (sb_absent_conditions[0] != NULL) {
-		sb_buf_text(out, "Not available in this build: ");
-		choices(out, sb_absent_conditions);
-		sb_buf_text(out, ".\n\n");
-	}
 	heading(out, "##", "container", "In when: what was found inside containers");
 	keys(out, sb_when_container_rows);
+	heading(out, "##", "time", "In when: a window, or a list of windows");
+	keys(out, sb_window_rows);
 	heading(out, "##", "then", "In a rule: an action, or these keys");
 	keys(out, sb_then_rows);
 }

@@ -31,6 +31,12 @@ typedef struct sb_audit_export_settings {
 	uint64_t after;
 } sb_audit_export_settings;
 
+typedef struct sb_policy_settings {
+	int json;
+	const char *policy, *since, *until;
+	uint64_t examples;
+} sb_policy_settings;
+
 typedef struct sb_hash_settings {
 	int sha256, md5;
 	unsigned jobs;

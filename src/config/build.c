@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/hash.h"
+#include "util/text.h"
 
 enum {
 	CONF_BYTES = 64 << 20,
@@ -189,45 +190,6 @@ static int read_hashes(sb_reader *reader, const sb_config *config, sb_built *bui
 
 /* --- decision.ignore --------------------------------------------------------------------- */
 
-/* YYYY-MM-DD, the start of the day in UTC, or RFC 3339; false for days that don't exist. */
-static bool parse_time(const char *text, uint64_t *out)
-{
-	struct tm tm = {0}, again;
-	int sign = 0, hours = 0, minutes = 0, read = 0;
-	const char *rest = strptime(text, "%Y-%m-%d", &tm);
-	time_t t;
-
-	if (rest != NULL && (*rest == 'T' || *rest == 't'))
-		rest = strptime(rest + 1, "%H:%M:%S", &tm);
-	else if (rest != NULL && *rest != '\0')
-		return false;
-	if (rest == NULL || strlen(text) < 10 || text[4] != '-' || text[7] != '-')
-		return false;
-	if (text[10] != '\0') {
-		if (*rest == '.') {
-			size_t digits = strspn(++rest, "0123456789");
-			if (digits == 0)
-				return false;
-			rest += digits;
-		}
-		if ((*rest == 'Z' || *rest == 'z') && rest[1] == '\0')
-			sign = 0;
-		else if ((*rest == '+' || *rest == '-') &&
-			 sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &read) == 2 &&
-			 rest[1 + read] == '\0' && hours >= 0 && hours < 24 && minutes >= 0 &&
-			 minutes < 60)
-			sign = *rest == '+' ? -1 : 1;
-		else
-			return false;
-	}
-	again = tm;
-	t = timegm(&again);
-	if (t <= 0 || again.tm_mday != tm.tm_mday || again.tm_mon != tm.tm_mon)
-		return false;
-	*out = (uint64_t)(t + sign * (hours * 3600 + minutes * 60));
-	return true;
-}
-
 static int read_ignore(sb_reader *reader, const sb_node *node, sb_built *built, sb_ignore *out,
 	sb_ignore_values *v)
 {
@@ -237,7 +199,7 @@ static int read_ignore(sb_reader *reader, const sb_node *node, sb_built *built, 
 
 	if (rc != 0)
 		return rc;
-	if (!parse_time(v->until, &out->until))
+	if (!sb_parse_time(v->until, &out->until, NULL))
 		return sb_node_error(reader->error, sb_node_get(node, "until"),
 			"until: \"%s\" is not a date (YYYY-MM-DD or RFC 3339)",
 			sb_shown(shown, v->until));

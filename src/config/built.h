@@ -3,6 +3,7 @@
 #ifndef SB_CONFIG_BUILT_H
 #define SB_CONFIG_BUILT_H
 
+#include "config/policy_file.h"
 #include "config/settings.h"
 
 /* The values of all sections; tables.c says which key is where. */
@@ -115,10 +116,18 @@ typedef struct sb_when {
 	int severity_at_least;
 	uint64_t size_above, size_below;
 	int64_t detections_at_least;
-	sb_texts file_type, mime;
-	bool always, never;
+	sb_texts file_type, mime, engine, hash;
+	bool cached, never, always;
 } sb_when;
 extern const sb_setting sb_when_rows[];
+
+typedef struct sb_when_window {
+	sb_texts days;
+	const char *from, *to;
+	int zone;
+} sb_when_window;
+extern const sb_setting sb_window_rows[];
+extern const char *const sb_day_names[]; /* Sunday first; NULL behind Saturday */
 
 /* The conditions in `container`; facts in the order of enum sb_container_fact. */
 enum { SB_CONTAINER_FACTS = 10 };
@@ -129,15 +138,29 @@ typedef struct sb_when_container {
 	bool facts[SB_CONTAINER_FACTS];
 } sb_when_container;
 extern const sb_setting sb_when_container_rows[];
-extern const char *const sb_absent_conditions[];
 
 /* Whether engines can be put into a process of their own: the worker comes with yara. */
 bool sb_worker_available(void);
 int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built);
+/* The map `when` of a rule. */
+int sb_build_when(sb_reader *reader, const sb_node *node, sb_conditions *when);
+/* A list of digests, by algorithm; @p given: SB_WHEN_HASH and what else it asks for. */
+int sb_build_hashes(
+	sb_reader *reader, const sb_node *node, const sb_texts *texts, sb_conditions *when);
+/* The tests of a policy file; NULL: none. */
+int sb_build_tests(sb_reader *reader, const sb_node *node, sb_policy_file *file);
+/* file:line:column */
+int sb_build_origin(sb_reader *reader, const sb_node *node, const char **out);
 int sb_build_policy(sb_reader *reader, const sb_config *config, sb_built *built);
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...) SB_PRINTF(3, 4);
 int sb_build(sb_built **out, const sb_config *config, sb_error *error);
 /* @p shown: for people, with comments and without secrets; else all there is, for the digest. */
 void sb_show_write(sb_buf *out, const sb_built *built, bool shown);
+/* A list of rules, and the conditions of one, as they are written into a policy. */
+void sb_show_rules(sb_buf *out, const sb_rule *rules, size_t count, const char *indent);
+void sb_show_when(sb_buf *out, const sb_conditions *when, const char *indent);
+/* What has a value, a line each. */
+void sb_show_given(
+	sb_buf *out, const char *indent, const sb_setting *rows, const void *base, bool shown);
 
 #endif

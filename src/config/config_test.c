@@ -101,6 +101,11 @@ static sb_conf *built(const char *text, size_t length, sb_error *error)
 }
 
 #define ENGINE(rest) "engines: [{name: a, type: mock, " rest "}]"
+#define D32 "0123456789ABCDEFabcdef0123456789"
+#define D64 D32 D32
+#define NOT4 "{not: {not: {not: {not: "
+#define NOT16 "not: {not: {not: {not: " NOT4 NOT4 NOT4
+#define END16 "}}}}}}}}}}}}}}}"
 #define WHEN(rest) "policy: {rules: [{id: r, when: {" rest "}, then: allow}]}"
 
 static const struct {
@@ -223,8 +228,39 @@ static const struct {
 	{WHEN("container.depth_above: 2000"), "container.depth_above: \"2000\" is out of range"},
 	{WHEN("container: {macros: true}, container.macros: false"),
 		"t:1:60: the condition \"container.macros\" is given twice"},
-	{WHEN("hash: x"), "the condition \"hash\" is not available in this build"},
-	{WHEN("not: {outcome: clean}"), "the condition \"not\" is not available"},
+	{WHEN("hash: x"), "t:1:39: hash: \"x\" is no digest"},
+	{WHEN("hash: md5:" D64), "is no digest"},
+	{WHEN("hash: blake3:xx" D32), "is no digest"},
+	{WHEN("hash: []"), "hash: the list is empty"},
+	{WHEN("engine: []"), "engine: the list is empty"},
+	{WHEN("cached: perhaps"), "neither true nor false"},
+	{WHEN("metadata: x"), "metadata: a map of 1 to 64 keys"},
+	{WHEN("metadata: {}"), "metadata: a map of 1 to 64 keys"},
+	{WHEN("metadata: {k: }"), "metadata.k: a value expected"},
+	{WHEN("metadata: {k: []}"), "metadata.k: a value expected"},
+	{WHEN("metadata: {k: {a: b}}"), "a text or a list of texts expected"},
+	{WHEN("time: []"), "time: the list is empty"},
+	{WHEN("time: night"), "a map of keys expected"},
+	{WHEN("time: {days: monday}"), "\"monday\" is no day"},
+	{WHEN("time: {days: mon-}"), "\"mon-\" is no day"},
+	{WHEN("time: {from: \"8:00\"}"), "time.from: \"8:00\" is no time of day"},
+	{WHEN("time: {to: \"24:01\"}"), "time.to: \"24:01\" is no time of day"},
+	{WHEN("time: {from: \"12:60\"}"), "is no time of day"},
+	{WHEN("time: {from: \"12:00\", to: \"12:00\"}"), "from and to are the same"},
+	{WHEN("time: {from: \"24:00\", to: \"00:00\"}"), "from and to are the same"},
+	{WHEN("time: {zone: mars}"), "time.zone: \"mars\" is unknown; possible: utc, local"},
+	{WHEN("all: []"), "all: the list is empty"},
+	{WHEN("any: []"), "any: the list is empty"},
+	{WHEN("not: []"), "not: the list is empty"},
+	{WHEN("any: {outcome: clean}"), "any: a list of conditions expected"},
+	{WHEN("all: [{}]"), "a rule needs a condition"},
+	{WHEN("not: {}"), "a rule needs a condition"},
+	{WHEN("not: x"), "when: a map of keys expected"},
+	{WHEN("any: [{outcom: clean}]"), "did you mean \"outcome\"?"},
+	{WHEN("not: {any: [{all: [{outcome: fine}]}]}"), "t:1:62: outcome: \"fine\" is unknown"},
+	{WHEN(NOT16 "{not: {always: true}}" END16), "not: nested too deeply: 16 levels"},
+	{WHEN("always: false"), "always and never can only be true"},
+	{WHEN("always: true, never: true"), "always and never can only be true"},
 	{WHEN("outcom: clean"), "did you mean \"outcome\"?"},
 	{"policy: {rules: [{id: r, when: {always: true}, then: pass}]}\n", "is no action"},
 	{"policy: {rules: [{when: {always: true}, then: block}]}\n", "\"id\" is missing"},
@@ -274,6 +310,16 @@ static const char *const good[] = {
 	"container: {type: [zip, mail], encrypted: true, macros: false, launch: true, "
 	"depth_above: 0, members_above: 12, size_above: 1KiB}}, then: block}]}\n",
 	WHEN("container.size_above: 1, container: {limit: false}"),
+	WHEN("engine: [a, b], hash: [" D64 ", 'sha256:" D64 "', \"md5:" D32 "\", " D32
+	     "], cached: false"),
+	WHEN("metadata: {k: v*, \"a b\": [c, '\"']}, time: {days: [mon-fri, sun], from: \"22:00\", "
+	     "to: "
+	     "\"06:30\", zone: local}"),
+	WHEN("time: [{days: sat-mon}, {from: \"08:00\", to: \"24:00\"}], outcome: clean"),
+	WHEN("any: [{all: [{outcome: clean}, {not: {tenant: x}}]}, {not: [{user: a}, {never: "
+	     "true}]}, "
+	     "{always: true}], not: {container.macros: true}"),
+	WHEN(NOT16 "{always: true}" END16),
 	("decision: {ignore: [{engine: a, threat: X, until: 2030-01-02T03:04:05.5+02:00, "
 	 "reason: r}, {threat: Y, until: 2030-12-31, reason: s}]}\n"),
 };

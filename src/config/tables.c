@@ -316,13 +316,22 @@ const sb_setting sb_when_rows[] = {
 	ROW("file_type", TEXTS, sb_when, file_type, NULL, 0, 0,
 		"what stands behind the name's last dot, any case"),
 	ROW("mime", TEXTS, sb_when, mime, NULL, 0, 0, "patterns, any case"),
+	ROW("engine", TEXTS, sb_when, engine, NULL, 0, 0, "with a detection or an error"),
+	ROW("hash", TEXTS, sb_when, hash, NULL, 0, 0,
+		"hex digests, or blake3:, sha256:, md5: and a digest"),
+	ROW("cached", BOOL, sb_when, cached, NULL, 0, 0, "all answers came from the cache"),
 	ROW("never", BOOL, sb_when, never, NULL, 0, 0, "true: matches nothing"),
 	ROW("always", BOOL, sb_when, always, NULL, 0, 0, "true: matches everything"),
 	END,
 };
 
-const char *const sb_absent_conditions[] = {
-	"engine", "hash", "metadata", "cached", "time", "all", "any", "not", NULL};
+const sb_setting sb_window_rows[] = {
+	ROW("days", TEXTS, sb_when_window, days, NULL, 0, 0, "mon, tue, …, or mon-fri; all"),
+	ROW("from", TEXT, sb_when_window, from, "00:00", 0, 0, "HH:MM"),
+	ROW("to", TEXT, sb_when_window, to, "24:00", 0, 0, "HH:MM, not included"),
+	PICK("zone", sb_when_window, zone, "utc", WORDS("utc", "local"), "whose time it is"),
+	END,
+};
 
 /* The facts in the order of their bits, then in the order of enum sb_condition. Each may also be
  * written into `when` itself: `container.encrypted: true`. */

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules by priority, the first that matches decides, none means block. A condition is a
- * function in a table, a rule is the set of conditions that it gives. Three doubts are always
- * read against allowing: a rule that allows must be right about every threat, not about one;
- * some errors can be allowed by nobody; and an action outside the enumeration blocks.
+ * Rules by priority, the first that matches decides, none means block. How conditions are read is
+ * conditions.c's business. Two doubts are left, and read against allowing as well: some errors can
+ * be allowed by nobody, and an action outside the enumeration blocks.
  */
 #include "policy/policy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/text.h"
+#include "policy/causes.h"
 
 struct sb_policy {
 	const char *name;
@@ -22,8 +21,8 @@ struct sb_policy {
 
 #define RULE(which, title, outcome, what, why)                                                     \
 	{                                                                                          \
-		.id = which, .name = title, .enabled = true, .given = SB_WHEN_OUTCOME,             \
-		.outcomes = 1u << (outcome), .action = (what), .reason = why                       \
+		.id = which, .name = title, .enabled = true, .when.given = SB_WHEN_OUTCOME,        \
+		.when.outcomes = 1u << (outcome), .action = (what), .reason = why                  \
 	}
 #define INFECTED(what)                                                                             \
 	RULE("infected", "Infected files", SB_OUTCOME_INFECTED, what, "a threat was found")
@@ -51,16 +50,16 @@ static const sb_rule mail_rules[] = {INFECTED(SB_ACTION_QUARANTINE),
 	{.id = "encrypted",
 		.name = "Encrypted files",
 		.enabled = true,
-		.given = SB_WHEN_ERROR_KIND,
-		.error_kinds = 1u << SB_KIND_ENCRYPTED,
+		.when.given = SB_WHEN_ERROR_KIND,
+		.when.error_kinds = 1u << SB_KIND_ENCRYPTED,
 		.action = SB_ACTION_REQUIRE_MANUAL_REVIEW,
 		.reason = "encrypted content could not be scanned"},
 	{.id = "encrypted_part",
 		.name = "Files with encrypted parts",
 		.enabled = true,
-		.given = SB_WHEN_OUTCOME | SB_WHEN_CONTAINER_FACTS,
-		.outcomes = 1u << SB_OUTCOME_CLEAN,
-		.container = {.present = SB_FACT_ENCRYPTED},
+		.when.given = SB_WHEN_OUTCOME | SB_WHEN_CONTAINER_FACTS,
+		.when.outcomes = 1u << SB_OUTCOME_CLEAN,
+		.when.container = {.present = SB_FACT_ENCRYPTED},
 		.action = SB_ACTION_REQUIRE_MANUAL_REVIEW,
 		.reason = "an encrypted part could not be scanned"},
 	ERROR(SB_ACTION_BLOCK), CLEAN(SB_ACTION_ALLOW)};
@@ -93,268 +92,27 @@ const sb_rule *sb_policy_rules(const sb_policy *policy, size_t *count)
 	return policy->rules;
 }
 
+static bool looks_at(const sb_conditions *when, unsigned condition)
+{
+	const struct sb_conditions_list *nested[] = {&when->all, &when->any, &when->none};
+
+	if ((when->given & SB_WHEN_NEVER) != 0)
+		return false;
+	if ((when->given & condition) != 0)
+		return true;
+	for (size_t n = 0; n < COUNT(nested); n++)
+		for (size_t i = 0; i < nested[n]->count; i++)
+			if (looks_at(&nested[n]->items[i], condition))
+				return true;
+	return false;
+}
+
 bool sb_policy_looks_at(const sb_policy *policy, enum sb_condition condition)
 {
-	for (size_t i = 0; i < policy->count; i++) {
-		const sb_rule *rule = &policy->rules[i];
-		if (rule->enabled && (rule->given & SB_WHEN_NEVER) == 0 &&
-			(rule->given & condition) != 0)
-			return true;
-	}
-	return false;
-}
-
-/* --- Conditions -------------------------------------------------------------------------- */
-
-/* An error without a kind, or an outcome that is none, is our own fault. */
-static sb_outcome outcome_of(const sb_facts *facts)
-{
-	return (unsigned)facts->outcome <= SB_OUTCOME_SUSPICIOUS ? facts->outcome
-								 : SB_OUTCOME_ERROR;
-}
-
-/* SB_KIND_NONE unless the outcome is error. */
-static sb_kind kind_of(const sb_facts *facts)
-{
-	if (outcome_of(facts) != SB_OUTCOME_ERROR)
-		return SB_KIND_NONE;
-	return facts->error_kind > SB_KIND_NONE && facts->error_kind < SB_KIND_COUNT_
-		       ? facts->error_kind
-		       : SB_KIND_INTERNAL;
-}
-
-/* All kinds that the error is owed to; none unless the outcome is error. */
-static unsigned kinds_of(const sb_facts *facts)
-{
-	sb_kind kind = kind_of(facts);
-
-	return kind == SB_KIND_NONE ? 0 : facts->error_kinds | 1u << kind;
-}
-
-/* One threat is enough for a rule that is strict; a rule that allows must hold for all of
- * them, and needs one: about no threat nothing can be said. */
-static bool any_or_every_threat(const sb_rule *rule, const sb_facts *facts,
-	bool (*matches)(const sb_rule *, const sb_facts *, size_t))
-{
-	bool every = sb_action_allows(rule->action);
-
-	for (size_t i = 0; i < facts->threat_count; i++)
-		if (matches(rule, facts, i) != every)
-			return !every;
-	return every && facts->threat_count > 0;
-}
-
-static bool threat_is_severe(const sb_rule *rule, const sb_facts *facts, size_t i)
-{
-	return facts->threat_severities[i] >= rule->severity_at_least;
-}
-
-static bool threat_is_named(const sb_rule *rule, const sb_facts *facts, size_t i)
-{
-	const char *name = facts->threat_names[i];
-
-	for (size_t k = 0; k < rule->threat_names.count; k++)
-		if (sb_glob(rule->threat_names.items[k], name, strlen(name), true))
+	for (size_t i = 0; i < policy->count; i++)
+		if (policy->rules[i].enabled && looks_at(&policy->rules[i].when, condition))
 			return true;
 	return false;
-}
-
-static bool threat_contains(const sb_rule *rule, const sb_facts *facts, size_t i)
-{
-	for (size_t k = 0; k < rule->threat_contains.count; k++)
-		if (strcasestr(facts->threat_names[i], rule->threat_contains.items[k]) != NULL)
-			return true;
-	return false;
-}
-
-static bool is_one_of(const char *text, const sb_texts_list *list)
-{
-	for (size_t i = 0; text != NULL && i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
-
-static bool when_outcome(const sb_rule *rule, const sb_facts *facts)
-{
-	return (rule->outcomes >> outcome_of(facts) & 1) != 0;
-}
-
-static bool when_severity(const sb_rule *rule, const sb_facts *facts)
-{
-	return any_or_every_threat(rule, facts, threat_is_severe);
-}
-
-/* As with threats: one engine's encrypted file must not let another engine's timeout pass. */
-static bool any_or_every_kind(const sb_rule *rule, const sb_facts *facts, unsigned meant)
-{
-	unsigned kinds = kinds_of(facts);
-
-	return (kinds & meant) != 0 && (!sb_action_allows(rule->action) || (kinds & ~meant) == 0);
-}
-
-static bool when_error_kind(const sb_rule *rule, const sb_facts *facts)
-{
-	return any_or_every_kind(rule, facts, rule->error_kinds);
-}
-
-static bool when_error_class(const sb_rule *rule, const sb_facts *facts)
-{
-	unsigned kinds = 0;
-
-	for (unsigned kind = SB_KIND_NONE + 1; kind < SB_KIND_COUNT_; kind++)
-		kinds |= (rule->error_classes >> sb_kind_class((sb_kind)kind) & 1) << kind;
-	return any_or_every_kind(rule, facts, kinds);
-}
-
-static bool when_threat_name(const sb_rule *rule, const sb_facts *facts)
-{
-	return any_or_every_threat(rule, facts, threat_is_named);
-}
-
-static bool when_threat_contains(const sb_rule *rule, const sb_facts *facts)
-{
-	return any_or_every_threat(rule, facts, threat_contains);
-}
-
-static bool when_source(const sb_rule *rule, const sb_facts *facts)
-{
-	return is_one_of(facts->source, &rule->sources);
-}
-
-static bool when_tenant(const sb_rule *rule, const sb_facts *facts)
-{
-	return is_one_of(facts->tenant, &rule->tenants);
-}
-
-static bool when_user(const sb_rule *rule, const sb_facts *facts)
-{
-	return is_one_of(facts->user, &rule->users);
-}
-
-static bool when_size_above(const sb_rule *rule, const sb_facts *facts)
-{
-	return facts->size > rule->size_above;
-}
-
-static bool when_size_below(const sb_rule *rule, const sb_facts *facts)
-{
-	return facts->size < rule->size_below;
-}
-
-static bool when_detections(const sb_rule *rule, const sb_facts *facts)
-{
-	return facts->detections >= rule->detections_at_least;
-}
-
-/* What stands behind the name's last dot. Trailing dots and spaces are none of it: where such
- * names are written, they are dropped. */
-static bool when_file_type(const sb_rule *rule, const sb_facts *facts)
-{
-	const char *name = facts->name;
-	size_t end = name != NULL ? facts->name_length : 0, start;
-
-	while (end > 0 && (name[end - 1] == '.' || name[end - 1] == ' '))
-		end--;
-	for (start = end; start > 0 && name[start - 1] != '.'; start--)
-		if (name[start - 1] == '/' || name[start - 1] == '\\')
-			return false;
-	for (size_t i = 0; start > 0 && i < rule->file_types.count; i++)
-		if (strlen(rule->file_types.items[i]) == end - start &&
-			strncasecmp(rule->file_types.items[i], name + start, end - start) == 0)
-			return true;
-	return false;
-}
-
-static bool when_mime(const sb_rule *rule, const sb_facts *facts)
-{
-	for (size_t i = 0; facts->mime != NULL && i < rule->mimes.count; i++)
-		if (sb_glob(rule->mimes.items[i], facts->mime, strlen(facts->mime), true))
-			return true;
-	return false;
-}
-
-static bool when_container_type(const sb_rule *rule, const sb_facts *facts)
-{
-	const char *type = facts->container != NULL ? facts->container->type : NULL;
-
-	for (size_t i = 0; type != NULL && i < rule->container.types.count; i++)
-		if (strcasecmp(rule->container.types.items[i], type) == 0)
-			return true;
-	return false;
-}
-
-/* Whether facts that nobody saw are known not to be there: what can't be read may be anything,
- * and behind a limit there may be anything. */
-static bool is_proven(unsigned absent, unsigned seen)
-{
-	const unsigned unread = SB_FACT_ENCRYPTED | SB_FACT_CORRUPT | SB_FACT_UNSUPPORTED;
-
-	if ((seen & SB_FACT_LIMIT) != 0)
-		return absent == 0;
-	return (seen & unread) == 0 || (absent & ~(unread | SB_FACT_LIMIT)) == 0;
-}
-
-static bool when_container_facts(const sb_rule *rule, const sb_facts *facts)
-{
-	unsigned present = rule->container.present, absent = rule->container.absent, seen;
-
-	if (facts->container == NULL)
-		return false;
-	seen = facts->container->facts;
-	return (seen & present) == present && (seen & absent) == 0 &&
-	       (!sb_action_allows(rule->action) || is_proven(absent, seen));
-}
-
-static bool when_container_depth(const sb_rule *rule, const sb_facts *facts)
-{
-	return facts->container != NULL && facts->container->depth > rule->container.depth_above;
-}
-
-static bool when_container_members(const sb_rule *rule, const sb_facts *facts)
-{
-	return facts->container != NULL &&
-	       facts->container->members > rule->container.members_above;
-}
-
-static bool when_container_size(const sb_rule *rule, const sb_facts *facts)
-{
-	return facts->container != NULL && facts->container->bytes > rule->container.size_above;
-}
-
-static const struct {
-	unsigned bit;
-	bool (*holds)(const sb_rule *, const sb_facts *);
-} conditions[] = {
-	{SB_WHEN_OUTCOME, when_outcome},
-	{SB_WHEN_SEVERITY, when_severity},
-	{SB_WHEN_ERROR_KIND, when_error_kind},
-	{SB_WHEN_ERROR_CLASS, when_error_class},
-	{SB_WHEN_THREAT_NAME, when_threat_name},
-	{SB_WHEN_THREAT_CONTAINS, when_threat_contains},
-	{SB_WHEN_SOURCE, when_source},
-	{SB_WHEN_TENANT, when_tenant},
-	{SB_WHEN_USER, when_user},
-	{SB_WHEN_SIZE_ABOVE, when_size_above},
-	{SB_WHEN_SIZE_BELOW, when_size_below},
-	{SB_WHEN_DETECTIONS, when_detections},
-	{SB_WHEN_FILE_TYPE, when_file_type},
-	{SB_WHEN_MIME, when_mime},
-	{SB_WHEN_CONTAINER_TYPE, when_container_type},
-	{SB_WHEN_CONTAINER_FACTS, when_container_facts},
-	{SB_WHEN_CONTAINER_DEPTH, when_container_depth},
-	{SB_WHEN_CONTAINER_MEMBERS, when_container_members},
-	{SB_WHEN_CONTAINER_SIZE, when_container_size},
-};
-
-static bool rule_matches(const sb_rule *rule, const sb_facts *facts)
-{
-	if (!rule->enabled || (rule->given & SB_WHEN_NEVER) != 0)
-		return false;
-	for (size_t i = 0; i < COUNT(conditions); i++)
-		if ((rule->given & conditions[i].bit) != 0 && !conditions[i].holds(rule, facts))
-			return false;
-	return true;
 }
 
 /* --- Evaluation -------------------------------------------------------------------------- */
@@ -380,7 +138,7 @@ static const char *never_allowed(unsigned kinds)
 /* What may stand between an allowing rule and its action. */
 static void restrain(sb_policy_decision *out, const sb_facts *facts)
 {
-	const char *never = never_allowed(kinds_of(facts));
+	const char *never = never_allowed(sb_facts_causes(facts));
 
 	if (never != NULL) {
 		out->action = SB_ACTION_BLOCK;
@@ -397,7 +155,8 @@ void sb_policy_evaluate(const sb_policy *policy, const sb_facts *facts, sb_polic
 	const sb_rule *rule = policy->rules, *end = rule + policy->count;
 
 	*out = (sb_policy_decision){SB_ACTION_BLOCK, NULL, NULL, "no rule matched"};
-	while (rule < end && !rule_matches(rule, facts))
+	while (rule < end && !(rule->enabled && sb_conditions_hold(&rule->when, facts,
+							sb_reading_of(rule->action))))
 		rule++;
 	if (rule == end)
 		return;
@@ -456,20 +215,75 @@ static bool make_reason(sb_arena *arena, sb_rule *rule)
 	return true;
 }
 
-static bool copy_rule(sb_arena *arena, sb_rule *rule)
+static bool copy_metadata(sb_arena *arena, sb_conditions *when)
 {
-	sb_texts_list *lists[] = {&rule->threat_names, &rule->threat_contains, &rule->sources,
-		&rule->tenants, &rule->users, &rule->file_types, &rule->mimes,
-		&rule->container.types};
-	const char **texts[] = {&rule->id, &rule->name, &rule->description, &rule->message};
+	sb_metadata_condition *copies =
+		sb_arena_alloc(arena, (when->metadata_count + 1) * sizeof *copies);
+
+	if (copies == NULL)
+		return false;
+	for (size_t i = 0; i < when->metadata_count; i++) {
+		copies[i] = when->metadata[i];
+		if (!copy_text(arena, &copies[i].key) || !copy_list(arena, &copies[i].values))
+			return false;
+	}
+	when->metadata = copies;
+	return true;
+}
+
+static bool copy_windows(sb_arena *arena, sb_conditions *when)
+{
+	sb_window *copies = sb_arena_alloc(arena, (when->window_count + 1) * sizeof *copies);
+
+	for (size_t i = 0; copies != NULL && i < when->window_count; i++)
+		copies[i] = when->windows[i];
+	when->windows = copies;
+	return copies != NULL;
+}
+
+static bool copy_conditions(sb_arena *arena, sb_conditions *when);
+
+static bool copy_nested(sb_arena *arena, struct sb_conditions_list *list)
+{
+	sb_conditions *copies = sb_arena_alloc(arena, (list->count + 1) * sizeof *copies);
+
+	if (copies == NULL)
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		copies[i] = list->items[i];
+		if (!copy_conditions(arena, &copies[i]))
+			return false;
+	}
+	list->items = copies;
+	return true;
+}
+
+static bool copy_conditions(sb_arena *arena, sb_conditions *when)
+{
+	sb_texts_list *lists[] = {&when->threat_names, &when->threat_contains, &when->sources,
+		&when->tenants, &when->users, &when->file_types, &when->mimes, &when->engines,
+		&when->hashes.blake3, &when->hashes.sha256, &when->hashes.md5,
+		&when->container.types};
+	struct sb_conditions_list *nested[] = {&when->all, &when->any, &when->none};
 
 	for (size_t i = 0; i < COUNT(lists); i++)
 		if (!copy_list(arena, lists[i]))
 			return false;
+	for (size_t i = 0; i < COUNT(nested); i++)
+		if (!copy_nested(arena, nested[i]))
+			return false;
+	return copy_metadata(arena, when) && copy_windows(arena, when);
+}
+
+static bool copy_rule(sb_arena *arena, sb_rule *rule)
+{
+	const char **texts[] = {
+		&rule->id, &rule->name, &rule->description, &rule->message, &rule->origin};
+
 	for (size_t i = 0; i < COUNT(texts); i++)
 		if (!copy_text(arena, texts[i]))
 			return false;
-	return make_reason(arena, rule);
+	return copy_conditions(arena, &rule->when) && make_reason(arena, rule);
 }
 
 /* Higher priority first; the addresses keep the order of the file. */

@@ -48,7 +48,6 @@ struct sb_job {
 	sb_engine **engines;      /* asked for, in file order; report->result_count of them */
 	sb_content *content;
 	sb_error content_error;         /* kind NONE: content is there */
-	unsigned error_kinds;           /* of the decision */
 	sb_content_state content_state; /* after the last answer */
 	bool attended, rescanned;
 	sb_record record;

@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "scan/facts.h"
 #include "util/json.h"
 #include "util/kinds.h"
+#include "util/text.h"
 
 /* How long texts may be in a record, in bytes of JSON; each level is tighter. */
 typedef struct bounds {
@@ -97,8 +99,12 @@ static void engine(sb_json *json, const sb_result *result, const bounds *max)
 	sb_json_number(json, "duration_ms", result->duration_ms);
 	sb_json_uint(json, "attempts", result->attempts);
 	sb_json_bool(json, "cached", result->cached);
+	if (result->outcome == SB_OUTCOME_INFECTED || result->outcome == SB_OUTCOME_SUSPICIOUS)
+		sb_json_uint(json, "detections", sb_counted_detections(result));
 	if (result->abstained)
 		sb_json_bool(json, "abstained", true);
+	if (result->hash_list)
+		sb_json_bool(json, "hash_list", true);
 	sb_json_text(
 		json, "error", result->error != NULL ? sb_kind_name(result->error->kind) : NULL);
 	if (result->error != NULL)
@@ -149,25 +155,84 @@ static void ignored(sb_json *json, const sb_report *report, const bounds *max)
 		sb_json_end_array(json);
 }
 
-static void metadata(sb_json *json, const sb_context *context, size_t max)
+/* False when there was no room for all of it. */
+static bool metadata(sb_json *json, const sb_context *context, size_t max)
 {
-	size_t used = 0;
+	size_t used = 0, whole = 0;
 
 	sb_json_object(json, "metadata");
 	for (size_t i = 0; i < context->metadata_count; i++) {
 		const sb_pair *pair = &context->metadata[i];
 		size_t left = max > used ? max - used : 0, before = json->buf->length;
+		size_t key = fitting(pair->key.data, pair->key.length, left / 2);
+		size_t value = fitting(pair->value.data, pair->value.length, left / 2);
 
 		if (left < 16)
 			break;
-		sb_json_text_n(json, NULL, pair->key.data,
-			fitting(pair->key.data, pair->key.length, left / 2));
+		sb_json_text_n(json, NULL, pair->key.data, key);
 		sb_buf_char(json->buf, ':');
 		json->comma = false;
-		bounded(json, NULL, &pair->value, left / 2);
+		sb_json_text_n(json, NULL, pair->value.data, value);
 		used += json->buf->length - before;
+		whole += key == pair->key.length && value == pair->value.length;
 	}
 	sb_json_end_object(json);
+	return whole == context->metadata_count;
+}
+
+static bool is_cut(const sb_span *span, size_t max)
+{
+	return span->data != NULL && fitting(span->data, span->length, max) < span->length;
+}
+
+/* What a decision can't be recomputed from: members that are not whole. */
+static void cuts(sb_json *json, const sb_report *report, const bounds *max, bool metadata_cut)
+{
+	const struct {
+		const char *key;
+		bool cut;
+	} rows[] = {
+		{"name", is_cut(&report->name, max->name)},
+		{"tenant_id", is_cut(&report->context.tenant, max->context)},
+		{"user_id", is_cut(&report->context.user, max->context)},
+		{"source", is_cut(&report->context.source, max->context)},
+		{"metadata", metadata_cut},
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (!rows[i].cut)
+			continue;
+		if (!any)
+			sb_json_array(json, "cut");
+		any = true;
+		sb_json_text(json, NULL, rows[i].key);
+	}
+	if (any)
+		sb_json_end_array(json);
+}
+
+/* What else rules look at. */
+static void more_facts(sb_json *json, const sb_report *report)
+{
+	char requested[SB_TIME_SIZE];
+	unsigned kinds = report->outcome == SB_OUTCOME_ERROR ? report->error_kinds : 0;
+
+	sb_format_time(requested, report->requested_wall);
+	sb_json_text(json, "requested_at", requested);
+	if (report->has_md5)
+		sb_json_text(json, "file_hash_md5", report->md5);
+	if (report->opened && !sb_report_is_container(report))
+		sb_json_bool(json, "opened", true);
+	if (report->low_assurance)
+		sb_json_bool(json, "low_assurance", true);
+	if ((kinds & (kinds - 1)) == 0)
+		return;
+	sb_json_array(json, "error_kinds");
+	for (unsigned kind = SB_KIND_NONE + 1; kind < SB_KIND_COUNT_; kind++)
+		if ((kinds >> kind & 1) != 0)
+			sb_json_text(json, NULL, sb_kind_name((sb_kind)kind));
+	sb_json_end_array(json);
 }
 
 /* The facts by name: all of them fit at every level. */
@@ -216,7 +281,8 @@ static void completed(
 	ignored(json, report, max);
 	sb_json_bool(json, "cached", sb_report_cached(report));
 	asker(json, report, max, true);
-	metadata(json, &report->context, max->metadata);
+	cuts(json, report, max, !metadata(json, &report->context, max->metadata));
+	more_facts(json, report);
 	sb_json_hex(json, "policy_hash", policy, 32);
 }
 

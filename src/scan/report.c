@@ -196,13 +196,16 @@ static void file_json(sb_json *json, const sb_report *report)
 	sb_json_end_object(json);
 }
 
-/* Only when there is one: an optional member. */
+/* Only when there is one, or somebody looked and there is none: optional members. */
 static void container_json(sb_json *json, const sb_report *report)
 {
 	const sb_container *container = &report->container;
 
-	if (!sb_report_is_container(report))
+	if (!sb_report_is_container(report)) {
+		if (report->opened)
+			sb_json_bool(json, "opened", true);
 		return;
+	}
 	sb_json_object(json, "container");
 	sb_json_text(json, "type", container->type);
 	sb_json_uint(json, "depth", container->depth);

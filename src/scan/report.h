@@ -35,6 +35,7 @@ struct sb_report {
 	double confidence;
 	bool low_assurance;
 	const sb_error *error;
+	unsigned error_kinds; /* bit per sb_kind that an error is owed to */
 
 	sb_span name, path; /* path: data NULL unless a path was scanned */
 	uint64_t size;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "scan/facts.h"
 #include "scan/inspect.h"
 #include "scan/manager_body.h"
 #include "util/text.h"
@@ -169,8 +170,8 @@ static void describe_content(sb_job *job)
 		SB_BLAKE3_SIZE);
 }
 
-/* SHA-256 and MD5 from the same content: when configured, when somebody needed them already,
- * and SHA-256 whenever the outcome is not clean. */
+/* SHA-256 and MD5 from the same content: when configured, when a rule asks for them or somebody
+ * needed them already, and SHA-256 whenever the outcome is not clean. */
 static void more_digests(sb_job *job)
 {
 	sb_report *report = job->report;
@@ -180,10 +181,12 @@ static void more_digests(sb_job *job)
 	if (!report->hashed)
 		return;
 	if ((conf->hash_sha256 || report->outcome != SB_OUTCOME_CLEAN ||
-		    sb_content_sha256_if_known(job->content) != NULL) &&
+		    sb_content_sha256_if_known(job->content) != NULL ||
+		    sb_policy_looks_at(conf->policy, SB_ASKS_SHA256)) &&
 		sb_content_sha256(job->content, digest, NULL) == 0)
 		show_digest(job, report->sha256, &report->has_sha256, digest, SB_SHA256_SIZE);
-	if ((conf->hash_md5 || sb_content_md5_if_known(job->content) != NULL) &&
+	if ((conf->hash_md5 || sb_content_md5_if_known(job->content) != NULL ||
+		    sb_policy_looks_at(conf->policy, SB_ASKS_MD5)) &&
 		sb_content_md5(job->content, digest, NULL) == 0)
 		show_digest(job, report->md5, &report->has_md5, digest, SB_MD5_SIZE);
 }
@@ -200,7 +203,7 @@ static void decide(sb_job *job)
 		report->requested_wall / 1000000000, &report->arena);
 	report->outcome = decision.outcome;
 	report->explanation = decision.explanation;
-	job->error_kinds = decision.error_kinds;
+	report->error_kinds = decision.error_kinds;
 	report->confidence = decision.confidence;
 	report->low_assurance = decision.low_assurance;
 	if (decision.error != NULL) {
@@ -214,59 +217,14 @@ static void decide(sb_job *job)
 	report->reason = decision.assurance_reason; /* until policy says more */
 }
 
-static const char *text_of(const sb_span *span)
-{
-	return span->data;
-}
-
-static unsigned detecting_engines(const sb_report *report)
-{
-	unsigned count = 0;
-
-	for (size_t i = 0; i < report->result_count; i++) {
-		const sb_detection *d = report->results[i].detections;
-		while (d != NULL && d->ignored)
-			d = d->next;
-		count += d != NULL && report->results[i].role != SB_ROLE_SHADOW;
-	}
-	return count;
-}
-
 static void apply_policy(sb_job *job)
 {
 	sb_report *report = job->report;
-	size_t count = report->threat_count;
-	const char **names = sb_arena_zalloc(&report->arena, count * sizeof *names);
-	sb_severity *severities = sb_arena_zalloc(&report->arena, count * sizeof *severities);
-	sb_facts facts = {
-		.outcome = report->outcome,
-		.error_kind = report->outcome != SB_OUTCOME_ERROR ? SB_KIND_NONE
-			      : report->error != NULL             ? report->error->kind
-								  : SB_KIND_INTERNAL,
-		.error_kinds = report->outcome == SB_OUTCOME_ERROR ? job->error_kinds : 0,
-		.threat_names = names,
-		.threat_severities = severities,
-		.threat_count = names != NULL && severities != NULL ? count : 0,
-		.detections = detecting_engines(report),
-		.name = report->name.data != NULL ? report->name.data : "",
-		.name_length = report->name.length,
-		.size = report->size,
-		.mime = report->mime,
-		.container = report->opened ? &report->container : NULL,
-		.tenant = text_of(&report->context.tenant),
-		.user = text_of(&report->context.user),
-		.source = text_of(&report->context.source),
-		.low_assurance = report->low_assurance,
-		.assurance_reason = report->reason,
-	};
 	sb_policy_decision decision = {.action = SB_ACTION_BLOCK, .reason = "out of memory"};
+	sb_facts facts;
 
-	for (size_t i = 0; i < facts.threat_count; i++) {
-		names[i] = report->threats[i].name;
-		severities[i] = report->threats[i].severity;
-	}
-	/* Rules that can't see the threats must not be asked. */
-	if (facts.threat_count == count)
+	/* Rules that can't see everything must not be asked. */
+	if (sb_facts_of(&facts, report) == 0)
 		sb_policy_evaluate(job->manager->conf->policy, &facts, &decision);
 	report->action = decision.action;
 	report->reason = sb_arena_text(&report->arena, decision.reason);

@@ -374,3 +374,44 @@ void sb_format_time(char out[SB_TIME_SIZE], uint64_t unix_ns)
 	out[23] = 'Z';
 	out[24] = '\0';
 }
+
+bool sb_parse_time(const char *text, uint64_t *seconds, int32_t *utc_offset)
+{
+	struct tm tm = {0}, again;
+	int sign = 0, hours = 0, minutes = 0, read = 0;
+	const char *rest = strptime(text, "%Y-%m-%d", &tm);
+	time_t t;
+
+	if (rest != NULL && (*rest == 'T' || *rest == 't'))
+		rest = strptime(rest + 1, "%H:%M:%S", &tm);
+	else if (rest != NULL && *rest != '\0')
+		return false;
+	if (rest == NULL || strlen(text) < 10 || text[4] != '-' || text[7] != '-')
+		return false;
+	if (text[10] != '\0') {
+		if (*rest == '.') {
+			size_t digits = strspn(++rest, "0123456789");
+			if (digits == 0)
+				return false;
+			rest += digits;
+		}
+		if ((*rest == 'Z' || *rest == 'z') && rest[1] == '\0')
+			sign = 0;
+		else if ((*rest == '+' || *rest == '-') &&
+			 sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &read) == 2 &&
+			 rest[1 + read] == '\0' && hours >= 0 && hours < 24 && minutes >= 0 &&
+			 minutes < 60)
+			sign = *rest == '+' ? -1 : 1;
+		else
+			return false;
+	}
+	again = tm;
+	t = timegm(&again);
+	if (t <= 86400 || again.tm_mday != tm.tm_mday || again.tm_mon != tm.tm_mon)
+		return false;
+	sign *= hours * 3600 + minutes * 60;
+	*seconds = (uint64_t)(t + sign);
+	if (utc_offset != NULL)
+		*utc_offset = -sign;
+	return true;
+}

@@ -45,5 +45,8 @@ const char *sb_suggest(const char *word, const char *const *candidates, size_t c
 /* RFC 3339 in UTC with milliseconds, 24 characters: 2026-11-22T08:00:00.000Z. */
 enum { SB_TIME_SIZE = 25 };
 void sb_format_time(char out[SB_TIME_SIZE], uint64_t unix_ns);
+/* RFC 3339, or YYYY-MM-DD for the start of that day in UTC: seconds since the epoch, and how far
+ * east of UTC the writer was (@p utc_offset may be NULL). False for days that don't exist. */
+bool sb_parse_time(const char *text, uint64_t *seconds, int32_t *utc_offset);
 
 #endif

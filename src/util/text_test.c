@@ -308,6 +308,36 @@ static void test_times(void **state)
 	}
 }
 
+static void times_are_read(void **unused)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		uint64_t seconds;
+		int32_t offset;
+	} rows[] = {
+		{"2026-01-05", true, 1767571200, 0},
+		{"2026-01-05T00:00:00Z", true, 1767571200, 0},
+		{"2026-01-05T08:30:00.250+01:30", true, 1767596400, 5400},
+		{"2026-01-04t19:00:00-05:00", true, 1767571200, -18000},
+		{"2026-02-30", false, 0, 0},
+		{"2026-01-05T00:00:00", false, 0, 0},
+		{"2026-01-05T00:00:00+0100", false, 0, 0},
+		{"2026-1-5", false, 0, 0},
+		{"", false, 0, 0},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint64_t seconds = 0;
+		int32_t offset = 0;
+
+		if (sb_parse_time(rows[i].text, &seconds, &offset) != rows[i].ok ||
+			seconds != rows[i].seconds || offset != rows[i].offset)
+			fail_msg("%s: %llu %d", rows[i].text, (unsigned long long)seconds, offset);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_suggest),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(times_are_read),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
