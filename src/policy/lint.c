@@ -7,6 +7,7 @@
 #include "policy/lint.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,9 +92,41 @@ static bool windows_within(const sb_conditions *few, const sb_conditions *many)
 	return true;
 }
 
+static bool hashes_within(const sb_conditions *few, const sb_conditions *many)
+{
+	return within(&few->hashes.blake3, &many->hashes.blake3) &&
+	       within(&few->hashes.sha256, &many->hashes.sha256) &&
+	       within(&few->hashes.md5, &many->hashes.md5);
+}
+
+/* Conditions that are a list each. */
+static const struct {
+	unsigned bit;
+	size_t offset;
+} lists[] = {
+	{SB_WHEN_THREAT_NAME, offsetof(sb_conditions, threat_names)},
+	{SB_WHEN_THREAT_CONTAINS, offsetof(sb_conditions, threat_contains)},
+	{SB_WHEN_SOURCE, offsetof(sb_conditions, sources)},
+	{SB_WHEN_TENANT, offsetof(sb_conditions, tenants)},
+	{SB_WHEN_USER, offsetof(sb_conditions, users)},
+	{SB_WHEN_FILE_TYPE, offsetof(sb_conditions, file_types)},
+	{SB_WHEN_MIME, offsetof(sb_conditions, mimes)},
+	{SB_WHEN_ENGINE, offsetof(sb_conditions, engines)},
+	{SB_WHEN_CONTAINER_TYPE, offsetof(sb_conditions, container.types)},
+};
+
+static const sb_texts_list *list_at(const sb_conditions *when, size_t offset)
+{
+	return (const sb_texts_list *)(const void *)((const char *)when + offset);
+}
+
 /* Whether @p other's condition holds wherever that of @p rule does; both have it. */
 static bool follows(const sb_conditions *rule, const sb_conditions *other, unsigned bit)
 {
+	for (size_t i = 0; i < COUNT(lists); i++)
+		if (lists[i].bit == bit)
+			return within(
+				list_at(rule, lists[i].offset), list_at(other, lists[i].offset));
 	switch (bit) {
 	case SB_WHEN_OUTCOME:
 		return (rule->outcomes & ~other->outcomes) == 0;
@@ -103,36 +136,16 @@ static bool follows(const sb_conditions *rule, const sb_conditions *other, unsig
 		return (rule->error_classes & ~other->error_classes) == 0;
 	case SB_WHEN_SEVERITY:
 		return rule->severity_at_least >= other->severity_at_least;
-	case SB_WHEN_THREAT_NAME:
-		return within(&rule->threat_names, &other->threat_names);
-	case SB_WHEN_THREAT_CONTAINS:
-		return within(&rule->threat_contains, &other->threat_contains);
-	case SB_WHEN_SOURCE:
-		return within(&rule->sources, &other->sources);
-	case SB_WHEN_TENANT:
-		return within(&rule->tenants, &other->tenants);
-	case SB_WHEN_USER:
-		return within(&rule->users, &other->users);
 	case SB_WHEN_SIZE_ABOVE:
 		return rule->size_above >= other->size_above;
 	case SB_WHEN_SIZE_BELOW:
 		return rule->size_below <= other->size_below;
 	case SB_WHEN_DETECTIONS:
 		return rule->detections_at_least >= other->detections_at_least;
-	case SB_WHEN_FILE_TYPE:
-		return within(&rule->file_types, &other->file_types);
-	case SB_WHEN_MIME:
-		return within(&rule->mimes, &other->mimes);
-	case SB_WHEN_ENGINE:
-		return within(&rule->engines, &other->engines);
 	case SB_WHEN_HASH:
-		return within(&rule->hashes.blake3, &other->hashes.blake3) &&
-		       within(&rule->hashes.sha256, &other->hashes.sha256) &&
-		       within(&rule->hashes.md5, &other->hashes.md5);
+		return hashes_within(rule, other);
 	case SB_WHEN_CACHED:
 		return rule->cached == other->cached;
-	case SB_WHEN_CONTAINER_TYPE:
-		return within(&rule->container.types, &other->container.types);
 	case SB_WHEN_CONTAINER_DEPTH:
 		return rule->container.depth_above >= other->container.depth_above;
 	case SB_WHEN_CONTAINER_MEMBERS:
@@ -144,10 +157,8 @@ static bool follows(const sb_conditions *rule, const sb_conditions *other, unsig
 		       (other->container.absent & ~rule->container.absent) == 0;
 	case SB_WHEN_METADATA:
 		return metadata_within(rule, other);
-	case SB_WHEN_TIME:
-		return windows_within(rule, other);
-	default:
-		return false;
+	default: /* SB_WHEN_TIME */
+		return bit == SB_WHEN_TIME && windows_within(rule, other);
 	}
 }
 
@@ -435,26 +446,26 @@ static void check_md5(const lint *l, const sb_rule *rule)
 			rule->id);
 }
 
+static void check_list(
+	const lint *l, const sb_rule *rule, const char *key, const sb_texts_list *list)
+{
+	for (size_t i = 1; i < list->count; i++) {
+		const sb_texts_list before = {list->items, i};
+		if (has(&before, list->items[i]))
+			tell(l, false, rule, "rule \"%s\": %s has \"%.200s\" twice", rule->id, key,
+				list->items[i]);
+	}
+}
+
 static void check_doubles(const lint *l, const sb_rule *rule, const sb_conditions *when)
 {
-	const struct {
-		const char *key;
-		const sb_texts_list *list;
-	} lists[] = {{"threat_name", &when->threat_names},
-		{"threat_contains", &when->threat_contains}, {"source", &when->sources},
-		{"tenant", &when->tenants}, {"user", &when->users},
-		{"file_type", &when->file_types}, {"mime", &when->mimes},
-		{"engine", &when->engines}, {"hash", &when->hashes.blake3},
-		{"hash", &when->hashes.md5}, {"container.type", &when->container.types}};
 	const struct sb_conditions_list *nested[] = {&when->all, &when->any, &when->none};
 
 	for (size_t i = 0; i < COUNT(lists); i++)
-		for (size_t k = 1; k < lists[i].list->count; k++) {
-			const sb_texts_list before = {lists[i].list->items, k};
-			if (has(&before, lists[i].list->items[k]))
-				tell(l, false, rule, "rule \"%s\": %s has \"%.200s\" twice",
-					rule->id, lists[i].key, lists[i].list->items[k]);
-		}
+		check_list(l, rule, sb_condition_name((enum sb_condition)lists[i].bit),
+			list_at(when, lists[i].offset));
+	check_list(l, rule, "hash", &when->hashes.blake3);
+	check_list(l, rule, "hash", &when->hashes.md5);
 	for (size_t n = 0; n < COUNT(nested); n++)
 		for (size_t i = 0; i < nested[n]->count; i++) {
 			check_doubles(l, rule, &nested[n]->items[i]);
