@@ -30,7 +30,7 @@ rule Ransom_Note
 		$where2 = /\btor[ ]{0,1}browser/ ascii wide nocase
 		$where3 = /(@proton\.|@protonmail\.|@tutanota\.|@tuta\.|@onionmail\.|@cock\.|@mailfence\.|@airmail\.|@keemail\.|@firemail\.)[a-z]{2,4}\b/ ascii wide nocase
 		$where4 = /\b(your|personal|unique)[ ]{1,2}(personal[ ]{1,2})?id\b[ ]{0,3}(is)?[ ]{0,3}:/ ascii wide nocase
-		$threat1 = /do[ ]{0,1}n[o']t[ ]{1,2}(try[ ]{1,2}to[ ]{1,2})?(rename|modify|decrypt|edit|use[ ]{1,2}third)/ ascii wide nocase
+		$threat1 = /(do not rename|don't rename|do not modify|don't modify|do not try to (decrypt|rename|recover)|don't try to (decrypt|rename|recover)|do not use third|don't use third|do not edit|don't edit|do not decrypt)/ ascii wide nocase
 		$threat2 = /(price|cost|payment|amount|fee|sum)[^.\r\n]{0,50}(double|doubled|increase|higher|raised)/ ascii wide nocase
 		$threat3 = /(permanently|forever|irreversibl|never)[^.\r\n]{0,60}(lost|lose|delete|destroy|recover|decrypt|damage)/ ascii wide nocase
 		$threat4 = /(leak|publish|sold|sell|release)[^.\r\n]{0,60}(your|stolen|downloaded|exfiltrated|all)[ ]{1,2}(data|files|documents|information)/ ascii wide nocase

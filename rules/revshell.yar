@@ -106,13 +106,13 @@ rule Revshell_Perl_Ruby
 	strings:
 		$perl1 = "sockaddr_in("
 		$perl2 = "IO::Socket::INET"
-		$stdin = /open[ ]{0,2}\(?[ ]{0,2}STDIN[ ]{0,2},[ ]{0,2}["'][<>]{1,2}&[ ]{0,2}=?\$?[a-z_]{1,20}/ nocase
-		$stdout = /open[ ]{0,2}\(?[ ]{0,2}STDOUT[ ]{0,2},[ ]{0,2}["']>{1,2}&[ ]{0,2}=?\$?[a-z_]{1,20}/ nocase
+		$stdin = /STDIN[ ]{0,2},[ ]{0,2}["'][<>]{1,2}&[ ]{0,2}=?\$?[A-Za-z_]{1,20}/
+		$stdout = /STDOUT[ ]{0,2},[ ]{0,2}["']>{1,2}&[ ]{0,2}=?\$?[A-Za-z_]{1,20}/
 		$fdopen = /STDIN->fdopen[ ]{0,2}\([ ]{0,2}\$[a-z_]{1,20}[ ]{0,2},[ ]{0,2}r[ ]{0,2}\)/
-		$shell = /(exec|system)[ ]{0,3}[({]?[ ]{0,3}["'](\/(usr\/)?bin\/)?(ba|z|da|k)?sh([ ]{1,3}-i)?["']/
-		$loop = /system[ ]{0,2}\$_[ ]{0,2}while[ ]{0,2}<>/
+		$shell = /(exec|system)[ ]{0,3}[({]?[ ]{0,3}["']\/(usr\/)?bin\/(ba|z|da|k)?sh([ ]{1,3}-i)?["']/
+		$loop = "while<>"
 		$ruby = /TCPSocket\.(new|open)[ ]{0,2}\(/
-		$ruby1 = /exec[ ]{0,2}\(?[ ]{0,2}(sprintf)?[ ]{0,2}\(?[ ]{0,2}["'](\/bin\/)?(ba)?sh[ ]{1,3}-i[ ]{0,3}<&/
+		$ruby1 = /sh -i[ ]{0,3}<&[ ]{0,2}(%d|#\{)/
 		$ruby2 = /IO\.popen[ ]{0,2}\([ ]{0,2}[a-z_]{1,12}[ ]{0,2},[ ]{0,2}["']r["'][ ]{0,2}\)[ ]{0,2}\{[ ]{0,2}\|[a-z_]{1,12}\|[ ]{0,2}[a-z_]{1,12}\.(print|puts|write)/
 	condition:
 		filesize < 1MB and

@@ -39,7 +39,7 @@ rule Webshell_PHP_Runs_Decoded
 		false_positives = "licence protection of paid PHP programs"
 	strings:
 		$open = /<\?(php|=|[ \t\r\n])/ nocase
-		$chain = /\b(eval|assert|create_function)[ ]{0,3}\([ ]{0,3}(['"]{2},|['"]\?>['"][ ]{0,3}\.)?[ ]{0,3}@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin|rawurldecode)[ ]{0,3}\([ ]{0,3}@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin|rawurldecode|['"][a-z0-9+\/=%\\]{100})/ nocase
+		$chain = /\b(eval\(|eval \(|assert\(|assert \(|create_function\()[ ]{0,3}(['"]{2},|['"]\?>['"][ ]{0,3}\.)?[ ]{0,3}@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin|rawurldecode)[ ]{0,3}\([ ]{0,3}@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin|rawurldecode|['"][a-z0-9+\/=%\\]{100})/ nocase
 	condition:
 		filesize < 8MB and $open and $chain
 }

@@ -97,7 +97,7 @@ def main():
     words.add_argument("folders", nargs="*", default=["/usr"])
     words.add_argument("--members", action="store_true")
     words.add_argument("--limit", type=float, default=0.001)
-    asked = words.parse_args()
+    asked = words.parse_intermixed_args()
     paths, origin, said = list(files_below(asked.folders)), {}, verdicts()
     with tempfile.TemporaryDirectory(prefix="rules.") as folder:
         if asked.members:

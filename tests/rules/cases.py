@@ -516,10 +516,10 @@ case("Ransom_Note",
      [t("All your files have been en~crypted!\nTo buy the decryp~tion tool send 0.5 bit~coin. "
         "Download Tor Bro~wser.\nDo not ren~ame encrypted files.", "README.txt"),
       wide("We have encr~ypted your network. Write to help@proton~mail.com to get the private "
-           "key~. After 72 hours~ your data will be pub~lished.", "readme.hta")],
-     [t("All your files are encrypted at rest with your private key. Bitcoin is not needed.",
+           "k~ey. After 72 hours~ your data will be pub~lished.", "readme.hta")],
+     [t("All your files are en~crypted at rest with your private key. Bitcoin is not needed.",
         "privacy.txt"),
-      t("How to help victims: if files have been encrypted, restore them from backup within 24 "
+      t("How to help victims: if files have been en~crypted, restore them from backup within 24 "
         "hours and do not pay the ransom.", "advice.txt"),
       t("Download Tor Browser. Verify with the private key. Do not modify the archive.", "a.txt")])
 case("Ransom_Script_Removes_Backups",
