@@ -4,8 +4,8 @@
 // as by others. Packing is no proof of anything, hence severity low; a rule of the policy can let
 // these pass or not, by place or by user.
 //
-// Headers are read by hand: the modules pe and math cost every scan of every file more than all
-// rules here together.
+// Headers are read by hand: the modules pe and elf cost every scan of every file, whatever it is,
+// many times what all rules here cost together.
 //
 // False positives: every program whose maker uses a packer, for size or against copying.
 

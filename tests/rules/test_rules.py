@@ -71,7 +71,7 @@ class Text(unittest.TestCase):
                 self.assertIn("False positives:", head)
 
     def test_no_modules(self):
-        """A module costs every scan more than all rules together."""
+        """The structures of a module cost every scan more than all rules together."""
         for path in RULES:
             self.assertNotRegex(path.read_text(), r"(?m)^import ", path)
 
