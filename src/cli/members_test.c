@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,16 +68,16 @@ static void objects(void **state)
 
 static void too_many(void **state)
 {
-	char text[4096] = "{";
+	char text[4096] = "{\"a\":1";
+	size_t used = strlen(text);
 	sb_members members;
 
 	(void)state;
-	for (int i = 0; i < SB_MEMBERS_MAX; i++)
-		strcat(text, i > 0 ? ",\"a\":1" : "\"a\":1");
-	strcat(text, "}");
+	for (int i = 1; i < SB_MEMBERS_MAX; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, ",\"a\":1");
+	snprintf(text + used, sizeof text - used, "}");
 	assert_true(sb_members_read(&members, text, strlen(text)));
-	text[strlen(text) - 1] = '\0';
-	strcat(text, ",\"a\":1}");
+	snprintf(text + used, sizeof text - used, ",\"a\":1}");
 	assert_false(sb_members_read(&members, text, strlen(text)));
 }
 

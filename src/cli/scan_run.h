@@ -18,7 +18,7 @@ typedef struct sb_scan_run {
 	sb_output *output;
 	unsigned jobs;
 	unsigned in_flight; /* scans at once, those that wait for their record counted */
-	uint64_t budget; /* bytes in work at once */
+	uint64_t budget;    /* bytes in work at once */
 	sb_walk_options walk;
 	char *const *paths;
 	size_t path_count;

@@ -8,7 +8,6 @@ import pathlib
 import select
 import signal
 import subprocess
-import time
 import unittest
 
 from support import harness
@@ -121,7 +120,7 @@ class Processes(WorkerCase):
                     return process, pid, status
             if process.poll() is not None:
                 self.fail(str(self.finish(process)))
-            time.sleep(0)  # give way; there is no event that tells of another's child
+            os.sched_yield()  # there is no event that tells of another's child
 
     @needs(not SANITIZED, "sanitizers need a wider filter")
     def test_a_worker_is_nobody_and_may_nothing(self):
