@@ -65,6 +65,23 @@ static sb_quarantine_status cannot(const char *what, sb_error *error)
 		errno, "restore: %s", what);
 }
 
+/* What lies there now, not what we meant to write. */
+static sb_quarantine_status check(int fd, const sb_quarantine_record *record, sb_error *error)
+{
+	char want[2 * SB_BLAKE3_SIZE + 1], have[2 * SB_BLAKE3_SIZE + 1];
+	uint8_t actual[SB_BLAKE3_SIZE];
+
+	if (sb_blake3_file(fd, record->size, 1, actual, error) != 0)
+		return sb_quarantine_fail(
+			error, SB_Q_RETRIEVE_FAILED, 0, "restore: cannot read what was written");
+	if (memcmp(actual, record->blake3, sizeof actual) == 0)
+		return SB_Q_OK;
+	sb_hex(want, record->blake3, SB_BLAKE3_SIZE);
+	sb_hex(have, actual, SB_BLAKE3_SIZE);
+	return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
+		"restore: integrity check failed: expected BLAKE3 %s, actual %s", want, have);
+}
+
 static sb_quarantine_status judge(const sb_quarantine_target *target, int fd,
 	const sb_quarantine_record *record, sb_error *error)
 {
@@ -93,6 +110,8 @@ static sb_quarantine_status put(sb_quarantine *q, const sb_quarantine_record *re
 		return cannot("cannot make a file in the folder", error);
 	/* Whoever owns the folder, what comes out belongs to whom we are. */
 	status = q->ops->read(q->self, record->id, write_piece, &temp, error);
+	if (status == SB_Q_OK)
+		status = check(temp.fd, record, error);
 	if (status == SB_Q_OK)
 		status = judge(target, temp.fd, record, error);
 	if (status == SB_Q_OK && sb_temp_sync(&temp) != 0)

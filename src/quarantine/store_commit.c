@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "quarantine/temp.h"
-#include "util/text.h"
+#include "util/io.h"
 
 /* --- The same content again ------------------------------------------------------------------ */
 
@@ -136,20 +136,44 @@ static int take_space(int fd, uint64_t bytes)
 	return status != 0 && (errno == EOPNOTSUPP || errno == ENOSYS) ? 0 : status;
 }
 
+static ssize_t pread_fd(void *data, void *out, size_t length, uint64_t offset)
+{
+	return sb_pread_full(*(int *)data, out, length, offset);
+}
+
+/* Only what can be read again may stand for an original (I2). */
+static sb_quarantine_status read_back(
+	int fd, const sb_keys *keys, const char *id, uint64_t bytes, sb_error *error)
+{
+	sb_object_input input = {pread_fd, &fd, bytes};
+	sb_quarantine_status status;
+	sb_object object;
+
+	status = sb_object_open(&object, &input, keys, id, error);
+	if (status != SB_Q_OK)
+		return status;
+	status = sb_object_read(&object, NULL, NULL, error);
+	sb_object_close(&object);
+	return status;
+}
+
 static sb_quarantine_status write_file(sb_store_files *s, sb_temp *temp,
 	const sb_quarantine_content *content, const sb_quarantine_record *record, uint64_t bytes,
 	sb_error *error)
 {
 	sb_quarantine_status status;
-	struct sb_master_key key;
+	sb_keys keys;
 
 	if (take_space(temp->fd, bytes) != 0)
 		return cannot("cannot get the space for an object", error);
 	pthread_mutex_lock(&s->lock);
-	key = *sb_keys_active(&s->keys);
+	keys = s->keys;
 	pthread_mutex_unlock(&s->lock);
-	status = sb_object_write(temp->fd, &key, record, content, s->random, error);
-	sb_key_forget(&key, sizeof key);
+	status =
+		sb_object_write(temp->fd, sb_keys_active(&keys), record, content, s->random, error);
+	if (status == SB_Q_OK)
+		status = read_back(temp->fd, &keys, record->id, bytes, error);
+	sb_keys_forget(&keys);
 	if (status == SB_Q_OK && sb_temp_sync(temp) != 0)
 		status = cannot("cannot flush an object", error);
 	return status;

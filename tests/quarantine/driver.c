@@ -218,6 +218,10 @@ int main(int count, char **arg)
 
 	if (count < 3)
 		return 2;
+	if (events != NULL && fd < 0) {
+		printf("- audit_failed: %s\n", events);
+		return 1;
+	}
 	files.dir = arg[1];
 	sb_error_init(&error);
 	if (report(sb_store_files_open(&self, &files, &error)) ||
