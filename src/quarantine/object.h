@@ -93,6 +93,9 @@ bool sb_object_record(const sb_object *object, sb_arena *arena, sb_quarantine_re
 sb_quarantine_status sb_object_read(
 	const sb_object *object, sb_quarantine_sink sink, void *data, sb_error *error);
 
+/* Its chunks only: what we have just sealed ourselves, and know the BLAKE3 of. */
+sb_quarantine_status sb_object_authenticate(const sb_object *object, sb_error *error);
+
 /* --- Changing in place; no flush ------------------------------------------------------------- */
 
 /* 0, or -1 with errno. */

@@ -152,7 +152,7 @@ static sb_quarantine_status read_back(
 	status = sb_object_open(&object, &input, keys, id, error);
 	if (status != SB_Q_OK)
 		return status;
-	status = sb_object_read(&object, NULL, NULL, error);
+	status = sb_object_authenticate(&object, error);
 	sb_object_close(&object);
 	return status;
 }
