@@ -156,13 +156,12 @@ static void list(sb_quarantine *q, sb_store_files *s, unsigned long count)
 int main(int count, char **arg)
 {
 	sb_quarantine_options options = {.clock = sb_clock_system()};
-	sb_store_files_options files = {.clock = options.clock};
+	sb_store_files_options files = {.dir = count > 2 ? arg[2] : NULL};
 	sb_quarantine *q;
 	void *self;
 
 	if (count != 4)
 		return 2;
-	files.dir = arg[2];
 	sb_error_init(&error);
 	must(sb_store_files_open(&self, &files, &error));
 	must(sb_quarantine_new(&q, &sb_store_files_ops, self, &options, &error));

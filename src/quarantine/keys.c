@@ -136,7 +136,8 @@ static int publish(const char *path, const sb_keys *keys, bool replace,
 	random(bytes, sizeof bytes);
 	sb_hex(digits, bytes, sizeof bytes);
 	snprintf(temporary, sizeof temporary, ".sb-key-%s", digits);
-	if (sb_temp_open(&temp, dir, temporary, replace) == 0) {
+	if (sb_temp_open(&temp, dir, temporary, SB_TEMP_OWNED | (replace ? SB_TEMP_NAMED : 0)) ==
+		0) {
 		status = write_keys(temp.fd, keys);
 		if (status == 0)
 			status = replace ? sb_temp_replace(&temp, name)

@@ -54,7 +54,7 @@ static int hear(void *data, sb_quarantine_event event, const sb_quarantine_recor
 
 static void open_store(struct fixture *x)
 {
-	sb_store_files_options files = {.dir = x->dir, .clock = x->clock};
+	sb_store_files_options files = {.dir = x->dir};
 	void *self;
 
 	sb_error_init(&x->error);

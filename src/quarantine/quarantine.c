@@ -31,7 +31,7 @@ sb_quarantine_status sb_quarantine_new(sb_quarantine **out, const sb_store_ops *
 	const sb_quarantine_options *options, sb_error *error)
 {
 	sb_quarantine *q = calloc(1, sizeof *q);
-	sb_quarantine_status status = SB_Q_OK;
+	sb_quarantine_status status;
 
 	if (q == NULL) {
 		ops->close(self);
@@ -44,13 +44,17 @@ sb_quarantine_status sb_quarantine_new(sb_quarantine **out, const sb_store_ops *
 		.retention = options->retention,
 		.max_per_hour = options->max_per_hour,
 		.random = options->random != NULL ? options->random : sb_random};
-	if (ops->recover != NULL)
-		status = ops->recover(self, &q->hooks, error);
+	status = sb_quarantine_recover(q, error);
 	if (status != SB_Q_OK)
 		sb_quarantine_close(q);
 	else
 		*out = q;
 	return status;
+}
+
+sb_quarantine_status sb_quarantine_recover(sb_quarantine *q, sb_error *error)
+{
+	return q->ops->recover != NULL ? q->ops->recover(q->self, &q->hooks, error) : SB_Q_OK;
 }
 
 void sb_quarantine_close(sb_quarantine *q)
@@ -310,9 +314,11 @@ sb_quarantine_status sb_quarantine_purge(sb_quarantine *q, uint64_t *deleted, sb
 {
 	const sb_quarantine_filter expired = {.only_expired = true};
 	struct ids ids = {0};
-	sb_quarantine_status status = collect(q, &expired, &ids, error), one;
+	sb_quarantine_status status = sb_quarantine_recover(q, error), one;
 
 	*deleted = 0;
+	if (status == SB_Q_OK)
+		status = collect(q, &expired, &ids, error);
 	for (size_t i = 0; status == SB_Q_OK && i < ids.count; i++) {
 		one = sb_quarantine_delete(q, ids.list[i], "retention has ended", error);
 		if (one == SB_Q_OK)

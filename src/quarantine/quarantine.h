@@ -242,13 +242,14 @@ typedef struct sb_quarantine_options {
 sb_quarantine_status sb_quarantine_new(sb_quarantine **out, const sb_store_ops *ops, void *self,
 	const sb_quarantine_options *options, sb_error *error);
 void sb_quarantine_close(sb_quarantine *q); /* NULL is fine */
+/* What other processes left when they died since: opening and purging do it by themselves. */
+sb_quarantine_status sb_quarantine_recover(sb_quarantine *q, sb_error *error);
 
 /* The built-in stores. */
 typedef struct sb_store_files_options {
-	const char *dir;      /* created 0700; its parent must be there */
-	const char *key_file; /* NULL: `key` in dir, made at first use */
-	uint64_t max_size;    /* bytes on disk; 0: no limit */
-	sb_clock *clock;
+	const char *dir;                          /* created 0700; its parent must be there */
+	const char *key_file;                     /* NULL: `key` in dir, made at first use */
+	uint64_t max_size;                        /* bytes on disk; 0: no limit */
 	void (*random)(void *out, size_t length); /* NULL: sb_random() */
 	bool named_temp;                          /* as on file systems without O_TMPFILE */
 } sb_store_files_options;
@@ -300,7 +301,7 @@ sb_quarantine_status sb_quarantine_hold(
 /* Its key first, so that what may remain on the disk is noise. */
 sb_quarantine_status sb_quarantine_delete(
 	sb_quarantine *q, const char *id, const char *reason, sb_error *error);
-/* Everything whose retention has ended. */
+/* Everything whose retention has ended; to be called now and then by whoever runs long. */
 sb_quarantine_status sb_quarantine_purge(sb_quarantine *q, uint64_t *deleted, sb_error *error);
 
 typedef struct sb_quarantine_verified {

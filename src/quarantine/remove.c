@@ -80,6 +80,7 @@ struct removal {
 	sb_removal_identity identity;
 	char name[256]; /* escaped, for messages */
 	uint64_t links;
+	bool gone, unflushed;
 };
 
 static sb_quarantine_status changed(const struct removal *r, int sys_errno, sb_error *error)
@@ -132,7 +133,9 @@ static sb_quarantine_status take_away(struct removal *r, sb_error *error)
 		changed(r, saved == ESTALE ? 0 : saved, error);
 		return put_back(r, error);
 	}
-	if (sb_temp_flush(o->parent) != 0)
+	r->gone = true;
+	r->unflushed = sb_temp_flush(o->parent) != 0;
+	if (r->unflushed)
 		return sb_quarantine_fail(error, SB_Q_IO, errno,
 			"%s/%s was removed, but the folder could not be flushed", o->path, r->name);
 	return SB_Q_OK;
@@ -154,27 +157,23 @@ static sb_quarantine_status claim(struct removal *r, sb_error *error)
 	return q->ops->claim(q->self, &r->claim, sb_clock_wall(q->clock), q->max_per_hour, error);
 }
 
+/* When the folder could not be flushed the claim stays: recovery looks again. */
 static sb_quarantine_status settle(struct removal *r, sb_quarantine_status status,
 	const sb_quarantine_record *record, sb_error *error)
 {
-	sb_quarantine_status heard = SB_Q_OK, settled = SB_Q_OK;
-	char detail[96];
+	sb_quarantine_status settled = SB_Q_OK;
+	char detail[64];
 
 	if (status == SB_Q_OK) {
 		snprintf(detail, sizeof detail, "%llu other hard links remain",
 			(unsigned long long)r->links);
-		heard = sb_front_event(r->q, SB_Q_EVENT_REMOVED, record, NULL,
+		status = sb_front_event(r->q, SB_Q_EVENT_REMOVED, record, NULL,
 			r->links > 0 ? detail : NULL, error);
-	} else {
-		sb_front_event(r->q, SB_Q_EVENT_REMOVE_FAILED, record, NULL,
-			error != NULL ? error->message : sb_quarantine_status_name(status), NULL);
 	}
-	if (r->q->ops->settle != NULL)
+	if (r->q->ops->settle != NULL && !r->unflushed)
 		settled = r->q->ops->settle(
 			r->q->self, r->claim.sibling, status == SB_Q_OK ? error : NULL);
-	if (status != SB_Q_OK)
-		return status;
-	return heard != SB_Q_OK ? heard : settled;
+	return status != SB_Q_OK ? status : settled;
 }
 
 static bool name_ok(const char *name)
@@ -230,6 +229,10 @@ sb_quarantine_status sb_quarantine_remove_original(sb_quarantine *q, const char 
 	if (status == SB_Q_OK) {
 		snprintf(r.claim.object, sizeof r.claim.object, "%s", id);
 		status = remove_it(&r, &record, error);
+		if (status != SB_Q_OK && !r.gone)
+			sb_front_event(q, SB_Q_EVENT_REMOVE_FAILED, &record, NULL,
+				error != NULL ? error->message : sb_quarantine_status_name(status),
+				NULL);
 	}
 	sb_arena_done(&arena);
 	if (other_links != NULL)

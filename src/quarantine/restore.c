@@ -101,14 +101,13 @@ static sb_quarantine_status put(sb_quarantine *q, const sb_quarantine_record *re
 	char temporary[48], digits[17];
 	sb_quarantine_status status;
 	uint8_t bytes[8];
-	sb_temp temp;
+	sb_temp temp; /* whoever owns the folder, what comes out is ours */
 
 	q->random(bytes, sizeof bytes);
 	sb_hex(digits, bytes, sizeof bytes);
 	snprintf(temporary, sizeof temporary, ".sb-restore-%s", digits);
-	if (sb_temp_open(&temp, target->folder, temporary, false) != 0)
+	if (sb_temp_open(&temp, target->folder, temporary, 0) != 0)
 		return cannot("cannot make a file in the folder", error);
-	/* Whoever owns the folder, what comes out belongs to whom we are. */
 	status = q->ops->read(q->self, record->id, write_piece, &temp, error);
 	if (status == SB_Q_OK)
 		status = check(temp.fd, record, error);

@@ -17,6 +17,9 @@
 #include "quarantine/temp.h"
 #include "util/io.h"
 
+/* A retention that ends this much later is worth two flushes: an hour. */
+static const uint64_t SLACK = UINT64_C(3600) * 1000000000;
+
 /* --- The same content again ------------------------------------------------------------------ */
 
 static int take_id(void *data, sqlite3_stmt *row)
@@ -66,8 +69,9 @@ static sb_quarantine_status stand_in(
 	if (status == SB_Q_OK) {
 		bool stricter = old.state == SB_Q_RELEASED ||
 				(old.state == SB_Q_REVIEW && record->state == SB_Q_QUARANTINED);
-		bool longer = old.expires_at != 0 &&
-			      (record->expires_at == 0 || record->expires_at > old.expires_at);
+		bool longer =
+			old.expires_at != 0 &&
+			(record->expires_at == 0 || record->expires_at > old.expires_at + SLACK);
 		if (stricter || longer)
 			status = sb_files_change(s, id, stricter ? record->state : SB_Q_STATE_NONE,
 				old.legal_hold, longer ? record->expires_at : old.expires_at,
@@ -223,7 +227,8 @@ static sb_quarantine_status store_new(sb_store_files *s, const sb_quarantine_con
 	sb_temp temp;
 
 	snprintf(name, sizeof name, "tmp-%s", record->id);
-	if (sb_temp_open(&temp, s->objects, name, s->named_temp) != 0)
+	if (sb_temp_open(&temp, s->objects, name,
+		    SB_TEMP_OWNED | (s->named_temp ? SB_TEMP_NAMED : 0)) != 0)
 		return cannot("cannot make a file", error);
 	sb_buf_init(&text, SB_RECORD_MAX);
 	status = sb_record_write(&text, record, error);
@@ -271,7 +276,8 @@ static sb_quarantine_status commit_once(sb_store_files *s, const sb_quarantine_c
 	status = stand_in(s, twin, record, error);
 	if (status == SB_Q_INTEGRITY || status == SB_Q_NO_KEY)
 		mark_damaged(s, twin);
-	*again = status == SB_Q_INTEGRITY || status == SB_Q_NO_KEY || status == SB_Q_NOT_FOUND;
+	*again = status == SB_Q_INTEGRITY || status == SB_Q_NO_KEY || status == SB_Q_NOT_FOUND ||
+		 status == SB_Q_BUSY;
 	return status;
 }
 

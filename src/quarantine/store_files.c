@@ -249,7 +249,8 @@ static sb_quarantine_status read_row(
 }
 
 /* Row and object are read one after the other, and somebody may change both in between: when
- * they differ, they are read again while nobody can. */
+ * they differ, they are read again while nobody can, and may differ only if somebody is in the
+ * middle of it. */
 static sb_quarantine_status check_row(
 	sb_store_files *s, const char *id, bool *damaged, sb_error *error)
 {
@@ -268,10 +269,7 @@ static sb_quarantine_status check_row(
 		if (status == SB_Q_OK && !row.found)
 			status = sb_quarantine_fail(
 				error, SB_Q_NOT_FOUND, 0, "quarantine: there is no object %s", id);
-		else if (status == SB_Q_OK && row.pending)
-			status = sb_quarantine_fail(error, SB_Q_BUSY, 0,
-				"quarantine object %s: another process is changing it", id);
-		else if (status == SB_Q_OK && !row.same && !row.damaged)
+		else if (status == SB_Q_OK && !row.same && !row.pending && !row.damaged)
 			status = sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
 				"quarantine object %s: the index says something else of it: "
 				"rebuild the "

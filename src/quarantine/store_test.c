@@ -84,7 +84,7 @@ static int set_up(void **state)
 	snprintf(x->dir, sizeof x->dir, "%s/quarantine", x->folder);
 	x->clock = sb_clock_fake_new();
 	x->refuse = -1;
-	x->files = (sb_store_files_options){.dir = x->dir, .clock = x->clock};
+	x->files = (sb_store_files_options){.dir = x->dir};
 	x->options = (sb_quarantine_options){.hooks = {hear, x}, .clock = x->clock};
 	*state = x;
 	open_store(x);

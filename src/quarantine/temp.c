@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,15 +49,17 @@ static int open_named(sb_temp *temp, const char *name)
 	return fcntl(temp->fd, F_OFD_SETLK, &lock);
 }
 
-int sb_temp_open(sb_temp *temp, int dir, const char *name, bool named)
+int sb_temp_open(sb_temp *temp, int dir, const char *name, unsigned flags)
 {
 	*temp = (sb_temp){.dir = dir, .fd = -1};
-	if (!named) {
+	if ((flags & SB_TEMP_NAMED) == 0) {
 		temp->fd = openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 		if (temp->fd < 0 && !has_no_tmpfile(errno))
 			return -1;
 	}
-	if ((temp->fd >= 0 || open_named(temp, name) == 0) && sb_temp_own(dir, temp->fd) == 0)
+	if ((temp->fd >= 0 || open_named(temp, name) == 0) &&
+		((flags & SB_TEMP_OWNED) != 0 ? sb_temp_own(dir, temp->fd)
+					      : fchmod(temp->fd, 0600)) == 0)
 		return 0;
 	sb_temp_drop(temp);
 	return -1;
@@ -77,8 +80,10 @@ int sb_temp_name(sb_temp *temp, const char *name)
 		temp->name[0] = '\0';
 		return sb_temp_flush(temp->dir);
 	}
+	/* The first way needs /proc, the second a capability. */
 	snprintf(own, sizeof own, "/proc/self/fd/%d", temp->fd);
-	if (linkat(AT_FDCWD, own, temp->dir, name, AT_SYMLINK_FOLLOW) != 0)
+	if (linkat(AT_FDCWD, own, temp->dir, name, AT_SYMLINK_FOLLOW) != 0 &&
+		(errno != ENOENT || linkat(temp->fd, "", temp->dir, name, AT_EMPTY_PATH) != 0))
 		return -1;
 	return sb_temp_flush(temp->dir);
 }

@@ -7,15 +7,17 @@
 #ifndef SB_QUARANTINE_TEMP_H
 #define SB_QUARANTINE_TEMP_H
 
-#include <stdbool.h>
-
 typedef struct sb_temp {
 	int dir, fd;
 	char name[64]; /* "" while it has none */
 } sb_temp;
 
-/* 0, or -1 with errno. @p name: the temporary one, where one is needed; @p named: always. */
-int sb_temp_open(sb_temp *temp, int dir, const char *name, bool named);
+enum {
+	SB_TEMP_NAMED = 1, /* a temporary name in any case */
+	SB_TEMP_OWNED = 2, /* by the owner of the folder, when we are root */
+};
+/* 0, or -1 with errno. @p name: the temporary one, where one is needed. */
+int sb_temp_open(sb_temp *temp, int dir, const char *name, unsigned flags);
 /* fsync and link under its final name, which must be free (EEXIST); then fsync the folder. The
  * descriptor stays open. On failure sb_temp_drop() is still due. */
 int sb_temp_publish(sb_temp *temp, const char *name);

@@ -211,8 +211,7 @@ int main(int count, char **arg)
 	sb_quarantine_options options = {.hooks = {hear, &fd},
 		.clock = sb_clock_system(),
 		.retention = getenv("SB_EXPIRED") != NULL};
-	sb_store_files_options files = {
-		.clock = options.clock, .named_temp = getenv("SB_NAMED") != NULL};
+	sb_store_files_options files = {.named_temp = getenv("SB_NAMED") != NULL};
 	void *self;
 	int status;
 
