@@ -87,19 +87,19 @@ static sb_quarantine_status script(
 
 /* --- Statements ------------------------------------------------------------------------------ */
 
-static int bind(sqlite3_stmt *statement, const char *types, va_list args)
+static int bind(sqlite3_stmt *statement, const char *types, va_list *args)
 {
 	int status = SQLITE_OK;
 
 	for (int i = 1; types[i - 1] != '\0' && status == SQLITE_OK; i++) {
 		if (types[i - 1] == 't') {
-			const char *text = va_arg(args, const char *);
+			const char *text = va_arg(*args, const char *);
 			status = sqlite3_bind_text(statement, i, text, -1, SQLITE_STATIC);
 		} else if (types[i - 1] == 'i') {
-			status = sqlite3_bind_int64(statement, i, va_arg(args, int64_t));
+			status = sqlite3_bind_int64(statement, i, va_arg(*args, int64_t));
 		} else {
-			const void *bytes = va_arg(args, const void *);
-			size_t length = va_arg(args, size_t);
+			const void *bytes = va_arg(*args, const void *);
+			size_t length = va_arg(*args, size_t);
 			status = sqlite3_bind_blob64(statement, i, bytes, length, SQLITE_STATIC);
 		}
 	}
@@ -117,7 +117,7 @@ sb_quarantine_status sb_index_run(sb_index *index, sb_error *error, sb_index_row
 	va_start(args, types);
 	step = sqlite3_prepare_v2(index->db, sql, -1, &statement, NULL);
 	if (step == SQLITE_OK)
-		step = bind(statement, types, args);
+		step = bind(statement, types, &args);
 	va_end(args);
 	if (step == SQLITE_OK)
 		step = SQLITE_ROW;
@@ -310,7 +310,7 @@ static int list_row(void *data, sqlite3_stmt *row)
 	const char *id = (const char *)sqlite3_column_text(row, 4);
 	int stop;
 
-	sb_arena_init(&listing->arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&listing->arena, SB_RECORD_ARENA);
 	if (!read_row(row, &listing->arena, &record) || id == NULL || strcmp(id, record.id) != 0) {
 		record = (sb_quarantine_record){
 			.state = SB_Q_DAMAGED, .time = (uint64_t)sqlite3_column_int64(row, 5)};

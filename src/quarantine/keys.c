@@ -17,7 +17,8 @@
 
 enum {
 	WORDS_LENGTH = sizeof WORDS - 1,
-	LINE = WORDS_LENGTH + 2 * SB_KEY_ID + 1 + 2 * SB_AEAD_KEY,
+	KEY_AT = WORDS_LENGTH + 2 * SB_KEY_ID + 1,
+	LINE = KEY_AT + 2 * SB_AEAD_KEY,
 	FILE_MAX = SB_KEYS_MAX * (LINE + 1),
 };
 
@@ -31,7 +32,7 @@ static void key_id(uint8_t out[SB_KEY_ID], const uint8_t key[SB_AEAD_KEY])
 
 static bool parse_line(struct sb_master_key *out, const char *line, size_t length)
 {
-	const char *id = line + WORDS_LENGTH, *key = id + 2 * SB_KEY_ID + 1;
+	const char *id = line + WORDS_LENGTH, *key = line + KEY_AT;
 	uint8_t right[SB_KEY_ID];
 
 	if (length != LINE || memcmp(line, WORDS, WORDS_LENGTH) != 0 || key[-1] != ' ' ||

@@ -194,7 +194,7 @@ static sb_quarantine_status memory_list(void *self, const sb_quarantine_filter *
 			continue;
 		if (filter->limit != 0 && told++ == filter->limit)
 			break;
-		sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+		sb_arena_init(&arena, SB_RECORD_ARENA);
 		stop = !read_object(o, &arena, &record) || each(data, &record) != 0;
 		sb_arena_done(&arena);
 	}

@@ -261,7 +261,7 @@ static sb_quarantine_status open_record(sb_object *object, const char *id, sb_er
 	if (status == SB_Q_OK && !sb_aead_open(aead, nonce, object->head.id, SB_OBJECT_ID, sealed,
 					 length, object->record))
 		status = bad(id, "its record is not authentic", error);
-	if (status == SB_Q_OK)
+	if (object->record != NULL)
 		object->record[length] = '\0';
 	sb_aead_free(aead);
 	free(sealed);
@@ -287,7 +287,7 @@ static sb_quarantine_status check_record(sb_object *object, const char *id, sb_e
 	sb_arena arena;
 	bool good;
 
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	good = sb_object_record(object, &arena, &record) && strcmp(record.id, id) == 0 &&
 	       record.size == object->head.size;
 	if (good)

@@ -414,6 +414,21 @@ struct attack {
 	_Atomic uint64_t swaps;
 };
 
+/* Whoever may write to the folder also sees the random name, for as long as it lives. */
+static void swap_siblings(int in, int out)
+{
+	int fd = openat(in, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	while ((entry = readdir(dir)) != NULL)
+		if (strncmp(entry->d_name, ".sb-", 4) == 0 &&
+			linkat(out, "victim", in, "other", 0) == 0)
+			renameat(in, "other", in, entry->d_name);
+	closedir(dir);
+	unlinkat(in, "other", 0);
+}
+
 /* The name is in turn the file, a link out, another file, a folder link, a hard link. */
 static void *swap_all_the_time(void *data)
 {
@@ -434,6 +449,8 @@ static void *swap_all_the_time(void *data)
 		if (renameat2(in, "trap", in, "bad", RENAME_EXCHANGE) != 0)
 			renameat(in, "trap", in, "bad");
 		unlinkat(in, "trap", 0);
+		if (i % 8 == 0)
+			swap_siblings(in, out);
 		a->swaps += made;
 	}
 	return NULL;

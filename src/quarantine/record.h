@@ -7,7 +7,10 @@
 #include "quarantine/quarantine.h"
 #include "util/buf.h"
 
-enum { SB_RECORD_MAX = 256 << 10 };
+enum {
+	SB_RECORD_MAX = 256 << 10,
+	SB_RECORD_ARENA = 1 << 20, /* room for one that was read */
+};
 
 /* INTERNAL when it is larger than SB_RECORD_MAX or its JSON members are none. */
 sb_quarantine_status sb_record_write(

@@ -175,7 +175,7 @@ static sb_quarantine_status recover_one(sb_store_files *s, const struct left *le
 
 	if (what == NULL)
 		return SB_Q_OK;
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	if (sb_store_files_ops.find(s, left->object, &arena, &record, NULL) == SB_Q_OK &&
 		hooks->event != NULL &&
 		hooks->event(hooks->data, event, &record, NULL, what, error) != 0)

@@ -59,7 +59,7 @@ static sb_quarantine_status stand_in(
 	sb_arena arena;
 
 	status = sb_store_files_ops.read(s, id, NULL, NULL, error);
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	pthread_mutex_lock(&s->lock);
 	if (status == SB_Q_OK)
 		status = sb_index_get(&s->index, id, &arena, &old, error);

@@ -156,7 +156,7 @@ sb_quarantine_status sb_files_put_object(
 	sb_quarantine_record record;
 	sb_arena arena;
 
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	if (sb_object_record(object, &arena, &record))
 		status = sb_index_put(&s->index, &record, object->record,
 			sb_object_file_length(&object->head), error);
@@ -234,7 +234,7 @@ static sb_quarantine_status read_row(
 	sb_arena arena;
 
 	*out = (struct row){.object = &object->object, .record = &record};
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	if (!sb_object_record(&object->object, &arena, &record))
 		status = sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
 	else
@@ -305,7 +305,7 @@ static sb_quarantine_status files_read(
 	sb_arena arena;
 	bool damaged;
 
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	status = files_find(s, id, &arena, &record, error);
 	sb_arena_done(&arena);
 	if (status != SB_Q_OK)

@@ -65,7 +65,7 @@ static sb_quarantine_status say_stored(
 	sb_quarantine_record record;
 	sb_arena arena;
 
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	status = sb_store_files_ops.find(s, id, &arena, &record, error);
 	if (status == SB_Q_OK)
 		status = tell(hooks, SB_Q_EVENT_STORED, &record, "recovered after a crash", error);
@@ -85,7 +85,7 @@ static sb_quarantine_status adopt(
 	sb_arena arena;
 
 	*kept = false;
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	status = sb_index_begin(&s->index, error);
 	if (status == SB_Q_OK && sb_object_record(&object->object, &arena, &record)) {
 		status = sb_files_twin(s, &record, twin, error);

@@ -68,7 +68,7 @@ sb_kind sb_quarantine_status_kind(sb_quarantine_status status)
 sb_quarantine_status sb_quarantine_fail(
 	sb_error *error, sb_quarantine_status status, int sys_errno, const char *format, ...)
 {
-	char text[sizeof error->message];
+	char text[1024];
 	va_list args;
 
 	va_start(args, format);

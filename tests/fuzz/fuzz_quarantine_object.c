@@ -62,7 +62,7 @@ static void check_parts(const uint8_t *data, size_t size)
 	sb_arena arena;
 	sb_keys keys;
 
-	sb_arena_init(&arena, 4 * SB_RECORD_MAX);
+	sb_arena_init(&arena, SB_RECORD_ARENA);
 	if (sb_record_read(&record, (const char *)data, size, &arena) &&
 		(!sb_quarantine_id_ok(record.id) || record.threats == NULL ||
 			(record.path == NULL && record.path_length > 0)))
