@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The words of quarantine: statuses with their kinds, states, events, ids. */
+#include "quarantine/quarantine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	sb_kind kind;
+} statuses[SB_Q_STATUS_COUNT_] = {
+	[SB_Q_OK] = {"ok", SB_KIND_NONE},
+	[SB_Q_STORE_FAILED] = {"store_failed", SB_KIND_QUARANTINE_FAILED},
+	[SB_Q_NOT_FOUND] = {"not_found", SB_KIND_FILE_NOT_FOUND},
+	[SB_Q_RETRIEVE_FAILED] = {"retrieve_failed", SB_KIND_QUARANTINE_FAILED},
+	[SB_Q_DELETE_FAILED] = {"delete_failed", SB_KIND_QUARANTINE_FAILED},
+	[SB_Q_STORAGE_FULL] = {"storage_full", SB_KIND_QUARANTINE_FAILED},
+	[SB_Q_IO] = {"io", SB_KIND_IO},
+	[SB_Q_INTEGRITY] = {"integrity_check_failed", SB_KIND_CORRUPT},
+	[SB_Q_INVALID_ID] = {"invalid_id", SB_KIND_FILE_NOT_FOUND},
+	[SB_Q_HELD] = {"held", SB_KIND_QUARANTINE_FAILED},
+	[SB_Q_EXPIRED] = {"expired", SB_KIND_FILE_NOT_FOUND},
+	[SB_Q_CHANGED] = {"changed", SB_KIND_CHANGED},
+	[SB_Q_EXISTS] = {"exists", SB_KIND_IO},
+	[SB_Q_REFUSED] = {"refused", SB_KIND_QUARANTINE_FAILED},
+	[SB_Q_NO_KEY] = {"no_key", SB_KIND_NOT_CONFIGURED},
+	[SB_Q_BUSY] = {"busy", SB_KIND_OVERLOADED},
+	[SB_Q_RATE] = {"rate_limited", SB_KIND_RATE_LIMITED},
+	[SB_Q_AUDIT] = {"audit_failed", SB_KIND_AUDIT_FAILED},
+	[SB_Q_NOT_CONFIGURED] = {"not_configured", SB_KIND_NOT_CONFIGURED},
+	[SB_Q_INTERNAL] = {"internal", SB_KIND_INTERNAL},
+};
+
+static const char *const states[SB_Q_STATE_COUNT_] = {
+	"none", "quarantined", "held", "released", "damaged"};
+
+static const char *const events[SB_Q_EVENT_COUNT_] = {
+	[SB_Q_EVENT_STORED] = "stored",
+	[SB_Q_EVENT_ABORTED] = "store_aborted",
+	[SB_Q_EVENT_REMOVE_INTENT] = "remove_original_intent",
+	[SB_Q_EVENT_REMOVED] = "original_removed",
+	[SB_Q_EVENT_REMOVE_FAILED] = "remove_original_failed",
+	[SB_Q_EVENT_RETRIEVED] = "retrieved",
+	[SB_Q_EVENT_RESTORE_INTENT] = "restore_intent",
+	[SB_Q_EVENT_RESTORED] = "restored",
+	[SB_Q_EVENT_RESTORE_FAILED] = "restore_failed",
+	[SB_Q_EVENT_DELETE_INTENT] = "delete_intent",
+	[SB_Q_EVENT_DELETED] = "deleted",
+	[SB_Q_EVENT_DELETE_FAILED] = "delete_failed",
+	[SB_Q_EVENT_RELEASED] = "released",
+	[SB_Q_EVENT_REJECTED] = "rejected",
+	[SB_Q_EVENT_HOLD] = "hold",
+	[SB_Q_EVENT_UNHOLD] = "unhold",
+	[SB_Q_EVENT_VERIFIED] = "verified",
+};
+
+const char *sb_quarantine_status_name(sb_quarantine_status status)
+{
+	return (unsigned)status < SB_Q_STATUS_COUNT_ ? statuses[status].name : "internal";
+}
+
+sb_kind sb_quarantine_status_kind(sb_quarantine_status status)
+{
+	return (unsigned)status < SB_Q_STATUS_COUNT_ ? statuses[status].kind : SB_KIND_INTERNAL;
+}
+
+sb_quarantine_status sb_quarantine_fail(
+	sb_error *error, sb_quarantine_status status, int sys_errno, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	sb_error_set(error, sb_quarantine_status_kind(status), sys_errno, "%s", text);
+	return status;
+}
+
+const char *sb_quarantine_state_name(sb_quarantine_state state)
+{
+	return (unsigned)state < SB_Q_STATE_COUNT_ ? states[state] : states[0];
+}
+
+bool sb_quarantine_state_from_name(const char *name, sb_quarantine_state *out)
+{
+	for (unsigned i = SB_Q_QUARANTINED; i < SB_Q_STATE_COUNT_; i++) {
+		if (strcmp(states[i], name) == 0) {
+			*out = (sb_quarantine_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *sb_quarantine_event_name(sb_quarantine_event event)
+{
+	return (unsigned)event < SB_Q_EVENT_COUNT_ ? events[event] : "internal";
+}
+
+bool sb_quarantine_id_ok(const char *id)
+{
+	return id != NULL && strspn(id, "0123456789abcdef") == SB_QUARANTINE_ID &&
+	       id[SB_QUARANTINE_ID] == '\0';
+}
