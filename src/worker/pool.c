@@ -130,7 +130,7 @@ static bool order(sb_pool *pool, sb_worker *worker)
 }
 
 /* Many crashes in a short time: somebody is trying something. */
-static bool must_pause(const sb_pool *pool)
+bool sb_pool_pauses(const sb_pool *pool)
 {
 	uint64_t now = sb_pool_now(), last = 0, first = UINT64_MAX;
 
@@ -147,7 +147,7 @@ void sb_pool_grow(sb_pool *pool)
 		ring(pool); /* the supervisor starts one */
 		return;
 	}
-	for (size_t i = 0; i < SB_POOL_WORKERS && !must_pause(pool); i++) {
+	for (size_t i = 0; i < SB_POOL_WORKERS && !sb_pool_pauses(pool); i++) {
 		sb_worker *worker = &pool->workers[i];
 
 		if (worker->state != SB_WORKER_NONE)

@@ -64,6 +64,8 @@ uint64_t sb_pool_now(void); /* ms, CLOCK_MONOTONIC */
 /* All with the lock held. */
 /* Ask for one more worker, if there may be one. */
 void sb_pool_grow(sb_pool *pool);
+/* There may be none for a moment, because many have crashed. */
+bool sb_pool_pauses(const sb_pool *pool);
 /* A slot is no longer a call's. */
 void sb_pool_let_go(sb_pool *pool, sb_worker *worker, unsigned slot);
 /* Take no more work; quit when nothing is left. */

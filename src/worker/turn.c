@@ -19,7 +19,8 @@
 enum {
 	PATIENCE_MS = 20, /* behind another content, before a better place is looked for */
 	GLANCE_MS = 100,  /* how often a long wait looks at cancel and clock */
-	LOSSES = 3,       /* workers that may die by themselves under a queued content */
+	PAUSE_GLANCE_MS = 5,
+	LOSSES = 3, /* workers that may die by themselves under a queued content */
 };
 
 typedef struct turn {
@@ -114,6 +115,7 @@ static int acquire(turn *t, bool other)
 	pthread_mutex_lock(&pool->lock);
 	while ((worker = choose(pool, other)) == NULL && (status = check_time(t)) == 0) {
 		uint64_t left = sb_call_remaining_ms(t->call);
+		uint64_t most = sb_pool_pauses(pool) ? PAUSE_GLANCE_MS : GLANCE_MS;
 
 		if (pool->zygote.control < 0 && pool->zygote.failure.kind != SB_KIND_NONE &&
 			sb_pool_now() < pool->zygote.retry_at) {
@@ -122,7 +124,7 @@ static int acquire(turn *t, bool other)
 			status = -SB_KIND_ENGINE_UNAVAILABLE;
 			break;
 		}
-		sb_pool_wait(pool, left < GLANCE_MS ? left : GLANCE_MS);
+		sb_pool_wait(pool, left < most ? left : most);
 	}
 	if (worker != NULL)
 		take(t, worker);
