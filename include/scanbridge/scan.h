@@ -129,7 +129,7 @@ SB_API int sb_submit(sb_job **out, sb_manager *manager, sb_input *input,
  * Scan in this thread, and hear of the report from the queue: between the two are only the
  * records of the audit log. For programs that scan many files in a few threads: none of them waits
  * for the disk, and many records share one flush.
- * @param more  other scans follow at once: the record may wait for theirs, up to 2 ms
+ * @param more  other scans follow at once: the record may wait for theirs, up to 20 ms
  * @param done  takes the report with sb_job_take(), and frees the job
  */
 SB_API int sb_scan_queued(sb_manager *manager, sb_input *input, const sb_scan_options *options,

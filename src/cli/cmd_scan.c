@@ -224,7 +224,7 @@ static unsigned jobs_for(const sb_conf *conf, const sb_scan_settings *settings)
 /* Verdicts that wait for a flush are in flight, too. */
 static unsigned in_flight_for(const sb_conf *conf, unsigned jobs)
 {
-	const unsigned waiting = 64, max = conf->limits.max_in_flight;
+	const unsigned waiting = 128, max = conf->limits.max_in_flight;
 
 	return max > 0 && max < jobs + waiting ? max : jobs + waiting;
 }

@@ -9,8 +9,8 @@
 #include "util/clock.h"
 #include "util/thread.h"
 
-enum { MAX_THREADS = 16, GROUP = 64 };
-static const uint64_t linger = 2 * SB_MS;
+enum { MAX_THREADS = 16, GROUP = 128 };
+static const uint64_t linger = 20 * SB_MS;
 
 struct sb_crew {
 	pthread_mutex_t lock; /* guards the rest */

@@ -33,7 +33,7 @@ int sb_release_open(
 	sb_release **out, void (*batch)(void *data, sb_task *first), void *data, sb_error *error);
 void sb_release_close(sb_release *release);
 /* @p patient: more will follow soon, so that a group of its own is not worth the flush; it is
- * taken after 2 ms, with 64 of its kind, or with the first one that is in a hurry. */
+ * taken after 20 ms, with 128 of its kind, or with the first one that is in a hurry. */
 void sb_release_put(sb_release *release, sb_task *task, bool patient);
 
 #endif
