@@ -120,9 +120,12 @@ bool sb_members_read(sb_members *out, const char *text, size_t length)
 	if (take(&c, '}'))
 		return c.at == c.end;
 	do {
-		sb_piece *key = &out->items[out->count].key;
-		if (out->count == SB_MEMBERS_MAX || !string(&c, key) || !take(&c, ':') ||
-			!value(&c, &out->items[out->count].value))
+		sb_piece *key;
+
+		if (out->count == SB_MEMBERS_MAX)
+			return false;
+		key = &out->items[out->count].key;
+		if (!string(&c, key) || !take(&c, ':') || !value(&c, &out->items[out->count].value))
 			return false;
 		key->data++;
 		key->length -= 2;
