@@ -157,10 +157,13 @@ sb_piece sb_member_string(const sb_members *members, const char *key)
 
 bool sb_elements_next(sb_piece *rest, sb_piece *element)
 {
-	cursor c = {rest->data, rest->data + rest->length};
+	cursor c;
 
+	if (rest->data == NULL)
+		return false;
+	c = (cursor){rest->data, rest->data + rest->length};
 	/* `[` before the first, `,` before any other; `]` or nothing ends it. */
-	if (rest->data == NULL || (!take(&c, '[') && !take(&c, ',')) || !value(&c, element))
+	if ((!take(&c, '[') && !take(&c, ',')) || !value(&c, element))
 		return false;
 	*rest = (sb_piece){c.at, (size_t)(c.end - c.at)};
 	return true;
