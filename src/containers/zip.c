@@ -68,6 +68,13 @@ static bool read_end(const uint8_t *data, size_t size, uint64_t at, sb_zip_direc
 	if (length == UINT32_MAX || offset == UINT32_MAX || out->entries == 0xffff) {
 		if (!read_end_64(data, out, &length, &offset) && out->entries != 0xffff)
 			return false;
+	} else if (length <= at && !is(data, size, at - length, "PK\x01\x02", CENTRAL)) {
+		/* Both records, with the same numbers in both: what writes to a pipe does that. */
+		uint64_t length_64 = 0, offset_64 = 0;
+
+		if (!read_end_64(data, out, &length_64, &offset_64) || length_64 != length ||
+			offset_64 != offset)
+			out->to = at;
 	}
 	if (length > out->to)
 		return false;

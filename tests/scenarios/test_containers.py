@@ -59,6 +59,18 @@ class Opened(harness.YaraCase):
         else:
             self.assertRegex(threat["member"], pattern)
 
+    def test_a_locked_zip_that_was_written_to_a_pipe(self):
+        """With records of both sizes at its end, whose numbers are the same."""
+        path = self.folder / "piped.zip"
+        samples.locked_zip(path, "secret.txt", INFECTED)
+        self.assert_outcome(self.scan("piped.zip", status=2).report, "error", kind="encrypted")
+        report = self.scan("--archive-password", "secret", "piped.zip", status=1).report
+        self.assert_outcome(report, "infected")
+        path.unlink()
+        samples.locked_zip(path, "secret.txt", CLEAN)
+        report = self.scan("--archive-password", "secret", "piped.zip", status=0).report
+        self.assert_outcome(report, "clean")
+
     def test_where_the_payload_is(self):
         mail = samples.mailed("eicar.com", INFECTED)
         for name, data, member in (
