@@ -205,6 +205,12 @@ size_t sb_judge(const sb_trade *trade, const sb_request *request, const void *da
 			&j.writer, j.failure != SB_KIND_NONE ? j.failure : SB_KIND_INTERNAL, j.why);
 		return sb_reply_end(&j.writer);
 	}
+	/* Nobody may hide behind so many detections, or one so long, that it is not told. */
+	if (j.writer.dropped && walked.problem == SB_KIND_NONE) {
+		walked.problem = SB_KIND_LIMIT_EXCEEDED;
+		snprintf(walked.message, sizeof walked.message,
+			"more detections than the %d that can be told", SB_MAX_DETECTIONS);
+	}
 	if ((request->flags & SB_REQUEST_FLAT) == 0)
 		add_container(&j, &walked);
 	if ((request->flags & SB_REQUEST_MIME) != 0 || j.writer.found > 0 ||

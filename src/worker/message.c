@@ -130,8 +130,10 @@ void sb_reply_found(sb_reply_writer *writer, const sb_found *found)
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		length += texts[i] != NULL ? strlen(texts[i]) + 1 : 1;
-	if (writer->found == SB_MAX_DETECTIONS || length + RESERVED > o.room - o.length)
+	if (writer->found == SB_MAX_DETECTIONS || length + RESERVED > o.room - o.length) {
+		writer->dropped = true;
 		return;
+	}
 	(void)put_head(&o, TAG_FOUND, length); /* it fits */
 	(void)put(&o, head, sizeof head);
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)

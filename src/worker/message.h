@@ -73,11 +73,12 @@ typedef struct sb_reply_writer {
 	uint8_t *out;
 	size_t room, length;
 	size_t found;
+	bool dropped; /* detections did not fit: to be said as a problem */
 	bool failed;
 } sb_reply_writer;
 
 void sb_reply_begin(sb_reply_writer *writer, void *out, size_t room);
-/* Detections beyond what fits are dropped: one that did fit is there already. */
+/* Detections beyond what fits are dropped, which sets `dropped`. */
 void sb_reply_found(sb_reply_writer *writer, const sb_found *found);
 void sb_reply_problem(sb_reply_writer *writer, sb_kind kind, const char *message);
 void sb_reply_container(sb_reply_writer *writer, const sb_container *container, bool doubt);

@@ -144,7 +144,9 @@ static int state(sb_call *call, const sb_reply *reply, sb_error *error)
 		return state_problem(reply, error);
 	if (reply->found_count == 0)
 		return sb_call_clean(call, reply->bytes, content_of(reply), error);
-	sb_call_cover(call, reply->bytes, content_of(reply));
+	/* Beside a detection that is ignored, a part that nobody could read must not count as seen.
+	 */
+	sb_call_cover(call, reply->problem == SB_KIND_NONE ? reply->bytes : 0, content_of(reply));
 	for (size_t i = 0; status == 0 && i < reply->found_count; i++)
 		status = state_found(call, &reply->found[i], error);
 	return status;
