@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import unittest
+import zipfile
 import zlib
 
 from support import harness
@@ -70,6 +71,23 @@ class Opened(harness.YaraCase):
         samples.locked_zip(path, "secret.txt", CLEAN)
         report = self.scan("--archive-password", "secret", "piped.zip", status=0).report
         self.assert_outcome(report, "clean")
+
+    def test_nothing_passes_behind_an_ignored_detection(self):
+        """The signature alone may pass; not with a locked part, nor with more than are told."""
+        ignore = {"engine": "yara", "threat": "EICAR_Test_File", "until": "2099-01-01",
+                  "reason": "test"}
+        self.configure(yara(), decision={"ignore": [ignore]})
+        self.write("e.com", INFECTED)
+        self.assert_outcome(self.scan("e.com", status=0).report, "clean")
+        samples.locked_zip(self.folder / "mixed.zip", "secret.txt", CLEAN)
+        with zipfile.ZipFile(self.folder / "mixed.zip", "a") as archive:
+            archive.writestr("e.com", INFECTED)
+        with zipfile.ZipFile(self.folder / "many.zip", "w") as archive:
+            for number in range(70):
+                archive.writestr(f"{number}.com", INFECTED)
+        for name in ("mixed.zip", "many.zip"):
+            with self.subTest(name):
+                self.assert_outcome(self.scan(name, status=2).report, "error", action="block")
 
     def test_where_the_payload_is(self):
         mail = samples.mailed("eicar.com", INFECTED)
