@@ -53,6 +53,13 @@ SB_API double sb_report_duration_ms(const sb_report *report);
 /** Sequence number of the scan's last audit record; 0 without an audit log. */
 SB_API uint64_t sb_report_audit_seq(const sb_report *report);
 
+/** Id of the object in quarantine that holds the content, 32 characters; NULL: none. */
+SB_API const char *sb_report_quarantine_id(const sb_report *report);
+/** True when the file itself was removed, as the scan was asked to. */
+SB_API bool sb_report_original_removed(const sb_report *report);
+/** Why the file is still there although it was to be removed; NULL when nothing went wrong. */
+SB_API const char *sb_report_original_note(const sb_report *report);
+
 /** Threats, merged by name over all deciding engines. */
 SB_API size_t sb_report_threat_count(const sb_report *report);
 SB_API const char *sb_report_threat_name(const sb_report *report, size_t index);

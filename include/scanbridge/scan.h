@@ -73,6 +73,13 @@ SB_API void sb_scan_options_set_max_size(sb_scan_options *options, uint64_t byte
 SB_API int sb_scan_options_set_context(sb_scan_options *options, const sb_context *context);
 /** Let sb_cancel_all() on @p cancel end the scan; it must live as long. NULL: nothing can. */
 SB_API void sb_scan_options_set_cancel(sb_scan_options *options, sb_cancel *cancel);
+/** Whether what policy holds back is put into quarantine, where the configuration has one
+ * (default: true). False: nothing is stored or removed; the action stays what policy says. */
+SB_API void sb_scan_options_set_quarantine(sb_scan_options *options, bool on);
+/** Remove the original of a path that is infected, once its copy is in quarantine, also where the
+ * configuration's `quarantine.remove_original` does not say so (default: false). What was removed,
+ * or why it was not, is in the report. */
+SB_API void sb_scan_options_set_remove_original(sb_scan_options *options, bool on);
 /** Ask only the engines added so; none added: all. Unknown names fail the scan. */
 SB_API int sb_scan_options_add_engine(sb_scan_options *options, const char *name);
 

@@ -48,7 +48,8 @@ const sb_option sb_scan_cli_options[] = {
 	{"no-cache", 0, SB_OPTION_YES, NULL, AT(no_cache), "take no verdict from the cache"},
 	{"no-quarantine", 0, SB_OPTION_YES, NULL, AT(no_quarantine),
 		"store nothing; actions stay what policy says"},
-	{"remove", 0, SB_OPTION_ABSENT, NULL, 0, "not available in this build"},
+	{"remove", 0, SB_OPTION_YES, NULL, AT(remove),
+		"remove infected files once they are in quarantine"},
 	{"dry-run", 0, SB_OPTION_YES, NULL, AT(dry_run), "store and remove nothing"},
 	{"local", 0, SB_OPTION_YES, NULL, AT(local),
 		"scan in this process, never through a server"},
@@ -136,6 +137,9 @@ static int fill_options(
 	sb_scan_options_set_cancel(options, cancel);
 	sb_scan_options_set_max_size(options, settings->max_size);
 	sb_scan_options_set_timeout_ms(options, settings->timeout_ms);
+	sb_scan_options_set_quarantine(
+		options, settings->no_quarantine == 0 && settings->dry_run == 0);
+	sb_scan_options_set_remove_original(options, settings->remove != 0);
 	for (size_t i = 0; status == 0 && i < settings->engines.count; i++)
 		if (sb_scan_options_add_engine(options, settings->engines.items[i]) < 0)
 			status = refuse("--engine", "out of memory");

@@ -8,6 +8,8 @@
 #include "cli/settings.h"
 #include "cli/log.h"
 #include "cli/manual.h"
+#include "cli/quarantine.h"
+#include "cli/quarantine_commands.h"
 #include "config/config.h"
 #include "util/text.h"
 
@@ -26,6 +28,11 @@ const sb_option sb_global_options[] = {
 		"print the version, engines and features of this build"},
 	{NULL},
 };
+
+#define SB_QUARANTINE_EXIT                                                                         \
+	"  0    fine\n"                                                                            \
+	"  1    refused, damaged, or there is no such object\n"                                    \
+	"  2    the command could not run\n"
 
 const sb_command sb_commands[] = {
 	{.name = "scan",
@@ -160,6 +167,125 @@ const sb_command sb_commands[] = {
 			       "  1    something changes\n"
 			       "  2    the command could not run\n",
 		.run = sb_cmd_policy_replay},
+	{.name = "quarantine list",
+		.synopsis = "[OPTIONS]",
+		.summary = "list what is in quarantine, newest first",
+		.options = sb_quarantine_list_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.examples =
+			"  scanbridge quarantine list --state held\n"
+			"  scanbridge quarantine list --json --after 2026-11-01 | jq -r .sha256\n"
+			"  scanbridge quarantine list -n 100 --cursor "
+			"0f6c1de2a6f94a0c8d1e2f3a4b5c6d7e\n",
+		.run = sb_cmd_quarantine_list},
+	{.name = "quarantine show",
+		.synopsis = "[--json] ID",
+		.summary = "show all that is known of an object",
+		.options = sb_quarantine_show_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.exit_status = "  0    fine\n"
+			       "  1    there is no such object, or it is damaged\n"
+			       "  2    the command could not run\n",
+		.run = sb_cmd_quarantine_show},
+	{.name = "quarantine get",
+		.synopsis = "-o FILE ID",
+		.summary = "decrypt an object into a new file, as it is: for analysis",
+		.description = "Nothing is scanned and nothing changes in quarantine. The file is "
+			       "readable by its owner only, and there as soon as it is whole. "
+			       "Who got what, and why, is on record before.",
+		.options = sb_quarantine_get_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.exit_status = SB_QUARANTINE_EXIT,
+		.run = sb_cmd_quarantine_get},
+	{.name = "quarantine restore",
+		.synopsis = "--to DIR [OPTIONS] ID",
+		.summary = "put an object back into a folder, if it is clean by now",
+		.description =
+			"The content is scanned with current signatures first, and restored only "
+			"if it is clean, or was released. It gets the name that it had, belongs to "
+			"whoever restores it and is readable by nobody else; a file that is there "
+			"is never overwritten. The object stays until it is deleted.",
+		.options = sb_quarantine_restore_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  scanbridge quarantine restore --to ~/restored ID\n"
+			    "  scanbridge quarantine restore --to . --force --reason 'ticket 4711' "
+			    "ID\n",
+		.exit_status = SB_QUARANTINE_EXIT,
+		.run = sb_cmd_quarantine_restore},
+	{.name = "quarantine release",
+		.synopsis = "[--reason TEXT] ID...",
+		.summary = "let an object's content pass from now on",
+		.description =
+			"For a false positive: a rule that allows exactly this content, to the "
+			"tenant of the object if it has one, is put before all others, into "
+			"releases.yaml in the data directory. Programs that run see it when they "
+			"start anew. The object can be restored then; it is not deleted.",
+		.options = sb_quarantine_change_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = UINT32_MAX,
+		.exit_status = SB_QUARANTINE_EXIT,
+		.run = sb_cmd_quarantine_release},
+	{.name = "quarantine reject",
+		.synopsis = "[--reason TEXT] ID...",
+		.summary = "keep what was held for a person: it is quarantined",
+		.options = sb_quarantine_change_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = UINT32_MAX,
+		.exit_status = SB_QUARANTINE_EXIT,
+		.run = sb_cmd_quarantine_reject},
+	{.name = "quarantine hold",
+		.synopsis = "[--off] [--reason TEXT] ID...",
+		.summary = "put an object on legal hold: retention and deletion stop",
+		.options = sb_quarantine_hold_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = UINT32_MAX,
+		.exit_status = SB_QUARANTINE_EXIT,
+		.run = sb_cmd_quarantine_hold},
+	{.name = "quarantine delete",
+		.synopsis = "[--reason TEXT] ID...",
+		.summary = "destroy an object, its key first",
+		.options = sb_quarantine_change_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.min_words = 1,
+		.max_words = UINT32_MAX,
+		.exit_status = SB_QUARANTINE_EXIT,
+		.run = sb_cmd_quarantine_delete},
+	{.name = "quarantine verify",
+		.synopsis = "[--json] [ID]",
+		.summary = "decrypt and check one object, or all, and look for strays",
+		.options = sb_quarantine_verify_options,
+		.options_size = sizeof(sb_quarantine_settings),
+		.max_words = 1,
+		.exit_status = "  0    all are whole\n"
+			       "  1    one is damaged, or something is there that does not belong\n"
+			       "  2    the command could not run\n",
+		.run = sb_cmd_quarantine_verify},
+	{.name = "quarantine purge",
+		.synopsis = "",
+		.summary = "delete what retention has ended, now",
+		.description = "Programs that run do it every hour. What is on legal hold stays.",
+		.run = sb_cmd_quarantine_purge},
+	{.name = "quarantine rebuild",
+		.synopsis = "",
+		.summary = "make the index anew from the objects",
+		.description = "For an index that is lost or damaged; no other program may use "
+			       "the quarantine meanwhile.",
+		.run = sb_cmd_quarantine_rebuild},
+	{.name = "quarantine rotate-key",
+		.synopsis = "",
+		.summary = "make a new key, and wrap every object's key with it",
+		.description = "Interrupted, all objects stay readable: run it again. The old key "
+			       "stays in the key file until no object needs it.",
+		.run = sb_cmd_quarantine_rotate_key},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",
@@ -197,7 +323,7 @@ const sb_command sb_commands[] = {
 
 /* Commands of the product that other builds have. */
 static const char *const absent[] = {
-	"serve", "watch", "quarantine", "cache", "doctor", "setup", "rules", "audit init", NULL};
+	"serve", "watch", "cache", "doctor", "setup", "rules", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"
 				    "  2    the command could not run\n";
@@ -253,20 +379,28 @@ static int help_command(const sb_command *command)
 	return flush_help(&text, stdout);
 }
 
-/* One line each for all commands, or for those of a group like `audit`. */
-static void command_lines(sb_buf *out, const char *group)
+static bool is_listed(const sb_command *command, const char *group)
 {
 	size_t length = group != NULL ? strlen(group) : 0;
 
+	return !command->hidden && (group == NULL || (strncmp(command->name, group, length) == 0 &&
+							     command->name[length] == ' '));
+}
+
+/* One line each for all commands, or for those of a group like `audit`. */
+static void command_lines(sb_buf *out, const char *group)
+{
+	size_t width = 0;
+
+	for (const sb_command *c = sb_commands; c->name != NULL; c++)
+		if (is_listed(c, group) && strlen(c->name) > width)
+			width = strlen(c->name);
 	for (const sb_command *c = sb_commands; c->name != NULL; c++) {
 		size_t start = out->length;
-		if (group != NULL &&
-			(strncmp(c->name, group, length) != 0 || c->name[length] != ' '))
-			continue;
-		if (c->hidden)
+		if (!is_listed(c, group))
 			continue;
 		sb_buf_printf(out, "  %s", c->name);
-		sb_help_wrap(out, c->summary, 18, out->length - start);
+		sb_help_wrap(out, c->summary, width + 4, out->length - start);
 	}
 }
 

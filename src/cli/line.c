@@ -32,6 +32,16 @@ static void error_text(sb_buf *out, const sb_error *error)
 	sb_escape(out, message, strlen(message));
 }
 
+static void quarantine_text(sb_buf *out, const sb_line *line)
+{
+	sb_buf_printf(out, " (%s%s", line->quarantine_id, line->removed ? ", removed" : "");
+	if (line->kept != NULL) {
+		sb_buf_text(out, ", not removed: ");
+		sb_escape(out, line->kept, strlen(line->kept));
+	}
+	sb_buf_char(out, ')');
+}
+
 void sb_line_format(sb_buf *out, const sb_line *line, bool colours)
 {
 	bool failed = line->outcome == SB_OUTCOME_ERROR;
@@ -53,6 +63,8 @@ void sb_line_format(sb_buf *out, const sb_line *line, bool colours)
 		sb_buf_char(out, ']');
 	}
 	sb_buf_printf(out, " -> %s", sb_action_name(line->action));
+	if (line->quarantine_id != NULL)
+		quarantine_text(out, line);
 	if (!failed && line->error != NULL) {
 		sb_buf_text(out, " (");
 		error_text(out, line->error);
@@ -91,7 +103,10 @@ void sb_line_from_report(
 		.outcome = sb_report_outcome(report),
 		.action = sb_report_action(report),
 		.engines = engines,
-		.error = sb_report_error(report)};
+		.error = sb_report_error(report),
+		.quarantine_id = sb_report_quarantine_id(report),
+		.removed = sb_report_original_removed(report),
+		.kept = sb_report_original_note(report)};
 
 	line.engine_count = speakers(report, engines, MAX_NAMES);
 	threats = count > 0 ? calloc(count, sizeof *threats) : NULL;

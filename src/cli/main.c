@@ -17,11 +17,10 @@ static const struct {
 	{"policy", true},
 	{"audit", true},
 	{"hash", true},
-	{"quarantine", false},
+	{"quarantine", true},
 	{"cache", false},
 	{"server", false},
 	{"watch", false},
-	{"isolation", false},
 };
 
 static void print_features(const char *title, bool here)

@@ -554,6 +554,8 @@ static void remedied(sb_ocsf *ocsf, const sb_members *record, sb_buf *out)
 	sb_json json = sb_json_on(out);
 	size_t i = 0;
 
+	if (is(record, "phase", "intent"))
+		return; /* how it ends is a record of its own */
 	while (i < count && !is(record, "operation", remediations[i].operation))
 		i++;
 	if (i < count)

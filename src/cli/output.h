@@ -24,9 +24,12 @@ typedef struct sb_line {
 	const char *const *engines; /* those that say it */
 	size_t engine_count;
 	const sb_error *error; /* or NULL */
+	const char *quarantine_id; /* or NULL */
+	bool removed;              /* the original */
+	const char *kept;          /* why it was not removed though it was to be; or NULL */
 } sb_line;
 
-/* `PATH: outcome threat [engines] -> action` with a newline. */
+/* `PATH: outcome threat [engines] -> action (quarantine id)` with a newline. */
 void sb_line_format(sb_buf *out, const sb_line *line, bool colours);
 
 /* --- Counts --------------------------------------------------------------------------- */
@@ -40,6 +43,7 @@ typedef struct sb_tally {
 	uint64_t unopened;      /* paths that could not be opened, whatever policy says */
 	uint64_t failed;        /* no report could be made */
 	uint64_t cached, unpinned, low_assurance;
+	uint64_t quarantined, removed, not_removed; /* objects; originals */
 	uint64_t skipped[SB_SKIP_COUNT_];
 	char assurance_reason[256];
 } sb_tally;

@@ -7,7 +7,7 @@
 
 typedef struct sb_scan_settings {
 	int json, verbose, quiet, colour, progress; /* 1, -1 (--no-…), 0: not given */
-	int no_cache, no_quarantine, dry_run, local;
+	int no_cache, no_quarantine, remove, dry_run, local;
 	unsigned jobs; /* 0: as many as help */
 	sb_words engines, excludes, metadata, passwords;
 	const char *policy, *file_list, *name;

@@ -16,7 +16,7 @@
 #include "cli/line.h"
 #include "cli/term.h"
 
-enum { ROOM = 512, ROWS = 12 };
+enum { ROOM = 512, ROWS = 13 };
 
 /* The content could not even be reached: the user named something that is not there. */
 static bool is_unopened(const sb_report *report)
@@ -43,6 +43,9 @@ void sb_tally_report(sb_tally *tally, const sb_report *report)
 	}
 	tally->unopened += is_unopened(report);
 	tally->cached += sb_report_cached(report);
+	tally->quarantined += sb_report_quarantine_id(report) != NULL;
+	tally->removed += sb_report_original_removed(report);
+	tally->not_removed += sb_report_original_note(report) != NULL;
 	tally->unpinned += outcome != SB_OUTCOME_ERROR && !sb_report_pinned(report);
 	if (sb_report_is_low_assurance(report)) {
 		if (tally->low_assurance++ == 0)
@@ -144,6 +147,21 @@ static row skipped_row(const sb_tally *tally)
 	return r;
 }
 
+/* What became of the originals only where something did. */
+static row quarantined_row(const sb_tally *tally)
+{
+	row r = count_row("quarantined", tally->quarantined, SB_COLOUR_STRONG);
+	char n[SB_NUMBER_SIZE], m[SB_NUMBER_SIZE];
+
+	if (tally->not_removed > 0)
+		snprintf(r.detail, ROOM, "%s originals removed, %s not",
+			sb_format_count(n, tally->removed), sb_format_count(m, tally->not_removed));
+	else if (tally->removed > 0)
+		snprintf(r.detail, ROOM, "%s %s removed", sb_format_count(n, tally->removed),
+			tally->removed == 1 ? "original" : "originals");
+	return r;
+}
+
 static row time_row(const sb_tally *tally, double seconds)
 {
 	row r = {.label = "time"};
@@ -169,6 +187,8 @@ static size_t make_rows(row *rows, const sb_tally *t, double seconds)
 	rows[n++] = count_row("error", t->outcomes[SB_OUTCOME_ERROR] + t->failed, SB_COLOUR_FAILED);
 	rows[n++] = count_row(
 		"not allowed", t->judged_denied + t->errors_denied + t->failed, SB_COLOUR_STRONG);
+	if (t->quarantined > 0)
+		rows[n++] = quarantined_row(t);
 	if (t->unopened > 0)
 		rows[n++] = count_row("not opened", t->unopened, SB_COLOUR_FAILED);
 	rows[n++] = skipped_row(t);

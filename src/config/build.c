@@ -74,7 +74,6 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		{NULL, "user", v->user != NULL, "user"},
 		{NULL, "isolation", v->isolation == 0 && !sb_worker_available(),
 			"isolation: process"},
-		{"quarantine", "enabled", v->quarantine.enabled, "quarantine"},
 		{"cache", "enabled", v->cache.enabled, "cache"},
 		{"decision", "strategy", v->decision.strategy != 0, "a strategy other than any"},
 		{"decision", "early_decision", v->decision.early_decision, "early_decision"},
@@ -284,19 +283,25 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	conf->audit.sync = (sb_audit_sync)v->audit.sync;
 	conf->audit.reserve = v->audit.reserve;
 	conf->audit.file = sb_path_below(reader->arena, v->data_dir, v->audit.file);
+	conf->quarantine.enabled = v->quarantine.enabled;
+	conf->quarantine.remove_original = v->quarantine.remove_original;
+	conf->quarantine.key_file = v->quarantine.key_file;
+	conf->quarantine.retention_ms = v->quarantine.retention;
+	conf->quarantine.max_size = v->quarantine.max_size;
+	conf->quarantine.max_per_hour = (uint64_t)v->quarantine.max_per_hour;
+	conf->quarantine.restore_roots =
+		(sb_texts_list){v->quarantine.restore_roots.items, v->quarantine.restore_roots.count};
 	conf->origin = config->file != NULL ? sb_arena_text(reader->arena, config->file) : NULL;
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }
 
 static int default_notices(sb_reader *reader, const sb_config *config, sb_built *built)
 {
-	static const char *const off[] = {"quarantine", "cache"};
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < 2; i++)
-		if (sb_node_get(sb_node_get(config->root, off[i]), "enabled") == NULL)
-			rc = sb_notice(reader, built,
-				"%s is off: it is not available in this build", off[i]);
+	if (sb_node_get(sb_node_get(config->root, "cache"), "enabled") == NULL)
+		rc = sb_notice(
+			reader, built, "cache is off: it is not available in this build");
 	return rc == 0 && built->conf.engine_count > 0
 		       ? sb_notice(reader, built,
 				 "circuit breakers are off: they are not available in this build")
@@ -333,6 +338,8 @@ static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 		rc = read_listeners(reader, config);
 	if (rc == 0)
 		rc = data_dir(reader, &built->values);
+	if (rc == 0)
+		rc = sb_build_releases(reader, built->values.data_dir, built);
 	if (rc == 0)
 		rc = fill(reader, config, built);
 	return rc == 0 ? digest(reader, built) : rc;

@@ -83,6 +83,8 @@ typedef struct sb_built {
 	sb_ignore_values *ignores; /* beside conf.decision.ignores */
 	const sb_rule *rules;      /* without those of the preset behind them */
 	size_t rule_count;
+	const sb_rule *releases; /* stand before them */
+	size_t release_count;
 	bool own_rules;     /* `rules` were given, if only an empty list */
 	const char *preset; /* behind the rules, or alone; NULL: none */
 	size_t notice_room;
@@ -151,6 +153,9 @@ int sb_build_hashes(
 int sb_build_tests(sb_reader *reader, const sb_node *node, sb_policy_file *file);
 /* file:line:column */
 int sb_build_origin(sb_reader *reader, const sb_node *node, const char **out);
+/* One rule of a list. */
+int sb_build_rule(sb_reader *reader, const sb_node *node, sb_rule *rule);
+int sb_build_releases(sb_reader *reader, const char *data_dir, sb_built *built);
 int sb_build_policy(sb_reader *reader, const sb_config *config, sb_built *built);
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...) SB_PRINTF(3, 4);
 int sb_build(sb_built **out, const sb_config *config, sb_error *error);

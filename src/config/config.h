@@ -40,6 +40,9 @@ typedef struct sb_engine_conf {
 	const char *origin; /* file:line:column, for messages */
 } sb_engine_conf;
 
+/* Below the data directory: rules that releases from quarantine have made. */
+#define SB_RELEASES "releases.yaml"
+
 typedef struct sb_conf {
 	const char *data_dir; /* absolute */
 	const char *origin;   /* the file it was read from, or NULL */
@@ -66,6 +69,13 @@ typedef struct sb_conf {
 		sb_audit_sync sync;
 		uint64_t reserve;
 	} audit;
+	struct {
+		bool enabled, remove_original;
+		const char *key_file; /* absolute; NULL: `key` in the store's folder */
+		uint64_t retention_ms; /* 0: for ever */
+		uint64_t max_size, max_per_hour;
+		sb_texts_list restore_roots; /* empty: any, for the command line */
+	} quarantine;
 	const char *const *notices; /* defaults that this build does not have, and warnings */
 	size_t notice_count;
 	uint8_t digest[32]; /* BLAKE3 over the effective settings, for the audit log */

@@ -187,7 +187,6 @@ static const struct {
 		"command is not available"},
 	{"engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n", "icap is not available"},
 	{"engines: [{name: p, type: plugin, path: /p.so}]\n", "plugin is not available"},
-	{"quarantine: {enabled: true}\n", "t:1:23: quarantine is not available in this build"},
 	{"cache: {enabled: true}\n", "cache is not available"},
 	{"user: scanbridge\n", "user is not available"},
 	{"isolation: process\n", "isolation: process is not available"},

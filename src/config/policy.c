@@ -50,7 +50,7 @@ int sb_build_origin(sb_reader *reader, const sb_node *node, const char **out)
 	return 0;
 }
 
-static int read_rule(sb_reader *reader, const sb_node *node, sb_rule *rule)
+int sb_build_rule(sb_reader *reader, const sb_node *node, sb_rule *rule)
 {
 	static const char *const others[] = {"when", "then", NULL};
 	sb_table table = {sb_rule_rows, rule};
@@ -104,7 +104,7 @@ static int read_rules(
 	if (rules == NULL)
 		return sb_error_no_memory(reader->error);
 	for (const sb_node *node = list->first; node != NULL; node = node->next, n++) {
-		rc = read_rule(reader, node, &rules[n]);
+		rc = sb_build_rule(reader, node, &rules[n]);
 		if (rc == 0)
 			rc = check_id(reader, node, rules, n, rules[n].id);
 		if (rc == 0)

@@ -56,6 +56,20 @@ static void write_policy(sb_buf *out, const sb_built *built)
 	sb_show_rules(out, built->rules, built->rule_count, "    ");
 }
 
+/* They are a file of their own: for people a remark is enough. */
+static void write_releases(sb_buf *out, const sb_built *built, bool shown)
+{
+	if (built->release_count == 0)
+		return;
+	if (shown)
+		sb_buf_printf(out,
+			"# before them, rules from releases.yaml in the data directory: "
+			"%zu\n",
+			built->release_count);
+	else
+		sb_show_rules(out, built->releases, built->release_count, "    ");
+}
+
 static void write_ignores(sb_buf *out, const sb_built *built)
 {
 	size_t count = built->conf.decision.ignore_count;
@@ -76,6 +90,7 @@ void sb_show_write(sb_buf *out, const sb_built *built, bool shown)
 	for (const sb_section *s = sb_sections; s->name != NULL; s++) {
 		if (strcmp(s->name, "policy") == 0) {
 			write_policy(out, built);
+			write_releases(out, built, shown);
 			continue;
 		}
 		sb_buf_printf(out, "%s:\n", s->name);

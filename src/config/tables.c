@@ -106,7 +106,7 @@ static const sb_setting policy_rows[] = {
 };
 
 static const sb_setting quarantine_rows[] = {
-	V("enabled", BOOL, quarantine.enabled, "false", 0, 0, "keep encrypted copies"),
+	V("enabled", BOOL, quarantine.enabled, "true", 0, 0, "keep encrypted copies"),
 	V("key_file", PATH, quarantine.key_file, NULL, 0, 0, "the key; null: made by itself"),
 	V("retention", DURATION, quarantine.retention, "90d", 0, 36500 * DAY,
 		"objects are deleted afterwards; off: never"),

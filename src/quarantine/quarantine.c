@@ -159,7 +159,7 @@ sb_quarantine_status sb_quarantine_commit(sb_quarantine *q, const sb_quarantine_
 	complete(q, content, record);
 	status = q->ops->commit(q->self, content, record, &twin, error);
 	/* What nobody wants any more makes room. */
-	if (status == SB_Q_STORAGE_FULL && sb_quarantine_purge(q, &purged, NULL) == SB_Q_OK &&
+	if (status == SB_Q_STORAGE_FULL && sb_quarantine_purge(q, 0, &purged, NULL) == SB_Q_OK &&
 		purged > 0)
 		status = q->ops->commit(q->self, content, record, &twin, error);
 	if (duplicate != NULL)
@@ -242,8 +242,9 @@ sb_quarantine_status sb_quarantine_hold(
 		error);
 }
 
-sb_quarantine_status sb_quarantine_delete(
-	sb_quarantine *q, const char *id, const char *reason, sb_error *error)
+/* @p intent: DELETE_INTENT or PURGE_INTENT; the events of how it ended follow it. */
+static sb_quarantine_status destroy(sb_quarantine *q, const char *id, sb_quarantine_event intent,
+	const char *reason, sb_error *error)
 {
 	sb_quarantine_record record;
 	sb_quarantine_status status;
@@ -260,18 +261,23 @@ sb_quarantine_status sb_quarantine_delete(
 		status = sb_quarantine_fail(error, SB_Q_HELD, 0,
 			"quarantine object %s is on legal hold: end the hold first", id);
 	if (status == SB_Q_OK)
-		status = sb_front_event(q, SB_Q_EVENT_DELETE_INTENT, &record, reason, NULL, error);
+		status = sb_front_event(q, intent, &record, reason, NULL, error);
 	if (status == SB_Q_OK) {
 		status = q->ops->remove(q->self, id, error);
 		if (status == SB_Q_OK)
-			status =
-				sb_front_event(q, SB_Q_EVENT_DELETED, &record, reason, NULL, error);
+			status = sb_front_event(q, intent + 1, &record, reason, NULL, error);
 		else
-			sb_front_event(q, SB_Q_EVENT_DELETE_FAILED, &record, reason,
+			sb_front_event(q, intent + 2, &record, reason,
 				sb_quarantine_status_name(status), NULL);
 	}
 	sb_arena_done(&arena);
 	return status;
+}
+
+sb_quarantine_status sb_quarantine_delete(
+	sb_quarantine *q, const char *id, const char *reason, sb_error *error)
+{
+	return destroy(q, id, SB_Q_EVENT_DELETE_INTENT, reason, error);
 }
 
 /* --- All of them ----------------------------------------------------------------------------- */
@@ -310,9 +316,10 @@ static sb_quarantine_status collect(
 }
 
 /* Somebody else may be faster, or hold one: the rest goes. */
-sb_quarantine_status sb_quarantine_purge(sb_quarantine *q, uint64_t *deleted, sb_error *error)
+sb_quarantine_status sb_quarantine_purge(
+	sb_quarantine *q, uint64_t max, uint64_t *deleted, sb_error *error)
 {
-	const sb_quarantine_filter expired = {.only_expired = true};
+	const sb_quarantine_filter expired = {.only_expired = true, .limit = max};
 	struct ids ids = {0};
 	sb_quarantine_status status = sb_quarantine_recover(q, error), one;
 
@@ -320,7 +327,8 @@ sb_quarantine_status sb_quarantine_purge(sb_quarantine *q, uint64_t *deleted, sb
 	if (status == SB_Q_OK)
 		status = collect(q, &expired, &ids, error);
 	for (size_t i = 0; status == SB_Q_OK && i < ids.count; i++) {
-		one = sb_quarantine_delete(q, ids.list[i], "retention has ended", error);
+		one = destroy(
+			q, ids.list[i], SB_Q_EVENT_PURGE_INTENT, "retention has ended", error);
 		if (one == SB_Q_OK)
 			*deleted += 1;
 		else if (one != SB_Q_NOT_FOUND && one != SB_Q_HELD && one != SB_Q_BUSY)
@@ -328,6 +336,22 @@ sb_quarantine_status sb_quarantine_purge(sb_quarantine *q, uint64_t *deleted, sb
 	}
 	free(ids.list);
 	return status;
+}
+
+sb_quarantine_status sb_quarantine_rotate_key(sb_quarantine *q, uint64_t *moved, sb_error *error)
+{
+	sb_quarantine_status status;
+	char detail[64];
+
+	*moved = 0;
+	if (q->ops->rotate_key == NULL)
+		return sb_quarantine_fail(
+			error, SB_Q_NOT_CONFIGURED, 0, "this quarantine store has no keys");
+	status = q->ops->rotate_key(q->self, moved, error);
+	if (status != SB_Q_OK)
+		return status;
+	snprintf(detail, sizeof detail, "%llu objects", (unsigned long long)*moved);
+	return sb_front_event(q, SB_Q_EVENT_KEY_ROTATED, NULL, NULL, detail, error);
 }
 
 struct verifying {

@@ -124,16 +124,23 @@ typedef enum sb_quarantine_event {
 	SB_Q_EVENT_DELETE_INTENT,
 	SB_Q_EVENT_DELETED,
 	SB_Q_EVENT_DELETE_FAILED,
+	SB_Q_EVENT_PURGE_INTENT, /* a deletion because retention has ended */
+	SB_Q_EVENT_PURGED,
+	SB_Q_EVENT_PURGE_FAILED,
 	SB_Q_EVENT_RELEASED, /* before it takes effect, as the next three */
 	SB_Q_EVENT_REJECTED,
 	SB_Q_EVENT_HOLD,
 	SB_Q_EVENT_UNHOLD,
-	SB_Q_EVENT_VERIFIED, /* whole store or one object; detail: the result */
+	SB_Q_EVENT_KEY_ROTATED, /* detail: how many objects */
+	SB_Q_EVENT_VERIFIED,    /* whole store or one object; detail: the result */
 	SB_Q_EVENT_COUNT_,
 } sb_quarantine_event;
 
-/* The word for `operation` of an audit record. */
-const char *sb_quarantine_event_name(sb_quarantine_event event);
+/* What an audit record says of it: the operation (`store`, `remove`, `get`, `restore`, `delete`,
+ * `purge`, `release`, `reject`, `hold`, `unhold`, `rotate_key`, `verify`), and how far it has come
+ * (`intent`, `done`, `failed`; `aborted` for a commit that left nothing). */
+const char *sb_quarantine_event_operation(sb_quarantine_event event);
+const char *sb_quarantine_event_phase(sb_quarantine_event event);
 
 typedef struct sb_quarantine_hooks {
 	/* 0, or -kind with @p error filled in. @p record: NULL for a verification of the whole
@@ -224,6 +231,9 @@ typedef struct sb_store_ops {
 	 * an aborted commit), deletions that were finished, originals half removed. NULL: never. */
 	sb_quarantine_status (*recover)(
 		void *self, const sb_quarantine_hooks *hooks, sb_error *error);
+	/* A new key for what comes, and every object's key wrapped by it. NULL: there are no keys.
+	 */
+	sb_quarantine_status (*rotate_key)(void *self, uint64_t *moved, sb_error *error);
 	void (*close)(void *self);
 } sb_store_ops;
 
@@ -301,8 +311,13 @@ sb_quarantine_status sb_quarantine_hold(
 /* Its key first, so that what may remain on the disk is noise. */
 sb_quarantine_status sb_quarantine_delete(
 	sb_quarantine *q, const char *id, const char *reason, sb_error *error);
-/* Everything whose retention has ended; to be called now and then by whoever runs long. */
-sb_quarantine_status sb_quarantine_purge(sb_quarantine *q, uint64_t *deleted, sb_error *error);
+/* Up to @p max objects whose retention has ended (0: all); to be called now and then by whoever
+ * runs long. */
+sb_quarantine_status sb_quarantine_purge(
+	sb_quarantine *q, uint64_t max, uint64_t *deleted, sb_error *error);
+
+/* A new key, for every object; see sb_store_files_rotate_key(). */
+sb_quarantine_status sb_quarantine_rotate_key(sb_quarantine *q, uint64_t *moved, sb_error *error);
 
 typedef struct sb_quarantine_verified {
 	uint64_t good, bad, strays;
@@ -320,6 +335,7 @@ typedef struct sb_quarantine_original {
 	const char *path;    /* of the folder, for messages and the recovery */
 	const char *name;    /* in it */
 	struct stat scanned; /* fstat of what was scanned */
+	const char *scan_id; /* of that scan, for the log; NULL: the object's */
 } sb_quarantine_original;
 
 /*

@@ -189,8 +189,7 @@ static sb_quarantine_status remove_it(
 
 	if (status != SB_Q_OK)
 		return status;
-	status = sb_front_event(
-		r->q, SB_Q_EVENT_REMOVE_INTENT, record, NULL, r->original->path, error);
+	status = sb_front_event(r->q, SB_Q_EVENT_REMOVE_INTENT, record, NULL, NULL, error);
 	if (status == SB_Q_OK)
 		status = claim(r, error);
 	if (status != SB_Q_OK)
@@ -199,6 +198,23 @@ static sb_quarantine_status remove_it(
 	if (status == SB_Q_OK)
 		status = take_away(r, error);
 	return settle(r, status, record, error);
+}
+
+/* The log tells of this file, which may be another one than the object came from. */
+static void tell_of_original(
+	sb_quarantine_record *record, const sb_quarantine_original *original, sb_arena *arena)
+{
+	size_t room = strlen(original->path) + strlen(original->name) + 2;
+	char *path = sb_arena_alloc(arena, room);
+
+	record->name = original->name;
+	record->name_length = strlen(original->name);
+	record->path = path;
+	record->path_length = path != NULL ? room - 1 : 0;
+	if (path != NULL)
+		snprintf(path, room, "%s/%s", original->path, original->name);
+	if (original->scan_id != NULL)
+		record->scan_id = original->scan_id;
 }
 
 sb_quarantine_status sb_quarantine_remove_original(sb_quarantine *q, const char *id,
@@ -228,6 +244,7 @@ sb_quarantine_status sb_quarantine_remove_original(sb_quarantine *q, const char 
 		status = changed(&r, 0, error);
 	if (status == SB_Q_OK) {
 		snprintf(r.claim.object, sizeof r.claim.object, "%s", id);
+		tell_of_original(&record, original, &arena);
 		status = remove_it(&r, &record, error);
 		if (status != SB_Q_OK && !r.gone)
 			sb_front_event(q, SB_Q_EVENT_REMOVE_FAILED, &record, NULL,

@@ -489,5 +489,6 @@ const sb_store_ops sb_store_files_ops = {
 	.claim = sb_files_claim,
 	.settle = sb_files_settle,
 	.recover = sb_files_recover,
+	.rotate_key = sb_store_files_rotate_key,
 	.close = files_close,
 };

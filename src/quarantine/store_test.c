@@ -413,7 +413,7 @@ static void check_retention(struct fixture *x)
 	must_get(x, held, "is held");
 	must(x, sb_quarantine_count(x->q, &count, &x->error), SB_Q_OK);
 	assert_int_equal(count, 2);
-	must(x, sb_quarantine_purge(x->q, &deleted, &x->error), SB_Q_OK);
+	must(x, sb_quarantine_purge(x->q, 0, &deleted, &x->error), SB_Q_OK);
 	assert_int_equal(deleted, 1);
 	assert_int_equal(state_of(x, gone), SB_Q_STATE_NONE);
 	must_get(x, kept, "stays");

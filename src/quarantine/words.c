@@ -35,24 +35,30 @@ static const struct {
 static const char *const states[SB_Q_STATE_COUNT_] = {
 	"none", "quarantined", "held", "released", "damaged"};
 
-static const char *const events[SB_Q_EVENT_COUNT_] = {
-	[SB_Q_EVENT_STORED] = "stored",
-	[SB_Q_EVENT_ABORTED] = "store_aborted",
-	[SB_Q_EVENT_REMOVE_INTENT] = "remove_original_intent",
-	[SB_Q_EVENT_REMOVED] = "original_removed",
-	[SB_Q_EVENT_REMOVE_FAILED] = "remove_original_failed",
-	[SB_Q_EVENT_RETRIEVED] = "retrieved",
-	[SB_Q_EVENT_RESTORE_INTENT] = "restore_intent",
-	[SB_Q_EVENT_RESTORED] = "restored",
-	[SB_Q_EVENT_RESTORE_FAILED] = "restore_failed",
-	[SB_Q_EVENT_DELETE_INTENT] = "delete_intent",
-	[SB_Q_EVENT_DELETED] = "deleted",
-	[SB_Q_EVENT_DELETE_FAILED] = "delete_failed",
-	[SB_Q_EVENT_RELEASED] = "released",
-	[SB_Q_EVENT_REJECTED] = "rejected",
-	[SB_Q_EVENT_HOLD] = "hold",
-	[SB_Q_EVENT_UNHOLD] = "unhold",
-	[SB_Q_EVENT_VERIFIED] = "verified",
+static const struct {
+	const char *operation, *phase;
+} events[SB_Q_EVENT_COUNT_] = {
+	[SB_Q_EVENT_STORED] = {"store", "done"},
+	[SB_Q_EVENT_ABORTED] = {"store", "aborted"},
+	[SB_Q_EVENT_REMOVE_INTENT] = {"remove", "intent"},
+	[SB_Q_EVENT_REMOVED] = {"remove", "done"},
+	[SB_Q_EVENT_REMOVE_FAILED] = {"remove", "failed"},
+	[SB_Q_EVENT_RETRIEVED] = {"get", "done"},
+	[SB_Q_EVENT_RESTORE_INTENT] = {"restore", "intent"},
+	[SB_Q_EVENT_RESTORED] = {"restore", "done"},
+	[SB_Q_EVENT_RESTORE_FAILED] = {"restore", "failed"},
+	[SB_Q_EVENT_DELETE_INTENT] = {"delete", "intent"},
+	[SB_Q_EVENT_DELETED] = {"delete", "done"},
+	[SB_Q_EVENT_DELETE_FAILED] = {"delete", "failed"},
+	[SB_Q_EVENT_PURGE_INTENT] = {"purge", "intent"},
+	[SB_Q_EVENT_PURGED] = {"purge", "done"},
+	[SB_Q_EVENT_PURGE_FAILED] = {"purge", "failed"},
+	[SB_Q_EVENT_RELEASED] = {"release", "done"},
+	[SB_Q_EVENT_REJECTED] = {"reject", "done"},
+	[SB_Q_EVENT_HOLD] = {"hold", "done"},
+	[SB_Q_EVENT_UNHOLD] = {"unhold", "done"},
+	[SB_Q_EVENT_KEY_ROTATED] = {"rotate_key", "done"},
+	[SB_Q_EVENT_VERIFIED] = {"verify", "done"},
 };
 
 const char *sb_quarantine_status_name(sb_quarantine_status status)
@@ -94,9 +100,14 @@ bool sb_quarantine_state_from_name(const char *name, sb_quarantine_state *out)
 	return false;
 }
 
-const char *sb_quarantine_event_name(sb_quarantine_event event)
+const char *sb_quarantine_event_operation(sb_quarantine_event event)
 {
-	return (unsigned)event < SB_Q_EVENT_COUNT_ ? events[event] : "internal";
+	return (unsigned)event < SB_Q_EVENT_COUNT_ ? events[event].operation : "internal";
+}
+
+const char *sb_quarantine_event_phase(sb_quarantine_event event)
+{
+	return (unsigned)event < SB_Q_EVENT_COUNT_ ? events[event].phase : "failed";
 }
 
 bool sb_quarantine_id_ok(const char *id)

@@ -131,6 +131,16 @@ void sb_scan_options_set_max_size(sb_scan_options *options, uint64_t bytes)
 	options->max_size = bytes;
 }
 
+void sb_scan_options_set_quarantine(sb_scan_options *options, bool on)
+{
+	options->no_quarantine = !on;
+}
+
+void sb_scan_options_set_remove_original(sb_scan_options *options, bool on)
+{
+	options->remove_original = on;
+}
+
 void sb_scan_options_set_cancel(sb_scan_options *options, sb_cancel *cancel)
 {
 	options->cancel = cancel;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "scan/aside.h"
 #include "scan/manager_body.h"
 #include "scan/verdict.h"
 #include "util/io.h"
@@ -135,6 +136,30 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return b == 0 || (a != 0 && a < b) ? a : b;
 }
 
+/* The folder that an original would be removed from, held from before its content is read. What
+ * can't be opened now, reading will say. */
+static int pin_folder(sb_job *job, sb_error *error)
+{
+	const char *slash = strrchr(job->name_at, '/');
+	size_t length = slash != NULL ? (size_t)(slash - job->name_at) : 0;
+	char *name = strdup(slash != NULL ? slash + 1 : job->name_at);
+	char *path = slash == NULL ? strdup(".") : strndup(job->name_at, length > 0 ? length : 1);
+	int folder = -1;
+
+	if (path != NULL && name != NULL && name[0] != '\0')
+		folder = openat(job->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(path);
+	if (folder >= 0) {
+		free(job->name_at);
+		job->name_at = name;
+		job->fd = folder;
+		job->own_fd = true;
+		return 0;
+	}
+	free(name);
+	return name != NULL && path != NULL ? 0 : sb_error_no_memory(error);
+}
+
 static int fill_in(
 	sb_job *job, const sb_input *input, const sb_scan_options *options, sb_error *error)
 {
@@ -151,6 +176,12 @@ static int fill_in(
 	if (status == 0 && sb_context_copy(&report->context,
 				   options != NULL ? options->context : NULL, &report->arena) < 0)
 		status = sb_error_no_memory(error);
+	job->keeps_nothing = options != NULL && options->no_quarantine;
+	job->removes =
+		manager->store != NULL && !job->keeps_nothing && job->name_at != NULL &&
+		(conf->quarantine.remove_original || (options != NULL && options->remove_original));
+	if (status == 0 && job->removes)
+		status = pin_folder(job, error);
 	job->begun = sb_clock_now(manager->clock);
 	report->requested_wall = sb_clock_wall(manager->clock);
 	sb_uuid7(report->id, report->requested_wall);
@@ -499,6 +530,8 @@ static sb_job *judge(
 	} while (sb_verdict_again(job));
 	sb_cancel_detach(cancel, job);
 	sb_verdict_reach(job);
+	if (sb_aside_wanted(job))
+		sb_aside(job);
 	return job;
 }
 
@@ -553,6 +586,21 @@ static void crew_run(sb_task *task)
 	ask(job);
 }
 
+/* On to the release thread. */
+static void let_out(sb_job *job)
+{
+	job->task.run = NULL;
+	sb_release_put(job->manager->release, &job->task, false);
+}
+
+static void aside_run(sb_task *task)
+{
+	sb_job *job = OWNER(sb_job, task, task);
+
+	sb_aside(job);
+	let_out(job);
+}
+
 static void finish_unattended(sb_job *job)
 {
 	if (sb_verdict_again(job)) {
@@ -561,8 +609,12 @@ static void finish_unattended(sb_job *job)
 		return;
 	}
 	sb_verdict_reach(job);
-	job->task.run = NULL;
-	sb_release_put(job->manager->release, &job->task, false);
+	if (sb_aside_wanted(job)) {
+		job->task.run = aside_run;
+		sb_crew_put(job->manager->keepers, &job->task);
+		return;
+	}
+	let_out(job);
 }
 
 static void announce(sb_job *job)
@@ -746,8 +798,8 @@ int sb_job_finish(sb_job *job, sb_error *error)
 
 static int own_descriptor(sb_job *job, sb_error *error)
 {
-	if (job->fd < 0)
-		return 0; /* none, or AT_FDCWD */
+	if (job->fd < 0 || job->own_fd)
+		return 0; /* none, or AT_FDCWD, or ours already */
 	job->fd = fcntl(job->fd, F_DUPFD_CLOEXEC, 0);
 	job->own_fd = job->fd >= 0;
 	return job->own_fd ? 0 : sb_error_set(error, SB_KIND_IO, errno, "duplicate a descriptor");

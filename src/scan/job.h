@@ -38,6 +38,7 @@ struct sb_job {
 	char *name_at; /* PATH, AT */
 	int fd;        /* AT, FD; ours when `own_fd` */
 	bool own_fd, follow;
+	bool keeps_nothing, removes; /* quarantine, and the original behind it */
 	const void *data; /* MEMORY, attended: the caller's */
 	size_t length;
 	uint64_t max_size;

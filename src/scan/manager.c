@@ -17,6 +17,7 @@
 #include "scan/check.h"
 #include "scan/inspect.h"
 #include "scan/job.h"
+#include "scan/store.h"
 #include "util/io.h"
 
 static const char format_text[] = "scanbridge-data 1\n";
@@ -136,19 +137,43 @@ static int open_spool(sb_manager *manager, sb_error *error)
 	return sb_spool_open(&manager->spool, path, &limits, error);
 }
 
-static int open_audit(sb_manager *manager, sb_error *error)
+int sb_manager_open_audit(sb_audit **out, const sb_conf *conf, sb_clock *clock,
+	sb_audit_recovery *recovery, sb_error *error)
 {
-	const sb_conf *conf = manager->conf;
+	sb_audit_recovery unasked;
 	sb_audit_options options = {
 		.path = conf->audit.file,
 		.sync = conf->audit.sync,
 		.reserve = conf->audit.reserve,
-		.clock = manager->clock,
+		.clock = clock,
 	};
 
 	if (!conf->audit.enabled)
 		return 0;
-	return sb_audit_open(&manager->audit, &options, &manager->recovery, error);
+	return sb_audit_open(out, &options, recovery != NULL ? recovery : &unasked, error);
+}
+
+static int open_audit(sb_manager *manager, sb_error *error)
+{
+	return sb_manager_open_audit(
+		&manager->audit, manager->conf, manager->clock, &manager->recovery, error);
+}
+
+/* --- Quarantine --------------------------------------------------------------------------------
+ */
+
+static int open_quarantine(sb_manager *manager, sb_error *error)
+{
+	enum { KEEPERS = 2 };
+	int status;
+
+	if (!manager->conf->quarantine.enabled)
+		return 0;
+	status =
+		sb_store_new(&manager->store, manager->conf, manager->audit, manager->clock, error);
+	if (status == 0)
+		status = sb_store_keep(manager->store, error);
+	return status == 0 ? sb_crew_open(&manager->keepers, "sb-keep", KEEPERS, error) : status;
 }
 
 static int open_engines(sb_manager *manager, sb_error *error)
@@ -171,7 +196,7 @@ static int open_engines(sb_manager *manager, sb_error *error)
 static int open_all(sb_manager *manager, sb_error *error)
 {
 	static int (*const steps[])(sb_manager *, sb_error *) = {
-		open_data_dir, open_spool, open_audit, open_engines};
+		open_data_dir, open_spool, open_audit, open_quarantine, open_engines};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int status = sb_timers_open(&manager->timers, manager->clock, error);
 
@@ -259,6 +284,8 @@ void sb_manager_free(sb_manager *manager)
 	/* Release first: it may still be about to unref jobs. Lanes: engines that overran. */
 	sb_crew_close(manager->crew);
 	sb_release_close(manager->release);
+	sb_crew_close(manager->keepers);
+	sb_store_free(manager->store);
 	for (size_t i = 0; i < manager->engine_count; i++)
 		sb_engine_close(&manager->engines[i]);
 	sb_inspector_free(manager->inspector);
@@ -276,6 +303,11 @@ void sb_manager_free(sb_manager *manager)
 const sb_conf *sb_manager_conf(const sb_manager *manager)
 {
 	return manager->conf;
+}
+
+struct sb_store *sb_manager_store(const sb_manager *manager)
+{
+	return manager->store;
 }
 
 const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index)

@@ -15,6 +15,13 @@ const sb_conf *sb_manager_conf(const sb_manager *manager);
  * never asked; NULL when it could. */
 const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index);
 
+/* The audit log of a configuration, for whoever needs no manager; *out stays NULL when it has none.
+ * @p recovery may be NULL. */
+int sb_manager_open_audit(sb_audit **out, const sb_conf *conf, sb_clock *clock,
+	sb_audit_recovery *recovery, sb_error *error);
+/* Its quarantine; NULL when the configuration has none. */
+struct sb_store *sb_manager_store(const sb_manager *manager);
+
 /* What opening the audit log had to mend; NULL without an audit log. */
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
 

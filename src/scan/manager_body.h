@@ -25,6 +25,8 @@ struct sb_manager {
 	sb_crew *crew;                  /* reads content and finishes jobs that nobody waits for */
 	struct sb_inspector *inspector; /* tells media types where no engine does; or NULL */
 	sb_release *release;            /* writes their records and announces their end */
+	struct sb_store *store; /* the quarantine; NULL: off */
+	sb_crew *keepers;       /* put aside what jobs that nobody waits for hold back */
 	int data_dir_fd;
 
 	_Atomic(int) retry_budget;   /* thousandths of a retry */

@@ -33,27 +33,10 @@ void sb_record_done(sb_record *record)
 	sb_buf_done(&record->text);
 }
 
-/* How many bytes of the text fit into @p max bytes of JSON: none is longer than six there. */
-static size_t fitting(const char *text, size_t length, size_t max)
-{
-	size_t cost = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-		cost += c < 0x20 || c >= 0x7f ? 6 : c == '"' || c == '\\' ? 2 : 1;
-		if (cost > max) {
-			while (i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80)
-				i--; /* not inside a character */
-			return i;
-		}
-	}
-	return length;
-}
-
 static void bounded(sb_json *json, const char *key, const sb_span *span, size_t max)
 {
 	sb_json_text_n(json, key, span->data,
-		span->data != NULL ? fitting(span->data, span->length, max) : 0);
+		span->data != NULL ? sb_json_fitting(span->data, span->length, max) : 0);
 }
 
 static void bounded_text(sb_json *json, const char *key, const char *text, size_t max)
@@ -164,8 +147,8 @@ static bool metadata(sb_json *json, const sb_context *context, size_t max)
 	for (size_t i = 0; i < context->metadata_count; i++) {
 		const sb_pair *pair = &context->metadata[i];
 		size_t left = max > used ? max - used : 0, before = json->buf->length;
-		size_t key = fitting(pair->key.data, pair->key.length, left / 2);
-		size_t value = fitting(pair->value.data, pair->value.length, left / 2);
+		size_t key = sb_json_fitting(pair->key.data, pair->key.length, left / 2);
+		size_t value = sb_json_fitting(pair->value.data, pair->value.length, left / 2);
 
 		if (left < 16)
 			break;
@@ -182,7 +165,7 @@ static bool metadata(sb_json *json, const sb_context *context, size_t max)
 
 static bool is_cut(const sb_span *span, size_t max)
 {
-	return span->data != NULL && fitting(span->data, span->length, max) < span->length;
+	return span->data != NULL && sb_json_fitting(span->data, span->length, max) < span->length;
 }
 
 /* What a decision can't be recomputed from: members that are not whole. */

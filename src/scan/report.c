@@ -216,24 +216,27 @@ static void container_json(sb_json *json, const sb_report *report)
 	sb_json_end_object(json);
 }
 
+void sb_report_threat_json(sb_json *json, const sb_merged *threat)
+{
+	sb_json_object(json, NULL);
+	sb_json_text(json, "name", threat->name);
+	sb_json_text(json, "severity", sb_severity_name(threat->severity));
+	sb_json_text(json, "category", threat->category);
+	sb_json_text(json, "signature_id", threat->signature_id);
+	sb_json_text(json, "description", threat->description);
+	sb_json_text(json, "member", threat->member);
+	sb_json_array(json, "engines");
+	for (size_t k = 0; k < threat->engine_count; k++)
+		sb_json_text(json, NULL, threat->engines[k]);
+	sb_json_end_array(json);
+	sb_json_end_object(json);
+}
+
 static void threats_json(sb_json *json, const sb_report *report)
 {
 	sb_json_array(json, "threats");
-	for (size_t i = 0; i < report->threat_count; i++) {
-		const sb_merged *threat = &report->threats[i];
-		sb_json_object(json, NULL);
-		sb_json_text(json, "name", threat->name);
-		sb_json_text(json, "severity", sb_severity_name(threat->severity));
-		sb_json_text(json, "category", threat->category);
-		sb_json_text(json, "signature_id", threat->signature_id);
-		sb_json_text(json, "description", threat->description);
-		sb_json_text(json, "member", threat->member);
-		sb_json_array(json, "engines");
-		for (size_t k = 0; k < threat->engine_count; k++)
-			sb_json_text(json, NULL, threat->engines[k]);
-		sb_json_end_array(json);
-		sb_json_end_object(json);
-	}
+	for (size_t i = 0; i < report->threat_count; i++)
+		sb_report_threat_json(json, &report->threats[i]);
 	sb_json_end_array(json);
 }
 
@@ -344,6 +347,19 @@ static void verdict_json(sb_json *json, const sb_report *report)
 		sb_json_number(json, "confidence", report->confidence);
 }
 
+static void original_json(sb_json *json, const sb_report *report)
+{
+	if (report->original == SB_ORIGINAL_LEFT)
+		return;
+	sb_json_object(json, "original");
+	sb_json_bool(json, "removed", report->original == SB_ORIGINAL_REMOVED);
+	if (report->original == SB_ORIGINAL_REMOVED)
+		sb_json_uint(json, "other_links", report->other_links);
+	else
+		sb_json_text(json, "reason", report->original_note);
+	sb_json_end_object(json);
+}
+
 static void report_json(sb_json *json, const sb_report *report)
 {
 	char requested[SB_TIME_SIZE], completed[SB_TIME_SIZE];
@@ -361,7 +377,8 @@ static void report_json(sb_json *json, const sb_report *report)
 		engine_json(json, &report->results[i]);
 	sb_json_end_array(json);
 	error_json(json, "error", report->error);
-	sb_json_null(json, "quarantine_id");
+	sb_json_text(json, "quarantine_id", sb_report_quarantine_id(report));
+	original_json(json, report);
 	sb_json_bool(json, "cached", sb_report_cached(report));
 	context_json(json, &report->context);
 	sb_json_text(json, "requested_at", requested);
@@ -487,6 +504,21 @@ double sb_report_duration_ms(const sb_report *report)
 uint64_t sb_report_audit_seq(const sb_report *report)
 {
 	return report->audit_seq;
+}
+
+const char *sb_report_quarantine_id(const sb_report *report)
+{
+	return report->quarantine_id[0] != '\0' ? report->quarantine_id : NULL;
+}
+
+bool sb_report_original_removed(const sb_report *report)
+{
+	return report->original == SB_ORIGINAL_REMOVED;
+}
+
+const char *sb_report_original_note(const sb_report *report)
+{
+	return report->original_note;
 }
 
 size_t sb_report_threat_count(const sb_report *report)

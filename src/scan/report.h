@@ -9,10 +9,12 @@
 #include <scanbridge/report.h>
 #include <stdatomic.h>
 
+#include "quarantine/quarantine.h"
 #include "scan/context.h"
 #include "scan/result.h"
 #include "util/arena.h"
 #include "util/hash.h"
+#include "util/json.h"
 #include "util/uuid.h"
 
 /* A threat by its name, merged over all deciding engines. */
@@ -23,6 +25,13 @@ typedef struct sb_merged {
 	const char **engines;
 	size_t engine_count;
 } sb_merged;
+
+/* What became of the file that was scanned. */
+typedef enum sb_original {
+	SB_ORIGINAL_LEFT = 0, /* nobody asked for anything else */
+	SB_ORIGINAL_REMOVED,
+	SB_ORIGINAL_KEPT, /* it was to be removed, and was not */
+} sb_original;
 
 struct sb_report {
 	_Atomic(unsigned) references;
@@ -51,6 +60,11 @@ struct sb_report {
 	sb_merged *threats;
 	size_t threat_count;
 
+	char quarantine_id[SB_QUARANTINE_ID_SIZE]; /* "": nothing is kept */
+	sb_original original;
+	const char *original_note; /* why it was kept */
+	uint64_t other_links;      /* hard links that are left of one that was removed */
+
 	sb_context context;
 	uint64_t requested_wall, completed_wall; /* ns since the epoch */
 	double duration_ms;
@@ -67,6 +81,8 @@ int sb_report_merge(sb_report *report);
 /* Fill in `mime` and `container` from the results of engines that decide: the first type and
  * media type in file order, the facts of all, the largest numbers. */
 void sb_report_merge_kind(sb_report *report);
+/* One threat as an object of an array. */
+void sb_report_threat_json(sb_json *json, const sb_merged *threat);
 /* Whether there is a container to speak of; content that was opened may be none. */
 bool sb_report_is_container(const sb_report *report);
 

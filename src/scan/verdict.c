@@ -224,8 +224,12 @@ static void apply_policy(sb_job *job)
 	sb_facts facts;
 
 	/* Rules that can't see everything must not be asked. */
-	if (sb_facts_of(&facts, report) == 0)
+	if (sb_facts_of(&facts, report) == 0) {
+		/* What the path leads to now is not what the digests are of. */
+		if (job->content_state == SB_CONTENT_STATE_CHANGED)
+			facts.blake3 = facts.sha256 = facts.md5 = NULL;
 		sb_policy_evaluate(job->manager->conf->policy, &facts, &decision);
+	}
 	report->action = decision.action;
 	report->reason = sb_arena_text(&report->arena, decision.reason);
 	if (decision.rule_id != NULL) {

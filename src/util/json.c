@@ -207,3 +207,19 @@ void sb_json_raw(sb_json *json, const char *key, const char *json_text, size_t l
 	before(json, key);
 	sb_buf_add(json->buf, json_text, length);
 }
+
+size_t sb_json_fitting(const char *text, size_t length, size_t max)
+{
+	size_t cost = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+		cost += c < 0x20 || c >= 0x7f ? 6 : c == '"' || c == '\\' ? 2 : 1;
+		if (cost > max) {
+			while (i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80)
+				i--; /* not inside a character */
+			return i;
+		}
+	}
+	return length;
+}

@@ -40,4 +40,8 @@ void sb_json_null(sb_json *json, const char *key);
 /* Members or values that are JSON already, without surrounding brackets. */
 void sb_json_raw(sb_json *json, const char *key, const char *json_text, size_t length);
 
+/* How many bytes of the text fit into @p max bytes of JSON: none is longer than six there, and
+ * none is cut inside a UTF-8 character. */
+size_t sb_json_fitting(const char *text, size_t length, size_t max);
+
 #endif

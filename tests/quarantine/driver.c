@@ -36,7 +36,8 @@ static int hear(void *data, sb_quarantine_event event, const sb_quarantine_recor
 
 	(void)reason;
 	(void)why;
-	length = snprintf(line, sizeof line, "%s %s %.80s\n", sb_quarantine_event_name(event),
+	length = snprintf(line, sizeof line, "%s-%s %s %.80s\n",
+		sb_quarantine_event_operation(event), sb_quarantine_event_phase(event),
 		record != NULL ? record->id : "-", detail != NULL ? detail : "");
 	if (*fd >= 0 && sb_write_all(*fd, line, (size_t)length) != 0)
 		return sb_error_set(why, SB_KIND_AUDIT_FAILED, errno, "events");
@@ -183,7 +184,7 @@ static int run(void *self, int count, char **arg)
 	if (strcmp(word, "list") == 0)
 		return report(sb_quarantine_list(q, &all, print_record, NULL, &error));
 	if (strcmp(word, "purge") == 0)
-		return report(sb_quarantine_purge(q, &number, &error));
+		return report(sb_quarantine_purge(q, 0, &number, &error));
 	if (strcmp(word, "rotate") == 0)
 		return report(sb_store_files_rotate_key(self, &number, &error));
 	if (strcmp(word, "delete") == 0)

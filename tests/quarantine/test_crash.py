@@ -190,7 +190,7 @@ class Crash(unittest.TestCase):
             self.assertEqual(kept, [done.stdout.decode().strip()], what)
         # Whoever was told is in the log, and every object has been told of (8).
         said = {line.split()[1] for line in scene.events.read_text().splitlines()
-                if line.startswith("stored ")} if scene.events.exists() else set()
+                if line.startswith("store-done ")} if scene.events.exists() else set()
         if kept and (done.returncode < 0 or "retval" in what or b"audit_failed" in done.stdout):
             return  # said to `whole`, which has no log; or the lie was about the log
         if kept:
