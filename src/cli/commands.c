@@ -280,12 +280,12 @@ const sb_command sb_commands[] = {
 		.description = "For an index that is lost or damaged; no other program may use "
 			       "the quarantine meanwhile.",
 		.run = sb_cmd_quarantine_rebuild},
-	{.name = "quarantine rotate-key",
+	{.name = "quarantine rekey",
 		.synopsis = "",
 		.summary = "make a new key, and wrap every object's key with it",
 		.description = "Interrupted, all objects stay readable: run it again. The old key "
 			       "stays in the key file until no object needs it.",
-		.run = sb_cmd_quarantine_rotate_key},
+		.run = sb_cmd_quarantine_rekey},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",

@@ -229,10 +229,10 @@ int sb_cmd_quarantine_purge(
 static sb_quarantine_status rotate(
 	const sb_quarantine_session *session, uint64_t *count, sb_error *error)
 {
-	return sb_quarantine_rotate_key(session->quarantine, count, error);
+	return sb_quarantine_rekey(session->quarantine, count, error);
 }
 
-int sb_cmd_quarantine_rotate_key(
+int sb_cmd_quarantine_rekey(
 	const sb_globals *globals, const void *settings, char **words, size_t count)
 {
 	(void)settings;

@@ -20,6 +20,6 @@ int sb_cmd_quarantine_delete(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_quarantine_verify(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_quarantine_purge(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_quarantine_rebuild(const sb_globals *, const void *, char **, size_t);
-int sb_cmd_quarantine_rotate_key(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_quarantine_rekey(const sb_globals *, const void *, char **, size_t);
 
 #endif

@@ -338,7 +338,7 @@ sb_quarantine_status sb_quarantine_purge(
 	return status;
 }
 
-sb_quarantine_status sb_quarantine_rotate_key(sb_quarantine *q, uint64_t *moved, sb_error *error)
+sb_quarantine_status sb_quarantine_rekey(sb_quarantine *q, uint64_t *moved, sb_error *error)
 {
 	sb_quarantine_status status;
 	char detail[64];

@@ -137,7 +137,7 @@ typedef enum sb_quarantine_event {
 } sb_quarantine_event;
 
 /* What an audit record says of it: the operation (`store`, `remove`, `get`, `restore`, `delete`,
- * `purge`, `release`, `reject`, `hold`, `unhold`, `rotate_key`, `verify`), and how far it has come
+ * `purge`, `release`, `reject`, `hold`, `unhold`, `rekey`, `verify`), and how far it has come
  * (`intent`, `done`, `failed`; `aborted` for a commit that left nothing). */
 const char *sb_quarantine_event_operation(sb_quarantine_event event);
 const char *sb_quarantine_event_phase(sb_quarantine_event event);
@@ -317,7 +317,7 @@ sb_quarantine_status sb_quarantine_purge(
 	sb_quarantine *q, uint64_t max, uint64_t *deleted, sb_error *error);
 
 /* A new key, for every object; see sb_store_files_rotate_key(). */
-sb_quarantine_status sb_quarantine_rotate_key(sb_quarantine *q, uint64_t *moved, sb_error *error);
+sb_quarantine_status sb_quarantine_rekey(sb_quarantine *q, uint64_t *moved, sb_error *error);
 
 typedef struct sb_quarantine_verified {
 	uint64_t good, bad, strays;

@@ -57,7 +57,7 @@ static const struct {
 	[SB_Q_EVENT_REJECTED] = {"reject", "done"},
 	[SB_Q_EVENT_HOLD] = {"hold", "done"},
 	[SB_Q_EVENT_UNHOLD] = {"unhold", "done"},
-	[SB_Q_EVENT_KEY_ROTATED] = {"rotate_key", "done"},
+	[SB_Q_EVENT_KEY_ROTATED] = {"rekey", "done"},
 	[SB_Q_EVENT_VERIFIED] = {"verify", "done"},
 };
 

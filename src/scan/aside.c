@@ -14,6 +14,7 @@
 
 #include "scan/manager_body.h"
 #include "scan/store.h"
+#include "scan/verdict.h"
 #include "util/json.h"
 
 enum { MAX_JSON = 1 << 20 };
@@ -243,6 +244,7 @@ void sb_aside(sb_job *job)
 	sb_error error;
 
 	sb_error_init(&error);
+	sb_verdict_write_start(job);
 	if (job->content == NULL || !job->report->hashed)
 		sb_error_set(&error, SB_KIND_QUARANTINE_FAILED, 0, "there is no content to keep");
 	else

@@ -319,16 +319,16 @@ static void recorded(sb_job *job, int status, const sb_error *why)
 }
 
 /* True: scan_started is still to be written with the others. */
-static bool claim_start(sb_job *job)
+static bool claim_start(sb_job *job, bool may_wait)
 {
 	bool with_start;
 
 	if (sb_timer_cancel(job->manager->timers, &job->start_timer))
 		sb_job_unref(job);
 	pthread_mutex_lock(&job->lock);
-	/* It precedes scan_completed: wait for it if the release thread has it in hand. Only an
-	 * attended job's thread can meet that; the release thread takes tasks in order. */
-	while (job->attended && job->start == SB_START_TAKEN)
+	/* It precedes scan_completed: wait for it if the release thread has it in hand, which itself
+	 * takes tasks in order and cannot meet that. */
+	while (may_wait && job->start == SB_START_TAKEN)
 		pthread_cond_wait(&job->changed, &job->lock);
 	with_start = job->start == SB_START_LATER;
 	if (with_start)
@@ -339,7 +339,7 @@ static bool claim_start(sb_job *job)
 
 static int compose(sb_job *job, sb_error *error)
 {
-	bool with_start = claim_start(job);
+	bool with_start = claim_start(job, job->attended);
 
 	if (sb_record_finished(&job->record, job->report, with_start, job->manager->conf->digest) ==
 		0)
@@ -373,6 +373,18 @@ static int compose_start(sb_job *job, sb_record *record)
 	status = sb_record_started(record, job->report);
 	pthread_mutex_unlock(&job->lock);
 	return status;
+}
+
+void sb_verdict_write_start(sb_job *job)
+{
+	sb_record record;
+
+	if (job->manager->audit == NULL || !claim_start(job, true))
+		return;
+	/* If it can't be written, nothing of this scan can: what follows says so. */
+	if (compose_start(job, &record) == 0)
+		(void)sb_audit_append(job->manager->audit, record.entries, record.count, NULL);
+	sb_record_done(&record);
 }
 
 typedef struct group {

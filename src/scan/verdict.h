@@ -19,6 +19,9 @@ bool sb_verdict_again(sb_job *job);
 /* Decide, apply policy, fill in the report. */
 void sb_verdict_reach(sb_job *job);
 
+/* Its scan_started now, where that is not written yet: something else of this scan will be. Not on
+ * the release thread. */
+void sb_verdict_write_start(sb_job *job);
 /* The report is final: nothing of the content is held any more. */
 void sb_verdict_let_go(sb_job *job);
 /* Write the records and wait until they are durable, on the caller's thread. */

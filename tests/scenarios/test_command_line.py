@@ -56,7 +56,7 @@ class Help(harness.Case):
                 self.assertIn(wanted, result.errors)
 
     def test_what_is_not_built_yet_is_refused_by_name(self):
-        for words in ("serve", "watch .", "quarantine list", "scan --remove x", "audit init",
+        for words in ("serve", "watch .", "audit init",
                       "audit verify --key key.pub", "audit verify --anchor anchor"):
             with self.subTest(words):
                 result = self.run_program(*words.split())
@@ -117,7 +117,7 @@ class Configuration(harness.Case):
     def test_what_is_not_available(self):
         for text in ("engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n",
                      "listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n",
-                     "quarantine: {enabled: true}\n", "cache: {enabled: true}\n",
+                     "cache: {enabled: true}\n",
                      "engines: [{name: a, type: mock, breaker: {preset: default}}]\n"):
             with self.subTest(text):
                 self.check(text, "not available in this build")

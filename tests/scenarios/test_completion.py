@@ -82,7 +82,7 @@ class Completion(harness.Case):
                 ("scanbridge ", {"scan", "engines", "audit", "config"}, {"manual", "verify"}),
                 ("scanbridge audit ", {"verify", "show"}, {"scan"}),
                 ("scanbridge scan --n", {"--no-cache", "--name", "--null"}, {"--json"}),
-                ("scanbridge scan --", {"--help", "--config"}, {"--remove", "--check"}),
+                ("scanbridge scan --", {"--help", "--config"}, {"--check", "--key"}),
                 ("scanbridge --log-format ", {"text", "json"}, {"scan"}),
                 ("scanbridge scan --jobs ", set(), {"letter.txt", "scan"})):
             with self.subTest(line):

@@ -108,7 +108,7 @@ class Export(harness.Case):
             self.check(event)
             self.assertEqual(event["metadata"]["tenant_uid"], "t1")
         got = sorted(event["type_uid"] for event in result.reports)
-        self.assertEqual(got, [200401] + [600701] * 3 + [600702] * 2 + [600706])
+        self.assertEqual(got, [200401] + [600701] * 3 + [600702] * 2 + [600706] + [700201])
         finding = next(e for e in result.reports if e["class_uid"] == FINDING)
         self.assertEqual(finding["malware"][0]["name"], "Some.Trojan")
         self.assertEqual(finding["malware"][0]["classification_ids"], [18])
