@@ -48,14 +48,11 @@ static int refuse(const char *option, const char *message)
 
 static int read_time(const char *option, const char *text, uint64_t *out)
 {
-	uint64_t seconds;
-
 	if (text == NULL)
 		return 0;
-	if (!sb_parse_time(text, &seconds, NULL))
-		return refuse(option, "write it as 2026-11-22 or 2026-11-22T08:00:00Z");
-	*out = seconds * 1000000000;
-	return 0;
+	return sb_parse_time_ns(text, out)
+		       ? 0
+		       : refuse(option, "write it as 2026-11-22 or 2026-11-22T08:00:00Z");
 }
 
 static int read_filter(
@@ -73,10 +70,12 @@ static int read_filter(
 	}
 	if (s->cursor != NULL && !sb_quarantine_id_ok(s->cursor))
 		return refuse("--cursor", "an object's id is 32 digits 0-9a-f");
-	return read_time("--after", s->after, &filter->after) < 0 ||
-			       read_time("--before", s->before, &filter->before) < 0
-		       ? -1
-		       : 0;
+	if (read_time("--after", s->after, &filter->after) < 0 ||
+		read_time("--before", s->before, &filter->before) < 0)
+		return -1;
+	if (filter->before != 0)
+		filter->before += 999999; /* times are shown without what follows the ms */
+	return 0;
 }
 
 /* --- One object ------------------------------------------------------------------------------ */

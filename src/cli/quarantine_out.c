@@ -171,6 +171,7 @@ static int open_folder(const sb_conf *conf, const char *to, sb_error *error)
 {
 	const sb_texts_list *roots = &conf->quarantine.restore_roots;
 	char *path = sb_cli_absolute(to);
+	const char *below;
 	int fd = -1;
 
 	if (path == NULL)
@@ -185,9 +186,9 @@ static int open_folder(const sb_conf *conf, const char *to, sb_error *error)
 		if (strncmp(path, roots->items[i], length) != 0 ||
 			(path[length] != '/' && path[length] != '\0'))
 			continue;
-		path[length] = '\0';
+		below = path[length] == '/' ? path + length + 1 : ".";
 		fd = sb_quarantine_open_target(
-			path, path[length + 1] != '\0' ? path + length + 1 : ".", error);
+			roots->items[i], below[0] != '\0' ? below : ".", error);
 		break;
 	}
 	free(path);

@@ -415,3 +415,18 @@ bool sb_parse_time(const char *text, uint64_t *seconds, int32_t *utc_offset)
 		*utc_offset = -sign;
 	return true;
 }
+
+bool sb_parse_time_ns(const char *text, uint64_t *ns)
+{
+	const char *fraction = strchr(text, '.');
+	uint64_t seconds, unit = 1000000000;
+
+	if (!sb_parse_time(text, &seconds, NULL) || seconds > UINT64_MAX / unit - 1)
+		return false;
+	*ns = seconds * unit;
+	for (; fraction != NULL && fraction[1] >= '0' && fraction[1] <= '9'; fraction++) {
+		unit /= 10;
+		*ns += unit * (uint64_t)(fraction[1] - '0');
+	}
+	return true;
+}

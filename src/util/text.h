@@ -48,5 +48,7 @@ void sb_format_time(char out[SB_TIME_SIZE], uint64_t unix_ns);
 /* RFC 3339, or YYYY-MM-DD for the start of that day in UTC: seconds since the epoch, and how far
  * east of UTC the writer was (@p utc_offset may be NULL). False for days that don't exist. */
 bool sb_parse_time(const char *text, uint64_t *seconds, int32_t *utc_offset);
+/* The same with the fraction of a second, as far as nanoseconds. */
+bool sb_parse_time_ns(const char *text, uint64_t *ns);
 
 #endif

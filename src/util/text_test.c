@@ -338,6 +338,29 @@ static void times_are_read(void **unused)
 	}
 }
 
+static void test_parse_time_ns(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} rows[] = {
+		{"2026-11-22", 1795305600000000000u},
+		{"2026-11-22T00:00:01Z", 1795305601000000000u},
+		{"2026-11-22T00:00:01.5Z", 1795305601500000000u},
+		{"2026-11-22T00:00:01.136Z", 1795305601136000000u},
+		{"2026-11-22T01:00:01.000000001+01:00", 1795305601000000001u},
+		{"2026-11-22T00:00:01.0000000019Z", 1795305601000000001u},
+	};
+	uint64_t ns;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_true(sb_parse_time_ns(rows[i].text, &ns));
+		assert_int_equal(ns, rows[i].ns);
+	}
+	assert_false(sb_parse_time_ns("2026-11-22T00:00:01.Z", &ns));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_suggest),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(times_are_read),
+		cmocka_unit_test(test_parse_time_ns),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

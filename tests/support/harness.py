@@ -325,7 +325,7 @@ class YaraCase(Case):
 class FolderWatch:
     """Waits until something happens below a folder (inotify)."""
 
-    CREATE, MODIFY, OPEN = 0x100, 0x2, 0x20
+    CREATE, MODIFY, OPEN, CLOSE_READ = 0x100, 0x2, 0x20, 0x10
 
     def __init__(self, folder, events):
         self._libc = ctypes.CDLL(None, use_errno=True)
