@@ -6,8 +6,8 @@
 #     ./quickstart.sh PATH...      scans your files
 #
 # Installs missing Debian packages, builds, scans with the built-in engine (YARA rules in a
-# sandboxed process; no daemon, no network), and shows verdicts, policy actions and the verified
-# audit log. Exit 0 when everything worked, detections included. Everything it writes is in
+# sandboxed process; no daemon, no network), and shows verdicts, policy actions, quarantine and
+# the verified audit log. Exit 0 when everything worked, detections included. Everything it writes is in
 # build/quickstart.
 set -euo pipefail
 
@@ -77,6 +77,10 @@ status=0
 run scan --json "${paths[@]}" >"$work/reports.ndjson" 2>"$work/summary" || status=$?
 python3 tools/verdicts.py "${expect[@]}" "$work/reports.ndjson"
 cat "$work/summary"
+
+heading "Quarantine"
+run quarantine list
+run quarantine verify
 
 heading "Audit log"
 run audit verify
