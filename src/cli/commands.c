@@ -154,15 +154,16 @@ const sb_command sb_commands[] = {
 		.max_words = 1,
 		.run = sb_cmd_policy_explain},
 	{.name = "policy replay",
-		.synopsis = "--policy POLICY [OPTIONS] [AUDIT]",
+		.synopsis = "--policy POLICY [OPTIONS] [AUDIT...]",
 		.summary = "count what a candidate policy would have decided otherwise",
 		.description =
-			"Reads the scans of an audit log, by default that of the configuration, "
-			"decides each again with the candidate, and counts what changes. A scan "
+			"Reads the scans of an audit log, by default that of the configuration "
+			"with the files it continues, decides each again with the candidate, and "
+			"counts what changes. A scan "
 			"whose record lacks what the candidate looks at is told apart.",
 		.options = sb_policy_replay_options,
 		.options_size = sizeof(sb_policy_settings),
-		.max_words = 1,
+		.max_words = UINT32_MAX,
 		.exit_status = "  0    nothing changes\n"
 			       "  1    something changes\n"
 			       "  2    the command could not run\n",

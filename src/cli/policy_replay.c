@@ -4,6 +4,7 @@
  * scan is two records, one behind the other: scan_completed has the facts, policy_decision the
  * action. Each line's own hash is checked; whether none is missing is `audit verify`'s business.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -332,7 +333,7 @@ static void matrix_json(sb_json *json, const replay *r)
 	sb_json_end_array(json);
 }
 
-static void print_json(const replay *r, const char *path)
+static void print_json(const replay *r, char *const *paths, size_t count)
 {
 	const sb_buf *found = r->found.buf;
 	sb_buf out;
@@ -340,7 +341,13 @@ static void print_json(const replay *r, const char *path)
 
 	sb_buf_init(&out, MAX_OUT * 2);
 	sb_json_object(&json, NULL);
-	sb_json_text(&json, "audit", path);
+	sb_json_text(&json, "audit", paths[count - 1]);
+	if (count > 1) {
+		sb_json_array(&json, "audit_files");
+		for (size_t i = 0; i < count; i++)
+			sb_json_text(&json, NULL, paths[i]);
+		sb_json_end_array(&json);
+	}
 	sb_json_uint(&json, "scans", r->scans);
 	sb_json_uint(&json, "changed", r->changed);
 	matrix_json(&json, r);
@@ -360,34 +367,44 @@ static void print_json(const replay *r, const char *path)
 /* --- The command
  * ---------------------------------------------------------------------------------- */
 
-static int replay_file(replay *r, const char *path, bool as_json)
+static int replay_file(replay *r, const char *path)
 {
 	FILE *in = fopen(path, "re");
-	sb_buf found;
-	int status;
+	int status = in != NULL ? 0 : -1;
 
-	if (in == NULL) {
-		sb_log(SB_LOG_ERROR, "%.512s: %s", path, strerror(errno));
-		return SB_EXIT_FAILED;
+	if (status == 0) {
+		take_file(r, in);
+		status = ferror(in) ? -1 : 0;
 	}
+	if (status < 0)
+		sb_log(SB_LOG_ERROR, "%.512s: %s", path, strerror(errno));
+	if (in != NULL)
+		fclose(in);
+	return status;
+}
+
+/* A log that has gone on in a new file is several of them, to be given oldest first. */
+static int replay_files(replay *r, char *const *paths, size_t count, bool as_json)
+{
+	sb_buf found;
+	int status = 0;
+
 	sb_buf_init(&r->text, MAX_OUT);
 	sb_buf_init(&found, MAX_OUT);
 	r->found = sb_json_on(&found);
-	take_file(r, in);
-	status = r->changed > 0 ? SB_EXIT_FOUND : SB_EXIT_OK;
-	if (ferror(in) || r->text.failed || found.failed) {
-		sb_log(SB_LOG_ERROR, "%.512s: %s", path,
-			ferror(in) ? strerror(errno) : "too many examples");
-		status = SB_EXIT_FAILED;
-	} else if (as_json) {
-		print_json(r, path);
-	} else {
-		print_text(r, path);
+	for (size_t i = 0; status == 0 && i < count; i++)
+		status = replay_file(r, paths[i]);
+	if (status == 0 && (r->text.failed || found.failed)) {
+		sb_log(SB_LOG_ERROR, "policy replay: too many examples");
+		status = -1;
 	}
+	if (status == 0 && as_json)
+		print_json(r, paths, count);
+	else if (status == 0)
+		print_text(r, paths[count - 1]);
 	sb_buf_done(&r->text);
 	sb_buf_done(&found);
-	fclose(in);
-	return status;
+	return status < 0 ? SB_EXIT_FAILED : r->changed > 0 ? SB_EXIT_FOUND : SB_EXIT_OK;
 }
 
 static bool read_moment(const char *option, const char *text, uint64_t *seconds)
@@ -408,14 +425,76 @@ static unsigned looked_at(const sb_policy *policy)
 	return bits;
 }
 
-static const char *log_of(const sb_loaded_policy *loaded, char **words, size_t count)
+/* --- The configuration's log, and the files it continues ----------------------------------------
+ */
+
+typedef struct log_files {
+	char **paths;
+	size_t count;
+} log_files;
+
+static void free_files(log_files *files)
 {
-	if (count > 0)
-		return words[0];
-	if (loaded->conf != NULL && loaded->conf->audit.enabled)
-		return loaded->conf->audit.file;
-	sb_log(SB_LOG_ERROR, "the configuration has no audit log: name a file");
-	return NULL;
+	for (size_t i = 0; i < files->count; i++)
+		free(files->paths[i]);
+	free(files->paths);
+}
+
+/* `audit.jsonl.4711`: a file that took no more records after this number. */
+static bool continues(const char *name, const char *log)
+{
+	size_t length = strlen(log);
+
+	return strncmp(name, log, length) == 0 && name[length] == '.' && name[length + 1] != '\0' &&
+	       name[length + 1 + strspn(name + length + 1, "0123456789")] == '\0';
+}
+
+static int add_file(log_files *files, const char *folder, size_t length, const char *name)
+{
+	char **paths = realloc(files->paths, (files->count + 1) * sizeof *paths);
+
+	if (paths == NULL)
+		return -1;
+	files->paths = paths;
+	if (asprintf(&paths[files->count], "%.*s%s", (int)length, folder, name) < 0)
+		return -1;
+	files->count++;
+	return 0;
+}
+
+/* Oldest first, the log itself last. */
+static int find_files(log_files *files, const char *log)
+{
+	const char *name = strrchr(log, '/') + 1; /* it is absolute */
+	size_t length = (size_t)(name - log);
+	char *folder = strndup(log, length);
+	struct dirent **entries = NULL;
+	int n = folder != NULL ? scandir(folder, &entries, NULL, versionsort) : 0;
+	int status = folder != NULL ? 0 : -1;
+
+	for (int i = 0; i < n; i++) {
+		if (status == 0 && continues(entries[i]->d_name, name))
+			status = add_file(files, log, length, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	free(folder);
+	return status == 0 ? add_file(files, log, length, name) : -1;
+}
+
+static int replay_configured(replay *r, const sb_loaded_policy *loaded, bool as_json)
+{
+	log_files files = {NULL};
+	int status = SB_EXIT_FAILED;
+
+	if (loaded->conf == NULL || !loaded->conf->audit.enabled)
+		sb_log(SB_LOG_ERROR, "the configuration has no audit log: name a file");
+	else if (find_files(&files, loaded->conf->audit.file) < 0)
+		sb_log(SB_LOG_ERROR, "out of memory");
+	else
+		status = replay_files(r, files.paths, files.count, as_json);
+	free_files(&files);
+	return status;
 }
 
 int sb_cmd_policy_replay(const sb_globals *globals, const void *data, char **words, size_t count)
@@ -423,7 +502,6 @@ int sb_cmd_policy_replay(const sb_globals *globals, const void *data, char **wor
 	const sb_policy_settings *settings = data;
 	replay *r = calloc(1, sizeof *r);
 	sb_loaded_policy loaded;
-	const char *path;
 	int status = SB_EXIT_FAILED;
 
 	if (r == NULL || settings->policy == NULL) {
@@ -439,9 +517,8 @@ int sb_cmd_policy_replay(const sb_globals *globals, const void *data, char **wor
 		sb_cli_policy(&loaded, globals, settings->policy)) {
 		r->policy = loaded.policy;
 		r->looks_at = looked_at(loaded.policy);
-		path = log_of(&loaded, words, count);
-		if (path != NULL)
-			status = replay_file(r, path, settings->json != 0);
+		status = count > 0 ? replay_files(r, words, count, settings->json != 0)
+				   : replay_configured(r, &loaded, settings->json != 0);
 		sb_cli_policy_done(&loaded);
 	}
 	free(r);

@@ -263,7 +263,7 @@ static const struct {
 	{WHEN("outcom: clean"), "did you mean \"outcome\"?"},
 	{"policy: {rules: [{id: r, when: {always: true}, then: pass}]}\n", "is no action"},
 	{"policy: {rules: [{when: {always: true}, then: block}]}\n", "\"id\" is missing"},
-	{"policy: {rules: [{id: r, then: block}]}\n", "\"when\" is missing"},
+	{"policy: {rules: [{id: r, when: {always: true}}]}\n", "\"then\" is missing"},
 	{"policy: {rules: [{id: r, when: {never: true}, then: block}, "
 	 "{id: r, when: {never: true}, then: block}]}\n",
 		"duplicate rule id \"r\""},

@@ -64,11 +64,11 @@ int sb_build_rule(sb_reader *reader, const sb_node *node, sb_rule *rule)
 	then = sb_node_get(node, "then");
 	if (rule->id[0] == '\0')
 		return sb_node_error(reader->error, sb_node_get(node, "id"), "the id is empty");
-	if (when == NULL || then == NULL)
-		return sb_node_error(reader->error, node, "rule: \"%s\" is missing",
-			when == NULL ? "when" : "then");
+	if (then == NULL)
+		return sb_node_error(reader->error, node, "rule: \"then\" is missing");
 	rc = sb_build_origin(reader, node, &rule->origin);
-	if (rc == 0)
+	rule->bare = when == NULL; /* no condition is none that fails */
+	if (rc == 0 && when != NULL)
 		rc = sb_build_when(reader, when, &rule->when);
 	return rc == 0 ? read_then(reader, then, rule) : rc;
 }

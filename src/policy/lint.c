@@ -491,6 +491,11 @@ static void check_rule(const lint *l, size_t index)
 		tell(l, false, rule, "rule \"%s\" can never match: it has no effect", rule->id);
 		return;
 	}
+	if (rule->bare)
+		tell(l, false, rule,
+			"rule \"%s\" has no \"when\", so it matches everything: if that is meant, "
+			"write when: {always: true}",
+			rule->id);
 	check_reached(l, index);
 	if (sb_action_allows(rule->action)) {
 		check_allows(l, rule);

@@ -150,6 +150,7 @@ typedef struct sb_rule {
 	const char *id, *name, *description;
 	const char *origin; /* file:line:column, for messages; NULL: a preset's */
 	int64_t priority;
+	bool bare; /* without `when`: it always matches */
 	bool enabled;
 	sb_conditions when;
 	sb_action action;

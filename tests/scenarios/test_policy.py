@@ -76,6 +76,15 @@ class Check(PolicyCase):
         self.assertIn("outcome infected is handled by no rule", texts)
         self.assertRegex(texts, r"error kinds handled by no rule: it is blocked: file_too_large,")
 
+    def test_a_rule_without_conditions_matches_and_is_told(self):
+        name = self.policy("rules:\n  - {id: all, then: allow_with_warning}\n")
+        result = self.command("check", name, status=0)
+        self.assertIn(f"{name}:2:5: ", result.errors + result.text)
+        self.assertIn('has no "when"', result.errors + result.text)
+        self.configure(mock(default="infected:X"))
+        report = self.scan("--policy", name, self.write("file"), status=0).report
+        self.assertEqual((report["action"], report["rule"]["id"]), ("allow_with_warning", "all"))
+
     def test_mistakes_have_their_place(self):
         for text, message in (
                 ("rules: [{id: a, when: {outcome: fine}, then: allow}]", r":1:33: outcome"),
@@ -200,6 +209,20 @@ class Replay(PolicyCase):
         self.assertIn(": 3 scans, 3 change", self.command("replay", "-p", name, status=1).text)
         self.assertIn(": 3 scans, 0 change",
                       self.command("replay", "-p", "default", str(old), status=0).text)
+
+    def test_a_log_of_several_files(self):
+        """The configuration's log with the files it continues, or what is named."""
+        log = self.data / "audit.jsonl"
+        for number in (9, 100):
+            (self.data / f"audit.jsonl.{number}").write_bytes(log.read_bytes())
+        (self.data / "audit.jsonl.old").write_bytes(log.read_bytes())
+        told = json.loads(self.command("replay", "-p", "default", "--json", status=0).text)
+        self.assertEqual(told["scans"], 9)
+        self.assertEqual([name.rsplit("/", 1)[1] for name in told["audit_files"]],
+                         ["audit.jsonl.9", "audit.jsonl.100", "audit.jsonl"])
+        told = json.loads(self.command("replay", "-p", "default", "--json", str(log), str(log),
+                                       status=0).text)
+        self.assertEqual(told["scans"], 6)
 
     def test_an_altered_record_is_left_out(self):
         log = self.folder / "altered.jsonl"
