@@ -255,6 +255,7 @@ STEPS = [
     ("rules", scenarios("rules", RELEASE)),
     ("scenarios", scenarios("scenarios", RELEASE)),
     ("evasive", scenarios("evasive", RELEASE)),
+    ("quarantine", scenarios("quarantine", RELEASE)),
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN)),
     ("faults", fault_matrix),

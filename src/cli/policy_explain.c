@@ -237,6 +237,16 @@ static void tell_decision_json(explain *e, const json_t *report, const sb_policy
 		action == NULL || strcmp(action, sb_action_name(got->action)) != 0);
 }
 
+/* What policy wanted to be kept is blocked when that fails. */
+static bool is_stopped(const json_t *report, sb_action wanted)
+{
+	const char *action = json_string_value(json_object_get(report, "action"));
+
+	return (wanted == SB_ACTION_QUARANTINE || wanted == SB_ACTION_REQUIRE_MANUAL_REVIEW) &&
+	       action != NULL && strcmp(action, sb_action_name(SB_ACTION_BLOCK)) == 0 &&
+	       json_is_null(json_object_get(report, "quarantine_id"));
+}
+
 static void tell_decision(explain *e, const json_t *report, const sb_policy_decision *got)
 {
 	const char *action = json_string_value(json_object_get(report, "action"));
@@ -251,6 +261,10 @@ static void tell_decision(explain *e, const json_t *report, const sb_policy_deci
 	sb_buf_text(&e->out, ")\n");
 	if (action != NULL && strcmp(action, sb_action_name(got->action)) == 0) {
 		sb_buf_text(&e->out, "the report says the same\n");
+		return;
+	}
+	if (is_stopped(report, got->action)) {
+		sb_buf_text(&e->out, "the report says block: the content could not be quarantined\n");
 		return;
 	}
 	sb_buf_text(&e->out, "the report differs: ");
