@@ -33,7 +33,8 @@ sb_quarantine_status sb_files_twin(sb_store_files *s, const sb_quarantine_record
 {
 	out[0] = '\0';
 	return sb_index_run(&s->index, error, take_id, out,
-		"SELECT id FROM objects WHERE blake3 = ? AND size = ? AND tenant = ? AND state < ?"
+		"SELECT id FROM objects INDEXED BY objects_blake3"
+		" WHERE blake3 = ? AND size = ? AND tenant = ? AND state < ?"
 		" ORDER BY time LIMIT 1",
 		"biti", record->blake3, sizeof record->blake3, (int64_t)record->size,
 		record->tenant != NULL ? record->tenant : "", (int64_t)SB_Q_DAMAGED);
