@@ -297,10 +297,7 @@ static int default_notices(sb_reader *reader, const sb_config *config, sb_built 
 		if (sb_node_get(sb_node_get(config->root, off[i]), "enabled") == NULL)
 			rc = sb_notice(reader, built,
 				"%s is off: it is not available in this build", off[i]);
-	return rc == 0 && built->conf.engine_count > 0
-		       ? sb_notice(reader, built,
-				 "circuit breakers are off: they are not available in this build")
-		       : rc;
+	return rc;
 }
 
 static int digest(sb_reader *reader, sb_built *built)
