@@ -136,7 +136,7 @@ static struct answer read_answer(const sb_result *result)
 static void find_substitutes(sb_result *results, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		results[i].replaced_by = NULL;
+		results[i].replaced_by = results[i].stands_for = NULL;
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 

@@ -77,22 +77,19 @@ static void drop_unused(sb_job *job)
 	report->result_count = kept;
 }
 
-/* Who is only there for another one has its role, and says so whatever comes of it. */
-static void lend_role(const sb_job *job, size_t from, size_t to)
+/* Who is only there for others has the strictest of their roles. */
+static void lend_role(const sb_job *job, size_t from, size_t to, bool first)
 {
 	sb_result *results = job->report->results;
 
-	if (to < job->asked)
-		return;
-	if (results[to].stands_for == NULL || results[from].role < results[to].role)
+	if (to >= job->asked && (first || results[from].role < results[to].role))
 		results[to].role = results[from].role;
-	if (results[to].stands_for == NULL)
-		results[to].stands_for = results[from].engine;
 }
 
 void sb_fallback_link(sb_job *job)
 {
 	sb_report *report = job->report;
+	uint64_t lent = 0; /* a bit for each slot; there are at most 64 engines */
 
 	drop_unused(job);
 	for (size_t i = 0; i < report->result_count; i++) {
@@ -102,14 +99,27 @@ void sb_fallback_link(sb_job *job)
 		if (slot == SB_NO_SLOT || !falls_back(job->engines[i], &report->results[i]))
 			continue;
 		report->results[i].fallback = slot + 1;
-		lend_role(job, i, slot);
+		lend_role(job, i, slot, (lent >> slot & 1) == 0);
+		lent |= (uint64_t)1 << slot;
 	}
 }
 
-void sb_fallback_count(sb_job *job)
+/* Whoever is only there for another one says so, whatever came of it. */
+static void tell_purpose(const sb_job *job, const sb_result *from)
+{
+	sb_result *to =
+		from->fallback > job->asked ? &job->report->results[from->fallback - 1] : NULL;
+
+	if (to != NULL && to->stands_for == NULL)
+		to->stands_for = from->engine;
+}
+
+void sb_fallback_tell(sb_job *job)
 {
 	for (size_t i = 0; i < job->report->result_count; i++) {
 		const sb_result *result = &job->report->results[i];
+
+		tell_purpose(job, result);
 
 		if (result->replaced_by != NULL)
 			atomic_fetch_add(&job->engines[i]->fallbacks, 1);

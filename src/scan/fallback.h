@@ -20,7 +20,8 @@ size_t sb_fallback_wanted(sb_job *job, size_t slot);
 /* All calls are settled: who was not needed leaves the report, and each failure that another
  * engine may answer for gets its link. */
 void sb_fallback_link(sb_job *job);
-/* After the decision: what was made use of, for the metrics. */
-void sb_fallback_count(sb_job *job);
+/* After the decision: who is only there for another one says so, and what was made use of is
+ * counted. */
+void sb_fallback_tell(sb_job *job);
 
 #endif

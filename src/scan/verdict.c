@@ -145,8 +145,6 @@ static void own_names(sb_report *report)
 		const char *engine = sb_arena_text(&report->arena, result->engine);
 		const char *type = sb_arena_text(&report->arena, result->type);
 
-		if (result->stands_for != NULL)
-			result->stands_for = sb_arena_text(&report->arena, result->stands_for);
 		result->engine = engine != NULL ? engine : "";
 		result->type = type != NULL ? type : "";
 	}
@@ -261,7 +259,7 @@ void sb_verdict_reach(sb_job *job)
 	own_names(report);
 	describe_content(job);
 	decide(job);
-	sb_fallback_count(job);
+	sb_fallback_tell(job);
 	more_digests(job);
 	sb_report_merge_kind(report);
 	if (sb_report_merge(report) < 0) {
