@@ -33,6 +33,46 @@ SB_API void sb_manager_stop(sb_manager *manager);
 /** Stop, then free. NULL is fine. Jobs and reports that were taken live on. */
 SB_API void sb_manager_free(sb_manager *manager);
 
+/* --- Engines that fail ------------------------------------------------------------------- */
+
+/** What somebody wants of an engine's circuit breaker. */
+typedef enum sb_breaker_order {
+	SB_BREAKER_FORCE_OPEN = 0, /**< nobody asks the engine, until the next order */
+	/** It is asked again, with no failure counted. When it opens again, it stays open as long
+	 * as it would have. */
+	SB_BREAKER_FORCE_CLOSE,
+	SB_BREAKER_RESET, /**< closed, and as if it had never been open */
+} sb_breaker_order;
+
+/** Takes effect for the next call; calls inside the engine go on. Also for an engine with
+ * `breaker: {preset: off}`. On record as `engine_state`. Any thread. 0, or
+ * -SB_KIND_NOT_CONFIGURED when there is no such engine. */
+SB_API int sb_manager_set_breaker(
+	sb_manager *manager, const char *engine, sb_breaker_order order, sb_error *error);
+/** `closed`, `open` or `half_open`; `off` for an engine whose breaker opens by hand only and is
+ * closed; NULL when there is no such engine. Static text. Any thread.
+ * @param[out] retry_after_ms  NULL, or: while open, until the engine is tried again; -1 when that
+ *             takes an order or another configuration; otherwise 0 */
+SB_API const char *sb_manager_breaker(
+	const sb_manager *manager, const char *engine, int64_t *retry_after_ms);
+
+/** Counters of one engine since the manager was opened. They never go down. */
+typedef enum sb_metric {
+	SB_METRIC_SUCCESSFUL = 0, /**< attempts that were answered */
+	SB_METRIC_FAILED,         /**< attempts that were not, for whatever reason */
+	SB_METRIC_REJECTED,       /**< attempts that the breaker turned away */
+	SB_METRIC_OPENED,         /**< how often the breaker opened … */
+	SB_METRIC_CLOSED,         /**< … and closed */
+	SB_METRIC_RETRIES,        /**< of the attempts, those after a first one */
+	SB_METRIC_FAIL_OPEN,      /**< scans that did without it by `on_open: fail_open` */
+	SB_METRIC_FALLBACKS,      /**< scans in which its fallback answered for it */
+} sb_metric;
+
+/** Attempts are the sum of the first three. 0, or -SB_KIND_NOT_CONFIGURED when there is no such
+ * engine or metric. Any thread. */
+SB_API int sb_manager_engine_metric(
+	const sb_manager *manager, const char *engine, sb_metric metric, uint64_t *out);
+
 #ifdef __cplusplus
 }
 #endif

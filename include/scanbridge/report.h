@@ -65,12 +65,20 @@ SB_API size_t sb_report_threat_count(const sb_report *report);
 SB_API const char *sb_report_threat_name(const sb_report *report, size_t index);
 SB_API sb_severity sb_report_threat_severity(const sb_report *report, size_t index);
 
-/** One entry for every engine of the configuration, in file order. */
+/** One entry for every engine that was asked, in file order; then those that were asked only to
+ * answer for one of them. */
 SB_API size_t sb_report_engine_count(const sb_report *report);
 SB_API const char *sb_report_engine_name(const sb_report *report, size_t index);
 SB_API sb_outcome sb_report_engine_outcome(const sb_report *report, size_t index);
 SB_API sb_coverage_state sb_report_engine_coverage(const sb_report *report, size_t index);
 SB_API const sb_error *sb_report_engine_error(const sb_report *report, size_t index);
+/** The engine that answered in place of this one, whose entry keeps its error; NULL: none. */
+SB_API const char *sb_report_engine_replaced_by(const sb_report *report, size_t index);
+/** The engine that this one answered for, the first of them in file order; NULL: for itself
+ * only. */
+SB_API const char *sb_report_engine_stands_for(const sb_report *report, size_t index);
+/** Not asked, as its breaker is open, and by `on_open: fail_open` not missed. */
+SB_API bool sb_report_engine_fail_open(const sb_report *report, size_t index);
 
 /** The whole report as one line of JSON without a newline, made at the first call;
  * NULL when there is no memory. */

@@ -74,9 +74,11 @@ const sb_manual_item sb_manual_values[] = {
 
 /* What the table of engine keys can't say in a row. */
 const sb_manual_item sb_manual_engine_keys[] = {
-	{"on_open", "What an open breaker means: fail_closed (default), fail_open, or {fallback: "
-		    "NAME} for the engine that answers instead. Others than fail_closed are not "
-		    "available in this build."},
+	{"on_open", "What an open breaker means. fail_closed (default): the engine's error "
+		    "circuit_open, which of a required engine is the scan's. fail_open: the same "
+		    "error, but the engine counts as optional meanwhile; nothing becomes clean by "
+		    "it. {fallback: NAME}: that engine answers in its place, also after other "
+		    "failures (see fallback_on)."},
 	{NULL},
 };
 

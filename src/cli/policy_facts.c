@@ -84,7 +84,7 @@ static void read_engine(
 	bool detected = detections_of(engine, ignored) > 0;
 	const char *name = text(engine, "engine");
 
-	if (failed && text_is(engine, "role", "required"))
+	if (failed && text_is(engine, "role", "required") && text(engine, "replaced_by") == NULL)
 		facts->incomplete = true;
 	if (text_is(engine, "role", "shadow") || (!failed && !detected))
 		return;
@@ -121,7 +121,8 @@ static unsigned derived_kinds(const json_t *root)
 
 	json_array_foreach(list, i, engine)
 	{
-		if (text_is(engine, "role", "required") && text_is(engine, "outcome", "error"))
+		if (text_is(engine, "role", "required") && text_is(engine, "outcome", "error") &&
+			text(engine, "replaced_by") == NULL && !is(engine, "fail_open"))
 			kinds |= 1u << kind_of(engine);
 	}
 	return kinds & ~1u;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/engine_events.h"
 #include "cli/feed.h"
 #include "cli/line.h"
 #include "cli/log.h"
@@ -46,6 +47,7 @@ struct run {
 	atomic_bool stopped;
 	atomic_uint active, scanning;
 	atomic_uint unreleased; /* scans whose report has not come */
+	sb_told told;
 	int done_fd, signal_fd;
 	pthread_t walker, shower;
 	bool shows;
@@ -107,6 +109,7 @@ static void released(sb_job *job, void *data)
 	sb_error error;
 
 	sb_error_init(&error);
+	sb_tell_engine_events(run->plan->manager, &run->told);
 	if (sb_job_take(job, &report, &error) < 0)
 		sb_output_failed(output, scanned->path, &error);
 	else if (!sb_output_report(output, scanned->path, scanned->length, report))
@@ -400,6 +403,7 @@ static void done(struct run *run)
 	sb_close(&run->done_fd);
 	sb_feed_free(run->feed);
 	sb_queue_free(run->queue);
+	pthread_mutex_destroy(&run->told.lock);
 	free(run);
 }
 
@@ -413,6 +417,7 @@ sb_run_end sb_scan_run_all(const sb_scan_run *plan)
 		return SB_RUN_FAILED;
 	run->plan = plan;
 	run->signal_fd = run->done_fd = -1;
+	pthread_mutex_init(&run->told.lock, NULL);
 	run->feed = sb_feed_new(plan->budget);
 	run->queue = sb_queue_new(NULL);
 	if (run->feed != NULL && run->queue != NULL)

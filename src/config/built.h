@@ -66,9 +66,11 @@ typedef struct sb_engine_values {
 	} retry;
 	struct {
 		int preset;
-		int64_t failure_threshold, success_threshold, half_open_probes;
-		uint64_t open, max_open;
+		int64_t failure_threshold, failure_rate, minimum_calls, success_threshold,
+			half_open_probes;
+		uint64_t window, slow_call, open, max_open;
 	} breaker;
+	const char *fallback; /* of on_open; NULL: none */
 } sb_engine_values;
 
 typedef struct sb_ignore_values {
@@ -101,6 +103,8 @@ extern const sb_setting sb_top_rows[];
 extern const sb_section sb_sections[]; /* ends with a row without a name */
 extern const sb_setting sb_engine_rows[];
 extern const sb_section sb_engine_sections[]; /* retry, breaker */
+/* The rows of section breaker, by its key preset. */
+extern const sb_setting *const sb_breaker_presets[];
 extern const sb_setting sb_ignore_rows[];
 extern const sb_setting sb_listener_rows[];
 extern const sb_setting sb_rule_rows[];
@@ -143,6 +147,14 @@ extern const sb_setting sb_when_container_rows[];
 
 /* Whether engines can be put into a process of their own: the worker comes with yara. */
 bool sb_worker_available(void);
+/* retry, breaker, on_open and fallback_on of one engine. */
+int sb_build_resilience(
+	sb_reader *reader, const sb_node *node, sb_engine_values *values, sb_engine_conf *conf);
+/* The fallbacks of all engines, by name: each must be there, must decide, and must not lead
+ * back. @p list: the engines' nodes. */
+int sb_build_fallbacks(sb_reader *reader, const sb_node *list, sb_built *built);
+/* on_open as it is written into a configuration. */
+void sb_show_on_open(sb_buf *out, const char *indent, const sb_engine_values *values);
 int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built);
 /* The map `when` of a rule. */
 int sb_build_when(sb_reader *reader, const sb_node *node, sb_conditions *when);

@@ -13,7 +13,15 @@
 #include "audit/audit.h"
 #include "policy/policy.h"
 #include "scan/decision.h"
+#include "scan/gates/breaker_state.h"
 #include "util/buf.h"
+
+/* What a call is answered while the engine's breaker is open. */
+typedef enum sb_on_open {
+	SB_ON_OPEN_FAIL_CLOSED = 0, /* the error circuit_open, and a required engine's counts */
+	SB_ON_OPEN_FAIL_OPEN,       /* the same error, which doesn't count as a required engine's */
+	SB_ON_OPEN_FALLBACK,        /* another engine answers in its place */
+} sb_on_open;
 
 /* Keys that every engine has, whatever its type. */
 typedef struct sb_engine_conf {
@@ -34,6 +42,10 @@ typedef struct sb_engine_conf {
 		double multiplier;
 		bool jitter;
 	} retry;
+	sb_breaker_rules breaker;
+	sb_on_open on_open;
+	size_t fallback;            /* with SB_ON_OPEN_FALLBACK: which engine, in file order */
+	bool fallback_only_if_open; /* and not after any failure */
 	void *settings; /* ops->state_size bytes, zeroed, with the type's own settings filled in:
 			   a template that the manager copies for each open; strings belong to the
 			   configuration */

@@ -101,6 +101,8 @@ static sb_conf *built(const char *text, size_t length, sb_error *error)
 }
 
 #define ENGINE(rest) "engines: [{name: a, type: mock, " rest "}]"
+#define ENGINES(first, second)                                                                     \
+	"engines: [{name: a, type: mock, " first "}, {name: b, type: mock, " second "}]"
 #define D32 "0123456789ABCDEFabcdef0123456789"
 #define D64 D32 D32
 #define NOT4 "{not: {not: {not: {not: "
@@ -194,10 +196,27 @@ static const struct {
 	{"audit: {sinks: [syslog]}\n", "audit.sinks is not available"},
 	{"decision: {strategy: all}\n", "a strategy other than any is not available"},
 	{"decision: {early_decision: true}\n", "early_decision is not available"},
-	{ENGINE("breaker: {preset: strict}"), "a breaker is not available"},
+	{ENGINE("breaker: {preset: strickt}"), "possible: default, strict, high_availability, off"},
+	{ENGINE("breaker: {max_open: 29s}"), "t:1:"},
+	{ENGINE("breaker: {max_open: 29s}"), "breaker.max_open is shorter than open"},
+	{ENGINE("breaker: {preset: strict, open: 1h, max_open: 10m}"), "shorter than open"},
+	{ENGINE("breaker: {failure_rate: 101}"), "failure_rate"},
 	{ENGINE("breaker: {open: 30}"), "needs a unit"},
-	{ENGINE("on_open: fail_open"), "on_open other than fail_closed is not available"},
-	{ENGINE("on_open: {fallback: b}"), "on_open other than fail_closed is not available"},
+	{ENGINE("on_open: {fallback: b}"), "no engine is called \"b\""},
+	{ENGINE("on_open: {fallback: a}"), "t:1:53: fallback: engine a is in the end its own"},
+	{ENGINE("on_open: {fall_back: b}"), "did you mean \"fallback\"?"},
+	{ENGINE("on_open: [fail_open]"), "expected"},
+	{"engines: [{name: first, type: mock, on_open: {fallback: secnd}}, "
+	 "{name: second, type: mock}]",
+		"did you mean \"second\"?"},
+	{ENGINES("on_open: {fallback: b}", "role: shadow"), "a shadow, which never decides"},
+	{ENGINES("on_open: {fallback: b}", "on_open: {fallback: a}"),
+		"fallback: engine a is in the end its own fallback"},
+	{ENGINES("on_open: {fallback: b}", "on_open: {fallback: b}"),
+		"fallback: engine b is in the end its own fallback"},
+	{"engines:\n  - {name: a, type: mock, on_open: {fallback: l}}\n"
+	 "  - {name: l, type: hashlist}\n",
+		"t:2:47: fallback: engine l is a hash list"},
 	{ENGINE("on_open: fail_shut"), "possible: fail_closed, fail_open"},
 	{ENGINE("veto: true"), "veto is not available"},
 	/* decision and policy */
@@ -299,6 +318,10 @@ static const char *const good[] = {
 	"listeners: []\naudit: {sinks: []}\nisolation: none\nuser: null\n",
 	"engines: []\n",
 	ENGINE("breaker: {preset: off}, retry: {attempts: 1}, on_open: fail_closed"),
+	ENGINE("breaker: {preset: high_availability, open: 1h, slow_call: 3s, window: 1m}, "
+	       "on_open: fail_open, fallback_on: open"),
+	ENGINES("on_open: {fallback: b}, breaker: {preset: strict}",
+		"on_open: fail_open, breaker: {failure_rate: 0, minimum_calls: 7}"),
 	ENGINE("self_test: x/probe.bin, max_signature_age: 7d, level: 0x9, isolation: none"),
 	"policy: {preset: strict, rules: [{id: r, priority: -5, when: {threat_name: [A*, 'B?'], "
 	"size_above: 1KiB, error_class: engine, error_kind: [timeout], severity_at_least: low}, "
@@ -398,6 +421,53 @@ static const struct {
 	{"limits..timeout", "1s", false},
 	{"", "1", false},
 };
+
+static const struct {
+	const char *breaker;
+	sb_breaker_rules rules;
+} breakers[] = {
+#define S 1000000000ull
+	{"{}", {true, 5, 50, 20, 30 * S, 0, 3, 1, 30 * S, 600 * S}},
+	{"{preset: default}", {true, 5, 50, 20, 30 * S, 0, 3, 1, 30 * S, 600 * S}},
+	{"{preset: strict}", {true, 3, 50, 20, 30 * S, 0, 5, 1, 60 * S, 600 * S}},
+	{"{preset: high_availability}", {true, 10, 50, 20, 30 * S, 0, 2, 3, 10 * S, 600 * S}},
+	{"{preset: off}", {false, 5, 50, 20, 30 * S, 0, 3, 1, 30 * S, 600 * S}},
+	{"{preset: strict, failure_threshold: 9}",
+		{true, 9, 50, 20, 30 * S, 0, 5, 1, 60 * S, 600 * S}},
+	{"{open: 11m}", {true, 5, 50, 20, 30 * S, 0, 3, 1, 660 * S, 660 * S}},
+	{"{open: 2s, max_open: 2s}", {true, 5, 50, 20, 30 * S, 0, 3, 1, 2 * S, 2 * S}},
+	{"{failure_rate: 0, minimum_calls: 3, window: 1s, slow_call: 2s, half_open_probes: 4}",
+		{true, 5, 0, 3, 1 * S, 2 * S, 3, 4, 30 * S, 600 * S}},
+#undef S
+};
+
+static void presets_are_defaults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof breakers / sizeof breakers[0]; i++) {
+		const sb_breaker_rules *want = &breakers[i].rules, *got;
+		char text[256];
+		sb_error error;
+		sb_conf *conf;
+
+		snprintf(text, sizeof text, "engines: [{name: a, type: mock, breaker: %s}]",
+			breakers[i].breaker);
+		conf = built(text, strlen(text), &error);
+		if (conf == NULL)
+			fail_msg("%s: %s", text, error.message);
+		got = &conf->engines[0].breaker;
+		if (got->automatic != want->automatic ||
+			got->failure_threshold != want->failure_threshold ||
+			got->failure_rate != want->failure_rate ||
+			got->minimum_calls != want->minimum_calls ||
+			got->window_ns != want->window_ns || got->slow_ns != want->slow_ns ||
+			got->success_threshold != want->success_threshold ||
+			got->half_open_probes != want->half_open_probes ||
+			got->open_ns != want->open_ns || got->max_open_ns != want->max_open_ns)
+			fail_msg("%s", breakers[i].breaker);
+		sb_conf_free(conf);
+	}
+}
 
 static void limits_hold_on_both_sides(void **state)
 {
@@ -644,6 +714,7 @@ int main(void)
 		cmocka_unit_test(every_mistake_has_its_message),
 		cmocka_unit_test(show_is_read_back),
 		cmocka_unit_test(starter_is_valid),
+		cmocka_unit_test(presets_are_defaults),
 		cmocka_unit_test(limits_hold_on_both_sides),
 		cmocka_unit_test(a_preset_stands_behind_rules),
 		cmocka_unit_test(containers_have_limits_and_passwords),

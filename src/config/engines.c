@@ -97,45 +97,9 @@ static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engi
 		values->self_test = "builtin";
 }
 
-static int read_on_open(sb_reader *reader, const sb_node *node)
-{
-	static const char *const words[] = {"fail_closed", "fail_open", NULL};
-	static const sb_setting word[] = {
-		{.key = "on_open", .type = SB_SETTING_CHOICE, .choices = words}, {.key = NULL}};
-	static const sb_setting fallback[] = {
-		{.key = "fallback", .type = SB_SETTING_TEXT, .required = true}, {.key = NULL}};
-	union {
-		int word;
-		const char *text;
-	} out = {.text = NULL};
-	sb_table table = {fallback, &out};
-	sb_node one = *node, map = {.type = SB_NODE_MAP, .first = &one, .last = &one, .count = 1};
-	int rc;
-
-	if (node->type == SB_NODE_MAP) {
-		rc = sb_settings_read(reader, node, "on_open", &table, 1, NULL);
-	} else {
-		one.next = NULL;
-		table.rows = word;
-		rc = sb_settings_read(reader, &map, "engines", &table, 1, NULL);
-		if (rc == 0 && out.word == 0)
-			return 0;
-	}
-	return rc != 0 ? rc
-		       : sb_node_error(reader->error, node,
-				 "on_open other than fail_closed is not available in this build");
-}
-
 /* Values that parse and ask for what this build lacks. */
 static int check_available(sb_reader *reader, const sb_node *node, const sb_engine_values *values)
 {
-	const sb_node *breaker = sb_node_get(node, "breaker");
-	const sb_node *on_open = sb_node_get(node, "on_open");
-	const sb_node *preset = sb_node_get(breaker, "preset");
-
-	if (preset != NULL && strcmp(preset->text, "off") != 0)
-		return sb_node_error(reader->error, preset,
-			"a breaker is not available in this build; write preset: off");
 	if (sb_node_get(node, "isolation") != NULL && values->isolation == 0 &&
 		!sb_worker_available())
 		return sb_node_error(reader->error, sb_node_get(node, "isolation"),
@@ -143,10 +107,7 @@ static int check_available(sb_reader *reader, const sb_node *node, const sb_engi
 	if (values->veto)
 		return sb_node_error(reader->error, sb_node_get(node, "veto"),
 			"veto is not available in this build");
-	if (sb_node_get(node, "fallback_on") != NULL && values->fallback_on != 0)
-		return sb_node_error(reader->error, sb_node_get(node, "fallback_on"),
-			"fallback_on is not available in this build");
-	return on_open != NULL ? read_on_open(reader, on_open) : 0;
+	return 0;
 }
 
 static int self_test_path(sb_reader *reader, const sb_node *node, sb_engine_values *values)
@@ -175,11 +136,6 @@ static void fill(sb_engine_conf *conf, const sb_engine_values *v)
 	conf->isolation_process = v->isolation == 0;
 	conf->self_test = v->self_test;
 	conf->max_signature_age_ms = v->max_signature_age;
-	conf->retry.attempts = (unsigned)v->retry.attempts;
-	conf->retry.initial_ms = v->retry.initial;
-	conf->retry.max_ms = v->retry.max;
-	conf->retry.multiplier = v->retry.multiplier;
-	conf->retry.jitter = v->retry.jitter;
 }
 
 static int read_keys(
@@ -187,15 +143,9 @@ static int read_keys(
 {
 	static const char *const others[] = {"retry", "breaker", "on_open", NULL};
 	sb_table tables[] = {{sb_engine_rows, values}, {conf->ops->settings, conf->settings}};
-	sb_table section = {NULL, values};
 	int rc = sb_settings_read(reader, node, "engines", tables, 2, others);
 
-	for (const sb_section *s = sb_engine_sections; rc == 0 && s->name != NULL; s++) {
-		section.rows = s->rows;
-		rc = sb_settings_read(
-			reader, sb_node_get(node, s->name), s->name, &section, 1, NULL);
-	}
-	return rc;
+	return rc == 0 ? sb_build_resilience(reader, node, values, conf) : rc;
 }
 
 static int read_engine(sb_reader *reader, const sb_config *config, const sb_node *node,
@@ -325,5 +275,7 @@ int sb_build_engines(sb_reader *reader, const sb_config *config, sb_built *built
 		return sb_error_no_memory(reader->error);
 	for (const sb_node *node = list->first; rc == 0 && node != NULL; node = node->next)
 		rc = read_engine(reader, config, node, built, built->conf.engine_count++);
+	if (rc == 0)
+		rc = sb_build_fallbacks(reader, list, built);
 	return rc == 0 && !given ? default_notices(reader, built, list->count) : rc;
 }

@@ -37,6 +37,7 @@ static void write_engines(sb_buf *out, const sb_built *built, bool shown)
 		const sb_engine_conf *engine = &built->conf.engines[i];
 		sb_buf_text(out, "  -\n");
 		sb_show_given(out, "    ", sb_engine_rows, &built->engines[i], shown);
+		sb_show_on_open(out, "    ", &built->engines[i]);
 		sb_show_given(out, "    ", engine->ops->settings, engine->settings, shown);
 		for (const sb_section *s = sb_engine_sections; s->name != NULL; s++) {
 			sb_buf_printf(out, "    %s:\n", s->name);
@@ -150,6 +151,8 @@ void sb_config_starter(sb_buf *out)
 		"#   - name: clamav\n#     type: clamd\n"
 		"#     address: \"unix:/run/clamav/clamd.ctl\"\n");
 	starter_rows(out, "    ", sb_engine_rows + 2);
+	sb_buf_text(out, "#     on_open: fail_closed    # while its breaker is open: fail_closed | "
+			 "fail_open | {fallback: NAME}\n");
 	for (const sb_section *s = sb_engine_sections; s->name != NULL; s++) {
 		sb_buf_printf(out, "#     # %s\n#     %s:\n", s->help, s->name);
 		starter_rows(out, "      ", s->rows);

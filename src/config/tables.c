@@ -177,7 +177,8 @@ const sb_setting sb_engine_rows[] = {
 	PICK("isolation", sb_engine_values, isolation, NULL, WORDS("process", "none"),
 		"where it takes content apart (null: as for all)"),
 	PICK("fallback_on", sb_engine_values, fallback_on, "failure", WORDS("failure", "open"),
-		"when the fallback answers"),
+		"what the fallback of on_open answers for: any failure of the engine, or only "
+		"while its breaker is open"),
 	END,
 };
 
@@ -190,18 +191,37 @@ static const sb_setting retry_rows[] = {
 	END,
 };
 
-static const sb_setting breaker_rows[] = {
-	PICK("preset", sb_engine_values, breaker.preset, "off",
-		WORDS("default", "strict", "high_availability", "off"), "off until there is one"),
-	E("failure_threshold", INT, breaker.failure_threshold, "5", 1, 1000,
-		"failures that open it"),
-	E("success_threshold", INT, breaker.success_threshold, "3", 1, 1000,
-		"successes that close it"),
-	E("open", DURATION, breaker.open, "30s", 1, DAY, "how long it stays open"),
-	E("max_open", DURATION, breaker.max_open, "10m", 1, DAY, "at most, when it opens again"),
-	E("half_open_probes", INT, breaker.half_open_probes, "1", 1, 1000, "tries at a time"),
-	END,
-};
+/* The presets differ in their defaults; a key that is given holds in any of them. */
+#define BREAKER(failures, successes, open_time, probes)                                            \
+	PICK("preset", sb_engine_values, breaker.preset, "default",                                \
+		WORDS("default", "strict", "high_availability", "off"),                            \
+		"defaults of the other keys; off: only opened by hand"),                           \
+		E("failure_threshold", INT, breaker.failure_threshold, failures, 1, 1000,          \
+			"failures in a row that open it; strict: 3, high_availability: 10"),       \
+		E("failure_rate", INT, breaker.failure_rate, "50", 0, 100,                         \
+			"percent of the calls in `window` that open it; 0: any share is fine"),    \
+		E("minimum_calls", INT, breaker.minimum_calls, "20", 1, 1e6,                       \
+			"fewer calls in `window` have no share"),                                  \
+		E("window", DURATION, breaker.window, "30s", 10, HOUR,                             \
+			"over which the share is taken"),                                          \
+		E("slow_call", DURATION, breaker.slow_call, "off", 0, DAY,                         \
+			"an answer that takes longer counts as a failure in that share"),          \
+		E("success_threshold", INT, breaker.success_threshold, successes, 1, 1000,         \
+			"good tries that close it; strict: 5, high_availability: 2"),              \
+		E("open", DURATION, breaker.open, open_time, 1, DAY,                               \
+			"how long it stays open, 20 % more or less; strict: 60s, "                 \
+			"high_availability: 10s"),                                                 \
+		E("max_open", DURATION, breaker.max_open, "10m", 1, DAY,                           \
+			"at most, as each time it opens again is twice as long"),                  \
+		E("half_open_probes", INT, breaker.half_open_probes, probes, 1, 1000,              \
+			"tries at a time after that; high_availability: 3"),                       \
+		END
+
+static const sb_setting breaker_rows[] = {BREAKER("5", "3", "30s", "1")};
+static const sb_setting strict_rows[] = {BREAKER("3", "5", "60s", "1")};
+static const sb_setting available_rows[] = {BREAKER("10", "2", "10s", "3")};
+const sb_setting *const sb_breaker_presets[] = {
+	breaker_rows, strict_rows, available_rows, breaker_rows};
 
 const sb_section sb_engine_sections[] = {
 	{"retry", retry_rows, NULL, "Tries after a failure that may pass"},

@@ -14,14 +14,13 @@
 
 /*
  * The order matters. Limits come first: whatever was answered under a higher limit must not be
- * repeated under a lower one. The cache with its coalescing, then fallback, belong behind
- * them; replica choice, its breaker and its quota between an attempt and its permit (no quota
- * token for a call that the breaker turns away). The permit is last: nobody holds one while
- * waiting for something else.
+ * repeated under a lower one. The cache with its coalescing belongs behind them. The breaker
+ * sees every attempt. The permit is last: nobody holds one while waiting for something else.
  */
 static const sb_gate *const gates[] = {
 	&sb_gate_limits,
 	&sb_gate_retry,
+	&sb_gate_breaker,
 	&sb_gate_permit,
 };
 enum { GATE_COUNT = sizeof gates / sizeof gates[0] };
@@ -144,7 +143,8 @@ static enum step enter_gates(struct sb_call *call)
 		uint64_t now = sb_clock_now(call->clock), until = SB_NEVER;
 
 		if (call->depth == GATE_COUNT)
-			return over(call, now) ? STEP_LEAVE : STEP_RUN;
+			return over(call, now) || sb_breaker_closed_door(call) ? STEP_LEAVE
+									       : STEP_RUN;
 		switch (gates[call->depth]->enter(call, now, &until)) {
 		case SB_GATE_PASS:
 			call->depth++;
@@ -269,6 +269,8 @@ static void abandon_fired(sb_timer *timer)
 	struct sb_call *call =
 		(struct sb_call *)(void *)((char *)timer - offsetof(struct sb_call, abandon));
 
+	sb_breaker_give_up(call);
+	sb_permit_overrun(call);
 	sb_call_cancel(call);
 	sb_job_abandon(call->job, call);
 	sb_call_unref(call);

@@ -2,14 +2,14 @@
 /*
  * A call: one engine asked about one content, driven through an array of gates.
  *
- *    enter →  limits → retry → permit →  engine
- *                                          │
- *    leave ←  limits ← retry ← permit ←────┘
+ *    enter →  limits → retry → breaker → permit →  engine
+ *                                                    │
+ *    leave ←  limits ← retry ← breaker ← permit ←────┘
  *
  * enter() says PASS, WAIT (until a time, or until somebody wakes the call) or ANSWER (the
  * result is made, the engine is not asked); leave() says DONE or AGAIN at a time. A waiting
- * call is parked: it holds no thread. The order of the gates, of which cache, fallback,
- * replica, breaker and quota take their places between these, is that of the array in call.c.
+ * call is parked: it holds no thread. The order of the gates, of which the cache takes its place
+ * between these, is that of the array in call.c.
  *
  * A call is driven by one thread at a time: the one that started it, the lane's thread that
  * ran the engine, or whoever woke it.
@@ -60,8 +60,14 @@ struct sb_call {
 
 	/* the gates' */
 	unsigned retries;
+	const sb_error *failure; /* of the attempt before, or NULL */
+	sb_breaker_pass pass;
+	_Atomic(bool) inside;    /* let in by the breaker, and not yet out */
+	bool asked;              /* in this attempt; or the engine is known to be stuck */
+	uint64_t asked_at;       /* where the breaker looks at how long an answer takes */
 	bool has_permit, queued; /* once `waited`: guarded by the permits' lock */
 	bool waited;
+	_Atomic(int) permit;  /* none, held, held although given up: see gates/permit.c */
 	struct sb_call *next; /* in the permits' queue, the lane, or a thread's list to drive */
 
 	_Atomic(bool) cancelled;
@@ -80,7 +86,10 @@ typedef struct sb_gate {
 	sb_left (*leave)(struct sb_call *call, uint64_t now, uint64_t *at);
 } sb_gate;
 
-extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_permit;
+extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_breaker, sb_gate_permit;
+
+/* gates/permit.c: the call is given up, but its engine still holds the permit. */
+void sb_permit_overrun(struct sb_call *call);
 
 /* With one reference, which the driver consumes when it delivers. NULL: no memory. */
 struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot, sb_content *content,

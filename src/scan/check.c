@@ -308,7 +308,7 @@ int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_en
 		.type = conf->ops->name,
 		.role = conf->role,
 		.assurance = conf->ops->assurance,
-		.breaker = "off",
+		.breaker = sb_manager_breaker(manager, conf->name, NULL),
 		.signature_age_s = -1,
 	};
 	sb_error_init(&out->error);

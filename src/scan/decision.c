@@ -19,6 +19,7 @@
 enum vote {
 	VOTE_NONE = 0,   /* shadow: no vote at all */
 	VOTE_FAILED,     /* could not answer, or what it said proves nothing */
+	VOTE_REPLACED,   /* failed, and another engine answered in its place */
 	VOTE_NO_OPINION, /* a hash list that doesn't know these bytes */
 	VOTE_LISTED,     /* a hash list that allows them */
 	VOTE_CLEAN,      /* looked at every byte */
@@ -95,7 +96,8 @@ static struct answer read_nothing_found(const sb_result *result, unsigned ignore
 	return answer;
 }
 
-static struct answer read_answer(const sb_result *result)
+/* What it said, whoever else said something. */
+static struct answer read_alone(const sb_result *result)
 {
 	unsigned ignored = 0, infected = 0, found = 0;
 
@@ -117,12 +119,53 @@ static struct answer read_answer(const sb_result *result)
 	return read_nothing_found(result, ignored);
 }
 
+static struct answer read_answer(const sb_result *result)
+{
+	struct answer answer = read_alone(result);
+
+	if (answer.vote == VOTE_FAILED && result->replaced_by != NULL)
+		answer.vote = VOTE_REPLACED;
+	return answer;
+}
+
+/*
+ * Whose failure another entry answers for. A failure of the engine, that is, and an answer that
+ * is a vote by itself: clean with every byte looked at, or a detection. A fallback that failed
+ * may have one of its own.
+ */
+static void find_substitutes(sb_result *results, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		results[i].replaced_by = results[i].stands_for = NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t at = i;
+
+		for (size_t steps = 0; steps < count; steps++) {
+			struct answer answer = read_alone(&results[at]);
+			sb_class class = sb_kind_class(answer.kind);
+
+			if (at != i && answer.vote >= VOTE_CLEAN) {
+				results[i].replaced_by = results[at].engine;
+				if (results[at].stands_for == NULL)
+					results[at].stands_for = results[i].engine;
+				break;
+			}
+			if (answer.vote != VOTE_FAILED ||
+				(class != SB_CLASS_ENGINE && class != SB_CLASS_TRANSIENT) ||
+				results[at].fallback == 0 || results[at].fallback > count)
+				break;
+			at = results[at].fallback - 1;
+		}
+	}
+}
+
 /* --- Counting ---------------------------------------------------------------------------- */
 
-/* `on_open: fail_open` makes an engine optional while its circuit is open, and only then. */
+/* `on_open: fail_open` makes an engine optional while its circuit is open, and only then; one that
+ * is replaced has been answered for. */
 static bool is_required(const sb_result *result, sb_kind kind)
 {
-	return result->role != SB_ROLE_OPTIONAL &&
+	return result->replaced_by == NULL && result->role != SB_ROLE_OPTIONAL &&
 	       !(result->fail_open && kind == SB_KIND_CIRCUIT_OPEN);
 }
 
@@ -156,7 +199,7 @@ static void count_votes(struct tally *tally, const sb_result *results, size_t co
 			continue;
 		tally->deciding++;
 		tally->votes[answer.vote]++;
-		if (answer.vote == VOTE_FAILED)
+		if (answer.vote == VOTE_FAILED || answer.vote == VOTE_REPLACED)
 			count_failure(tally, &results[i], answer.kind);
 		else if (answer.vote == VOTE_CLEAN)
 			count_clean(tally, &results[i]);
@@ -292,10 +335,15 @@ static void add_note(struct text *text, const sb_result *result, struct answer a
 		[VOTE_SUSPICIOUS] = " suspicious",
 	};
 
-	if (!in_head && (answer.vote == VOTE_FAILED || answer.vote == VOTE_NO_OPINION)) {
+	if (!in_head && (answer.vote == VOTE_FAILED || answer.vote == VOTE_NO_OPINION ||
+				answer.vote == VOTE_REPLACED)) {
 		add(text, "; ");
 		add(text, result->engine);
 		add_kind(text, result->abstained ? " abstained" : " failed", answer.kind);
+		if (answer.vote == VOTE_REPLACED) {
+			add(text, ", replaced by ");
+			add(text, result->replaced_by);
+		}
 	} else if (!in_head && said[answer.vote] != NULL) {
 		add(text, "; ");
 		add(text, result->engine);
@@ -404,6 +452,7 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 	*out = (sb_decision){.outcome = SB_OUTCOME_ERROR, .confidence = -1};
 	for (size_t i = 0; i < count; i++)
 		mark_ignored(&results[i], rules, unix_seconds);
+	find_substitutes(results, count);
 	count_votes(&tally, results, count);
 	out->complete_clean = tally.votes[VOTE_CLEAN];
 

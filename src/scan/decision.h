@@ -43,7 +43,8 @@ typedef struct sb_decision {
  * Strategy `any`. @p changed: the content did not stand still; it replaces clean and
  * suspicious by error `changed`, infected stays. @p content_error: the content could not even
  * be made (too large, unreadable): outcome error with this, whatever the results; NULL
- * otherwise. Marks detections as ignored. @p unix_seconds: for ignore expiry.
+ * otherwise. Marks detections as ignored, and entries that another one answers for by their
+ * `fallback` as replaced. @p unix_seconds: for ignore expiry.
  */
 void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_decision_rules *rules,
 	bool changed, const sb_error *content_error, uint64_t unix_seconds, sb_arena *arena);

@@ -113,6 +113,7 @@ int sb_engine_open(
 	int status;
 
 	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
+	sb_breaker_init(&engine->breaker, &conf->breaker);
 	pthread_mutex_init(&engine->permits.lock, NULL);
 	pthread_mutex_init(&engine->lane.lock, NULL);
 	pthread_cond_init(&engine->lane.work, NULL);
@@ -151,8 +152,17 @@ void sb_engine_close(sb_engine *engine)
 	pthread_cond_destroy(&engine->lane.work);
 	pthread_mutex_destroy(&engine->lane.lock);
 	pthread_mutex_destroy(&engine->permits.lock);
+	sb_breaker_done(&engine->breaker);
 	pthread_mutex_destroy(&engine->identity_lock);
 	pthread_mutex_destroy(&engine->asking);
+}
+
+sb_engine *sb_engine_named(const sb_manager *manager, const char *name)
+{
+	for (size_t i = 0; i < manager->engine_count; i++)
+		if (strcmp(manager->engines[i].conf->name, name) == 0)
+			return &manager->engines[i];
+	return NULL;
 }
 
 /* --- Identity ------------------------------------------------------------------------------ */

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "config/config.h"
+#include "scan/gates/breaker.h"
 #include "scan/timers.h"
 
 struct sb_call;
@@ -21,6 +22,7 @@ struct sb_manager;
 typedef struct sb_permits {
 	_Atomic(int) free;
 	_Atomic(unsigned) waiting;
+	_Atomic(int) overrun;  /* of those that are out: with calls that were given up */
 	pthread_mutex_t lock;  /* guards the queue and its calls' `queued`, `has_permit` */
 	struct sb_call *queue; /* earliest deadline first */
 } sb_permits;
@@ -50,6 +52,8 @@ typedef struct sb_engine {
 	uint64_t max_size; /* the smaller of configuration's and engine's; 0: none */
 	bool is_inline;    /* never waits: may run in any thread */
 	sb_environment environment;
+	sb_breaker breaker;
+	_Atomic(uint64_t) retries, fail_opens, fallbacks; /* for sb_manager_engine_metric() */
 	sb_error broken; /* kind NONE, or why it could not be opened: nobody asks it */
 	sb_permits permits;
 	sb_lane lane;
@@ -66,6 +70,8 @@ typedef struct sb_engine {
  * `broken` says why. */
 int sb_engine_open(
 	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error);
+/* NULL: none is called so. */
+sb_engine *sb_engine_named(const struct sb_manager *manager, const char *name);
 /* Waits for the lane's threads. */
 void sb_engine_close(sb_engine *engine);
 

@@ -55,7 +55,8 @@ static int fill_engines(sb_facts *facts, sb_report *report)
 		bool detected = sb_counted_detections(result) > 0;
 		bool failed = sb_engine_failed(result);
 
-		facts->incomplete |= failed && result->role == SB_ROLE_REQUIRED;
+		facts->incomplete |=
+			failed && result->role == SB_ROLE_REQUIRED && result->replaced_by == NULL;
 		if (result->role == SB_ROLE_SHADOW || (!detected && !failed))
 			continue;
 		engines[facts->engine_count++] = (sb_engine_fact){result->engine, detected};

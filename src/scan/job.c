@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "scan/aside.h"
+#include "scan/fallback.h"
 #include "scan/manager_body.h"
 #include "scan/verdict.h"
 #include "util/io.h"
@@ -79,6 +80,7 @@ static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error 
 		}
 	}
 	job->report->result_count = count;
+	sb_fallback_reserve(job);
 	return 0;
 }
 
@@ -236,9 +238,10 @@ static sb_job *make(
 		job->engines = sb_arena_zalloc(arena, n * sizeof *job->engines);
 		job->calls = sb_arena_zalloc(arena, n * sizeof *job->calls);
 		job->settled = sb_arena_zalloc(arena, n * sizeof *job->settled);
+		job->deferred = sb_arena_zalloc(arena, n * sizeof *job->deferred);
 	}
 	if (job->report == NULL || job->engines == NULL || job->calls == NULL ||
-		job->settled == NULL)
+		job->settled == NULL || job->deferred == NULL)
 		sb_error_no_memory(error);
 	else if (fill_in(job, input, options, error) == 0 &&
 		 enter_manager(manager, job, error) == 0)
@@ -287,9 +290,26 @@ static void all_started(sb_job *job)
 		answered(job);
 }
 
+/* With the lock held, before @p slot is settled: is its fallback needed? The slot to start once
+ * the lock is free, or SB_NO_SLOT. */
+static size_t call_fallback(sb_job *job, size_t slot)
+{
+	size_t wanted = sb_fallback_wanted(job, slot);
+
+	if (wanted == SB_NO_SLOT)
+		return SB_NO_SLOT;
+	job->settled[wanted] = false;
+	job->pending++;
+	job->deferred[wanted] = job->streaming;
+	return job->streaming ? SB_NO_SLOT : wanted;
+}
+
+static void start_call(sb_job *job, size_t slot, bool streamed, bool here);
+
 void sb_job_deliver(sb_job *job, struct sb_call *call)
 {
 	sb_report *report = job->report;
+	size_t fallback = SB_NO_SLOT;
 	bool last = false;
 
 	pthread_mutex_lock(&job->lock);
@@ -308,15 +328,19 @@ void sb_job_deliver(sb_job *job, struct sb_call *call)
 		}
 		report->arenas[call->slot] = call->arena;
 		sb_arena_init(&call->arena, 0);
+		fallback = call_fallback(job, call->slot);
 		last = settle(job, call->slot);
 	}
 	pthread_mutex_unlock(&job->lock);
+	if (fallback != SB_NO_SLOT)
+		start_call(job, fallback, false, false);
 	if (last)
 		answered(job);
 }
 
 void sb_job_abandon(sb_job *job, struct sb_call *call)
 {
+	size_t fallback = SB_NO_SLOT;
 	bool last = false;
 
 	pthread_mutex_lock(&job->lock);
@@ -324,9 +348,12 @@ void sb_job_abandon(sb_job *job, struct sb_call *call)
 		sb_verdict_blank(job, call->slot, false, SB_KIND_TIMEOUT,
 			"engine %s did not answer within its %llu ms", call->engine->conf->name,
 			(unsigned long long)((call->deadline - call->started) / SB_MS));
+		fallback = call_fallback(job, call->slot);
 		last = settle(job, call->slot);
 	}
 	pthread_mutex_unlock(&job->lock);
+	if (fallback != SB_NO_SLOT)
+		start_call(job, fallback, false, false);
 	if (last)
 		answered(job);
 }
@@ -377,6 +404,21 @@ static bool wants_stream(const sb_engine *engine)
 	return engine->ops->begin != NULL;
 }
 
+/* Fallbacks that were needed while the stream was still flowing. */
+static void start_deferred(sb_job *job)
+{
+	for (size_t i = job->asked; i < job->report->result_count; i++) {
+		bool start;
+
+		pthread_mutex_lock(&job->lock);
+		start = job->deferred[i];
+		job->deferred[i] = false;
+		pthread_mutex_unlock(&job->lock);
+		if (start)
+			start_call(job, i, false, false);
+	}
+}
+
 /*
  * Ask everybody whose call isn't started yet. Lanes first, so that they work while this thread
  * does; an attended job's thread then runs the last engine that honours deadlines itself, and
@@ -384,7 +426,7 @@ static bool wants_stream(const sb_engine *engine)
  */
 static void start_calls(sb_job *job)
 {
-	size_t count = job->report->result_count, mine = count;
+	size_t count = job->asked, mine = count;
 
 	for (size_t i = 0; job->attended && i < count; i++)
 		if ((job->engines[i]->ops->flags & SB_ENGINE_HONOURS_DEADLINE) != 0 &&
@@ -396,6 +438,7 @@ static void start_calls(sb_job *job)
 	for (size_t i = 0; i < count; i++)
 		if (job->calls[i] == NULL && job->engines[i]->is_inline)
 			start_call(job, i, false, true);
+	start_deferred(job);
 	if (mine < count && job->calls[mine] == NULL)
 		start_call(job, mine, false, true);
 	all_started(job);
@@ -475,7 +518,7 @@ static void ask(sb_job *job)
 
 	pthread_mutex_lock(&job->lock);
 	job->status = SB_JOB_RUNNING;
-	job->pending = there ? job->report->result_count + 1 : 0;
+	job->pending = there ? job->asked + 1 : 0;
 	pthread_mutex_unlock(&job->lock);
 	if (there)
 		start_calls(job);
@@ -709,7 +752,7 @@ static void stop_stream_timer(sb_job *job)
 static void begin_stream(sb_job *job)
 {
 	sb_content_source source = source_of(job);
-	size_t count = job->report->result_count;
+	size_t count = job->asked;
 
 	if (job->content_error.kind == SB_KIND_NONE)
 		sb_content_stream(&job->content, &source, &job->content_error);

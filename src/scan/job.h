@@ -46,7 +46,8 @@ struct sb_job {
 	size_t own_passwords;   /* the first ones are copies */
 
 	uint64_t begun, deadline; /* sb_clock_now() */
-	sb_engine **engines;      /* asked for, in file order; report->result_count of them */
+	sb_engine **engines; /* report->result_count of them: those asked for, in file order … */
+	size_t asked;        /* … so many, and behind them fallbacks in reserve */
 	sb_content *content;
 	sb_error content_error;         /* kind NONE: content is there */
 	sb_content_state content_state; /* after the last answer */
@@ -57,7 +58,8 @@ struct sb_job {
 	pthread_mutex_t lock; /* guards what follows, and the report's results */
 	pthread_cond_t changed;
 	struct sb_call **calls; /* references; NULL: not started */
-	bool *settled;
+	bool *settled;          /* a fallback in reserve is settled until it is needed */
+	bool *deferred;         /* a fallback that is needed, and waits for the end of the stream */
 	size_t pending;
 	struct sb_call *offered; /* for the caller's idle thread to run */
 	bool idle, streaming, taken, done;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "scan/check.h"
+#include "scan/events.h"
 #include "scan/inspect.h"
 #include "scan/job.h"
 #include "scan/store.h"
@@ -176,6 +177,11 @@ static int open_quarantine(sb_manager *manager, sb_error *error)
 	return status == 0 ? sb_crew_open(&manager->keepers, "sb-keep", KEEPERS, error) : status;
 }
 
+static int open_events(sb_manager *manager, sb_error *error)
+{
+	return sb_events_open(&manager->events, manager->audit, manager->clock, error);
+}
+
 static int open_engines(sb_manager *manager, sb_error *error)
 {
 	const sb_conf *conf = manager->conf;
@@ -196,7 +202,7 @@ static int open_engines(sb_manager *manager, sb_error *error)
 static int open_all(sb_manager *manager, sb_error *error)
 {
 	static int (*const steps[])(sb_manager *, sb_error *) = {
-		open_data_dir, open_spool, open_audit, open_quarantine, open_engines};
+		open_data_dir, open_spool, open_audit, open_quarantine, open_events, open_engines};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int status = sb_timers_open(&manager->timers, manager->clock, error);
 
@@ -288,6 +294,7 @@ void sb_manager_free(sb_manager *manager)
 	sb_store_free(manager->store);
 	for (size_t i = 0; i < manager->engine_count; i++)
 		sb_engine_close(&manager->engines[i]);
+	sb_events_close(manager->events);
 	sb_inspector_free(manager->inspector);
 	sb_timers_close(manager->timers);
 	free(manager->engines);
@@ -315,6 +322,11 @@ const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t inde
 	const sb_error *broken = &manager->engines[index].broken;
 
 	return broken->kind != SB_KIND_NONE ? broken : NULL;
+}
+
+bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out)
+{
+	return sb_events_next(manager->events, seen, out);
 }
 
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager)

@@ -7,6 +7,7 @@
 #include <scanbridge/sys/engine.h>
 
 #include "config/config.h"
+#include "scan/events.h"
 
 /* The manager's configuration; lives as long as the manager. */
 const sb_conf *sb_manager_conf(const sb_manager *manager);
@@ -25,6 +26,10 @@ struct sb_store *sb_manager_store(const sb_manager *manager);
 /* What opening the audit log had to mend; NULL without an audit log. */
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
 
+/* The next thing that happened to an engine after number @p seen (0: from the start), which it
+ * moves on; false when there is none yet. */
+bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out);
+
 /* Open with a clock of the test's choosing, and without audit when @p audit is false. */
 int sb_manager_open_with(
 	sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);
@@ -34,7 +39,7 @@ typedef struct sb_engine_state {
 	const char *name, *type;
 	sb_role role;
 	sb_assurance assurance;
-	const char *breaker; /* "off" until there is one */
+	const char *breaker; /* as sb_manager_breaker() says it */
 	bool reachable;      /* identity was answered */
 	sb_identity identity;
 	sb_error error; /* kind NONE when all is well */

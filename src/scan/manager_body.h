@@ -19,6 +19,7 @@ struct sb_manager {
 	sb_spool *spool;
 	sb_audit *audit; /* NULL: off */
 	sb_audit_recovery recovery;
+	struct sb_events *events; /* engine_state: told, and on record */
 	sb_timers *timers;
 	sb_engine *engines;
 	size_t engine_count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager and its calls, with engines of this file that do what a test tells them, and a
- * clock that the tests turn. No test sleeps: they wait for an event, or turn the clock until
- * the event is there.
+ * The manager and its calls, with engines that do what a test tells them, and a clock that the
+ * tests turn (scan_bench.h). No test sleeps: they wait for an event, or turn the clock until the
+ * event is there.
  */
 #include <jansson.h>
 #include <poll.h>
@@ -25,108 +25,8 @@
 
 #include "scan/manager.h"
 #include "scan/report.h"
-#include "util/clock.h"
+#include "scan/scan_bench.h"
 #include "util/error.h"
-
-/* --- An engine that does what it is told ---------------------------------------------------- */
-
-typedef int (*behaviour)(sb_call *call, unsigned attempt, sb_error *error);
-
-static struct {
-	behaviour scan;
-	_Atomic(unsigned) attempts, inside, most_inside, streamed;
-	_Atomic(uint64_t) at[8]; /* when each attempt began */
-	sem_t entered, go;
-	sb_clock *clock;
-} script;
-
-static int scripted_scan(void *state, sb_call *call, sb_error *error)
-{
-	unsigned attempt = atomic_fetch_add(&script.attempts, 1);
-	unsigned inside = atomic_fetch_add(&script.inside, 1) + 1, most;
-	int status;
-
-	(void)state;
-	if (attempt < 8)
-		atomic_store(&script.at[attempt], sb_clock_now(script.clock));
-	most = atomic_load(&script.most_inside);
-	while (inside > most && !atomic_compare_exchange_weak(&script.most_inside, &most, inside))
-		;
-	sem_post(&script.entered);
-	status = script.scan(call, attempt, error);
-	atomic_fetch_sub(&script.inside, 1);
-	return status;
-}
-
-static const sb_engine_ops obedient = {
-	.abi = SB_ENGINE_ABI,
-	.name = "obedient",
-	.summary = "honours deadlines",
-	.assurance = SB_ASSURANCE_ANTIVIRUS,
-	.flags = SB_ENGINE_HONOURS_DEADLINE,
-	.scan = scripted_scan,
-};
-
-static const sb_engine_ops stubborn = {
-	.abi = SB_ENGINE_ABI,
-	.name = "stubborn",
-	.summary = "does not",
-	.assurance = SB_ASSURANCE_ANTIVIRUS,
-	.scan = scripted_scan,
-};
-
-static int stream_begin(void *state, sb_call *call, void **stream, sb_error *error)
-{
-	(void)state;
-	(void)error;
-	assert_int_equal(sb_call_size(call), 0);
-	*stream = calloc(1, sizeof(uint64_t));
-	return 0;
-}
-
-static int stream_feed(void *state, void *stream, const void *data, size_t length, sb_error *error)
-{
-	(void)state;
-	(void)data;
-	(void)error;
-	*(uint64_t *)stream += length;
-	atomic_fetch_add(&script.streamed, (unsigned)length);
-	return 0;
-}
-
-static int stream_finish(void *state, sb_call *call, void *stream, bool whole, sb_error *error)
-{
-	uint64_t bytes = *(uint64_t *)stream;
-
-	(void)state;
-	free(stream);
-	if (!whole)
-		return 0;
-	assert_int_equal(sb_call_size(call), bytes);
-	return sb_call_clean(call, bytes, SB_CONTENT_INSPECTED, error);
-}
-
-static const sb_engine_ops streaming = {
-	.abi = SB_ENGINE_ABI,
-	.name = "streaming",
-	.summary = "judges while it arrives",
-	.assurance = SB_ASSURANCE_ANTIVIRUS,
-	.flags = SB_ENGINE_HONOURS_DEADLINE,
-	.scan = scripted_scan,
-	.begin = stream_begin,
-	.feed = stream_feed,
-	.finish = stream_finish,
-};
-
-/* Pattern rules: clean is worth less. */
-static const sb_engine_ops ruled = {
-	.abi = SB_ENGINE_ABI,
-	.name = "ruled",
-	.summary = "has rules",
-	.assurance = SB_ASSURANCE_RULES,
-	.flags = SB_ENGINE_HONOURS_DEADLINE,
-	.scan = scripted_scan,
-};
 
 /* Notes where it was put, and then can't be opened, unless it is told to. */
 static struct {
@@ -171,21 +71,6 @@ static const sb_engine_ops fragile = {
 	.close = fragile_close,
 };
 
-static int clean(sb_call *call, unsigned attempt, sb_error *error)
-{
-	(void)attempt;
-	return sb_call_clean(call, sb_call_size(call), SB_CONTENT_INSPECTED, error);
-}
-
-static int infected(sb_call *call, unsigned attempt, sb_error *error)
-{
-	const sb_threat threat = {.name = "Test.Virus", .name_length = 10};
-
-	(void)attempt;
-	sb_call_cover(call, sb_call_size(call), SB_CONTENT_INSPECTED);
-	return sb_call_infected(call, &threat, error);
-}
-
 static int silent(sb_call *call, unsigned attempt, sb_error *error)
 {
 	(void)call;
@@ -224,20 +109,6 @@ static int odd_name(sb_call *call, unsigned attempt, sb_error *error)
 	return sb_call_infected(call, &threat, error);
 }
 
-static int refused_twice(sb_call *call, unsigned attempt, sb_error *error)
-{
-	if (attempt < 2)
-		return sb_error_set(error, SB_KIND_CONNECTION_FAILED, 0, "refused");
-	return clean(call, attempt, error);
-}
-
-static int always_refused(sb_call *call, unsigned attempt, sb_error *error)
-{
-	(void)call;
-	(void)attempt;
-	return sb_error_set(error, SB_KIND_CONNECTION_FAILED, 0, "refused");
-}
-
 static int garbled(sb_call *call, unsigned attempt, sb_error *error)
 {
 	(void)call;
@@ -245,145 +116,10 @@ static int garbled(sb_call *call, unsigned attempt, sb_error *error)
 	return sb_error_set(error, SB_KIND_PROTOCOL_ERROR, 0, "garbage");
 }
 
-static int until_go(sb_call *call, unsigned attempt, sb_error *error)
-{
-	while (sem_wait(&script.go) != 0)
-		;
-	return clean(call, attempt, error);
-}
-
-static int until_cancelled(sb_call *call, unsigned attempt, sb_error *error)
-{
-	struct pollfd poller = {.fd = sb_call_cancel_fd(call), .events = POLLIN};
-
-	(void)attempt;
-	while (poll(&poller, 1, -1) != 1)
-		;
-	assert_true(sb_call_cancelled(call));
-	return sb_error_set(error, SB_KIND_CANCELLED, 0, "told to stop");
-}
-
-/* --- A manager for each test ------------------------------------------------------------------ */
-
-struct bench {
-	sb_clock *clock;
-	sb_manager *manager;
-	char dir[64];
-};
-
-static int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error)
-{
-	char text[2048];
-	sb_config *config = sb_config_new();
-	int status;
-
-	sb_error_init(error);
-	bench->manager = NULL;
-	memset(&script, 0, sizeof script);
-	sem_init(&script.entered, 0, 0);
-	sem_init(&script.go, 0, 0);
-	snprintf(bench->dir, sizeof bench->dir, "%s/sb-manager-XXXXXX",
-		getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-	assert_non_null(mkdtemp(bench->dir));
-	bench->clock = sb_clock_fake_new();
-	script.clock = bench->clock;
-	script.scan = scan;
-	snprintf(text, sizeof text, "data_dir: %s\n%s", bench->dir, yaml);
-	sb_config_register_engine(config, &obedient, error);
-	sb_config_register_engine(config, &stubborn, error);
-	sb_config_register_engine(config, &streaming, error);
-	sb_config_register_engine(config, &ruled, error);
-	sb_config_register_engine(config, &fragile, error);
-	status = sb_config_load_text(config, text, strlen(text), "test", error);
-	if (status == 0)
-		status = sb_manager_open_with(&bench->manager, config, bench->clock, error);
-	sb_config_free(config);
-	return status;
-}
-
-static void open_bench(struct bench *bench, behaviour scan, const char *yaml)
-{
-	sb_error error;
-
-	if (try_bench(bench, scan, yaml, &error) < 0)
-		fail_msg("%s", error.message);
-}
-
-static void remove_folder(const char *path)
-{
-	char command[128];
-	pid_t child = fork();
-
-	snprintf(command, sizeof command, "%s", path);
-	if (child == 0) {
-		execlp("rm", "rm", "-rf", "--", command, (char *)NULL);
-		_exit(127);
-	}
-	assert_true(child > 0);
-	while (waitpid(child, NULL, 0) < 0)
-		;
-}
-
-static void close_bench(struct bench *bench)
-{
-	sb_manager_free(bench->manager);
-	sb_clock_fake_free(bench->clock);
-	sem_destroy(&script.entered);
-	sem_destroy(&script.go);
-	remove_folder(bench->dir);
-}
-
 static const char no_audit[] = "audit: {enabled: false}\n";
 
 static const char one[] = "audit: {enabled: false}\nengines: [{name: e, type: obedient, "
 			  "self_test: off, timeout: 10s, retry: {attempts: 3, jitter: false}}]\n";
-
-static sb_report *scan_text(struct bench *bench, const char *text)
-{
-	sb_input *input = sb_input_memory(text, strlen(text));
-	sb_report *report = NULL;
-	sb_error error;
-
-	sb_error_init(&error);
-	if (sb_scan(&report, bench->manager, input, NULL, &error) < 0)
-		fail_msg("%s", error.message);
-	sb_input_free(input);
-	return report;
-}
-
-static sb_job *submit_text(
-	struct bench *bench, const char *text, sb_queue *queue, sb_done_fn done, void *data)
-{
-	sb_input *input = sb_input_memory(text, strlen(text));
-	sb_job *job = NULL;
-	sb_error error;
-
-	sb_error_init(&error);
-	if (sb_submit(&job, bench->manager, input, NULL, queue, done, data, &error) < 0)
-		fail_msg("%s", error.message);
-	sb_input_free(input);
-	return job;
-}
-
-/* Turn the clock in steps of @p ns until the job is done. */
-static sb_report *turn_until_done(struct bench *bench, sb_job *job, uint64_t ns)
-{
-	sb_report *report = NULL;
-
-	while (sb_job_state(job) != SB_JOB_DONE) {
-		sb_clock_fake_turn(bench->clock, ns);
-		sched_yield();
-	}
-	assert_int_equal(sb_job_take(job, &report, NULL), 0);
-	sb_job_free(job);
-	return report;
-}
-
-static void expect(const char *why, const sb_report *report, sb_outcome outcome, sb_kind kind)
-{
-	if (sb_report_outcome(report) != outcome || sb_error_kind(sb_report_error(report)) != kind)
-		fail_msg("%s: %s", why, sb_report_json(report, NULL));
-}
 
 /* --- What one answer becomes ---------------------------------------------------------------------
  */
@@ -499,7 +235,9 @@ static void the_retry_budget_is_bounded(void **unused)
 	const unsigned scans = 40;
 
 	(void)unused;
-	open_bench(&bench, always_refused, one);
+	open_bench(&bench, always_refused,
+		"audit: {enabled: false}\nengines: [{name: e, type: obedient, self_test: off, "
+		"timeout: 10s, breaker: {preset: off}, retry: {jitter: false}}]\n");
 	for (unsigned i = 0; i < scans; i++)
 		sb_report_free(turn_until_done(
 			&bench, submit_text(&bench, "x", NULL, NULL, NULL), 100 * SB_MS));
@@ -1247,16 +985,6 @@ static sb_job *submit_stream(struct bench *bench)
 	return job;
 }
 
-static sb_report *take(sb_job *job)
-{
-	sb_report *report = NULL;
-
-	assert_true(sb_job_wait(job, -1));
-	assert_int_equal(sb_job_take(job, &report, NULL), 0);
-	sb_job_free(job);
-	return report;
-}
-
 static void a_stream_is_judged_as_it_arrives(void **unused)
 {
 	static char piece[100000];
@@ -1479,5 +1207,6 @@ int main(void)
 		cmocka_unit_test(no_verdict_without_its_record),
 	};
 
+	bench_extra = &fragile;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

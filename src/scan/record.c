@@ -88,6 +88,12 @@ static void engine(sb_json *json, const sb_result *result, const bounds *max)
 		sb_json_bool(json, "abstained", true);
 	if (result->hash_list)
 		sb_json_bool(json, "hash_list", true);
+	if (result->fail_open)
+		sb_json_bool(json, "fail_open", true);
+	if (result->replaced_by != NULL)
+		sb_json_text(json, "replaced_by", result->replaced_by);
+	if (result->stands_for != NULL)
+		sb_json_text(json, "stands_for", result->stands_for);
 	sb_json_text(
 		json, "error", result->error != NULL ? sb_kind_name(result->error->kind) : NULL);
 	if (result->error != NULL)

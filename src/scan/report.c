@@ -303,6 +303,10 @@ static void engine_json(sb_json *json, const sb_result *result)
 		sb_json_bool(json, "abstained", true);
 	if (result->fail_open)
 		sb_json_bool(json, "fail_open", true);
+	if (result->replaced_by != NULL)
+		sb_json_text(json, "replaced_by", result->replaced_by);
+	if (result->stands_for != NULL)
+		sb_json_text(json, "stands_for", result->stands_for);
 	error_json(json, "error", result->error);
 	sb_json_end_object(json);
 }
@@ -559,4 +563,19 @@ sb_coverage_state sb_report_engine_coverage(const sb_report *report, size_t inde
 const sb_error *sb_report_engine_error(const sb_report *report, size_t index)
 {
 	return index < report->result_count ? report->results[index].error : NULL;
+}
+
+const char *sb_report_engine_replaced_by(const sb_report *report, size_t index)
+{
+	return index < report->result_count ? report->results[index].replaced_by : NULL;
+}
+
+const char *sb_report_engine_stands_for(const sb_report *report, size_t index)
+{
+	return index < report->result_count ? report->results[index].stands_for : NULL;
+}
+
+bool sb_report_engine_fail_open(const sb_report *report, size_t index)
+{
+	return index < report->result_count && report->results[index].fail_open;
 }

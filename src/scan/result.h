@@ -37,6 +37,11 @@ typedef struct sb_result {
 	sb_content_coverage content;
 	bool abstained; /* was not asked, or has no opinion by nature */
 	bool fail_open;
+	/* Its failure may be answered for by the entry with this number, from 1; 0: by none. */
+	size_t fallback;
+	/* Set by the decision: the engine that answered in its place, and the one that it
+	 * answered for; or NULL. */
+	const char *replaced_by, *stands_for;
 	sb_detection *detections;                       /* in the order they were found */
 	double confidence;                              /* 0..1, negative: unknown */
 	const char *engine_version, *signature_version; /* or NULL */

@@ -385,6 +385,9 @@ void sb_call_run(struct sb_call *call)
 
 	sb_call_restate(call);
 	sb_error_init(&error);
+	call->asked = true;
+	if (call->engine->conf->breaker.slow_ns > 0)
+		call->asked_at = sb_clock_now(call->clock);
 	status = call->streamed ? run_stream(call, &error)
 				: call->engine->ops->scan(call->engine->state, call, &error);
 	sb_close(&call->fd);

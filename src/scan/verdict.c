@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "scan/facts.h"
+#include "scan/fallback.h"
 #include "scan/inspect.h"
 #include "scan/manager_body.h"
 #include "util/text.h"
@@ -117,7 +118,7 @@ bool sb_verdict_again(sb_job *job)
 	for (size_t i = 0; i < report->result_count; i++) {
 		sb_arena_done(&report->arenas[i]);
 		report->results[i] = (sb_result){0};
-		job->settled[i] = false;
+		job->settled[i] = i >= job->asked;
 	}
 	return true;
 }
@@ -257,10 +258,12 @@ void sb_verdict_reach(sb_job *job)
 	sb_report *report = job->report;
 
 	drop_calls(job);
+	sb_fallback_link(job);
 	fill_blanks(job);
 	own_names(report);
 	describe_content(job);
 	decide(job);
+	sb_fallback_tell(job);
 	more_digests(job);
 	sb_report_merge_kind(report);
 	if (sb_report_merge(report) < 0) {

@@ -2,8 +2,9 @@
 /*
  * The truth table of the decision kernel: what four engines may say (8 answers each), the role
  * of each (required or optional) and four policies, 262,144 rows; then the same answers and
- * roles with min_engines 2. One line a row, `outcome kind action`, in an order that
- * tests/decision_oracle.py repeats from its own reading of the rules.
+ * roles with min_engines 2; then with fallbacks: a's is b, whose is c, and d's is a. One line a
+ * row, `outcome kind action`, in an order that tests/decision_oracle.py repeats from its own
+ * reading of the rules.
  *
  * On the way every row is decided again with a shadow engine beside, in each of the 8 states:
  * nothing may change, not even a word of the explanation.
@@ -122,7 +123,10 @@ static void print_row(const sb_decision *decision, const sb_policy *policy)
 		sb_action_name(action.action));
 }
 
-static void print_table(const sb_policy *policy, unsigned min_engines, bool shadow)
+static const size_t no_fallbacks[ENGINES], chain[ENGINES] = {2, 3, 0, 1}; /* numbers from 1 */
+
+static void print_table(
+	const sb_policy *policy, unsigned min_engines, const size_t *fallbacks, bool shadow)
 {
 	for (unsigned roles = 0; roles < ROLES; roles++) {
 		for (unsigned row = 0; row < ROWS; row++) {
@@ -130,9 +134,11 @@ static void print_table(const sb_policy *policy, unsigned min_engines, bool shad
 			sb_decision decision;
 			sb_arena arena;
 
-			for (unsigned i = 0; i < ENGINES; i++)
+			for (unsigned i = 0; i < ENGINES; i++) {
 				results[i] = engine(row >> (3 * i) & 7, names[i],
 					roles >> i & 1 ? SB_ROLE_OPTIONAL : SB_ROLE_REQUIRED);
+				results[i].fallback = fallbacks[i];
+			}
 			sb_arena_init(&arena, 1 << 16);
 			decide(&decision, results, ENGINES, min_engines, &arena);
 			print_row(&decision, policy);
@@ -153,11 +159,13 @@ int main(void)
 	if (own == NULL)
 		return 2;
 	/* A decision knows no policy: looking for shadows once is enough. */
-	print_table(sb_policy_preset("default"), 1, true);
-	print_table(sb_policy_preset("strict"), 1, false);
-	print_table(sb_policy_preset("monitor"), 1, false);
-	print_table(own, 1, false);
-	print_table(sb_policy_preset("default"), 2, true);
+	print_table(sb_policy_preset("default"), 1, no_fallbacks, true);
+	print_table(sb_policy_preset("strict"), 1, no_fallbacks, false);
+	print_table(sb_policy_preset("monitor"), 1, no_fallbacks, false);
+	print_table(own, 1, no_fallbacks, false);
+	print_table(sb_policy_preset("default"), 2, no_fallbacks, true);
+	print_table(sb_policy_preset("default"), 1, chain, false);
+	print_table(own, 2, chain, false);
 	sb_arena_done(&arena);
 	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : 2;
 }

@@ -9,6 +9,7 @@
  *     blocking P                      sb_scan() on the path
  *     many P N                        N scans by sb_scan(), one line with the outcomes
  *     wait                            until no scan is under way
+ *     breaker E [open|close|reset]    an engine's breaker and counters, after that order
  *     stats                           descriptors, threads and resident memory of the process
  *     close                           free the manager
  *     quit
@@ -355,6 +356,31 @@ static bool is_submitted(const char *verb)
 	       !strcmp(verb, "stream");
 }
 
+/* An order for an engine's breaker, if there is one, and how it stands. */
+static void print_breaker(const char *engine, const char *order)
+{
+	static const char *const orders[] = {"open", "close", "reset"};
+	static const char *const metrics[] = {"successful", "failed", "rejected", "opened",
+		"closed", "retries", "fail_open", "fallbacks"};
+	int64_t wait = 0;
+	const char *state;
+
+	for (unsigned i = 0; order && i < 3; i++)
+		if (!strcmp(order, orders[i]) &&
+			sb_manager_set_breaker(manager, engine, (sb_breaker_order)i, NULL))
+			die("breaker %s", engine);
+	state = sb_manager_breaker(manager, engine, &wait);
+	printf("{\"breaker\":\"%s\",\"retry_after_ms\":%" PRId64, state ? state : "", wait);
+	for (unsigned i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+		uint64_t value = 0;
+
+		if (sb_manager_engine_metric(manager, engine, (sb_metric)i, &value))
+			die("metric %s of %s", metrics[i], engine);
+		printf(",\"%s\":%" PRIu64, metrics[i], value);
+	}
+	puts("}");
+}
+
 /* False at the end. */
 static bool obey(char *text)
 {
@@ -374,6 +400,8 @@ static bool obey(char *text)
 	} else if (!strcmp(line.word[0], "wait")) {
 		wait_all();
 		puts("{\"waited\":true}");
+	} else if (!strcmp(line.word[0], "breaker") && line.words >= 2) {
+		print_breaker(line.word[1], line.words > 2 ? line.word[2] : NULL);
 	} else if (!strcmp(line.word[0], "close")) {
 		close_manager();
 		puts("{\"closed\":true}");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attempts: a failed one is repeated if its kind may pass, within `retry.attempts`, the
- * manager's retry budget and the deadline (safety.md 2 and 3). The wait is
- * min(initial × multiplier^(n−1), max), with jitter × [0.5, 1.0); a retry_after is honoured.
+ * manager's retry budget and the deadline (safety.md 2 and 3), and not into a breaker that is
+ * open. The wait is min(initial × multiplier^(n−1), max), with jitter × [0.5, 1.0); a
+ * retry_after is honoured.
  */
 #include <math.h>
 
@@ -41,27 +42,63 @@ static uint64_t backoff_ns(const struct sb_call *call)
 	return (uint64_t)(ms * (double)SB_MS);
 }
 
+/* When to try again; 0: never. */
+static uint64_t next_attempt(const struct sb_call *call, uint64_t now)
+{
+	const sb_error *error = call->result.error;
+	uint64_t half = call->started + (call->deadline - call->started) / 2;
+	uint64_t at = now + backoff_ns(call);
+
+	if (call->retries + 1 >= call->engine->conf->retry.attempts ||
+		call->retries >= repeats[error->kind])
+		return 0;
+	if (error->kind == SB_KIND_TIMEOUT && now > half)
+		return 0;
+	if (error->kind == SB_KIND_RATE_LIMITED && error->retry_after_ms < 0)
+		return 0;
+	if (error->retry_after_ms >= 0)
+		at = now + (uint64_t)error->retry_after_ms * SB_MS;
+	return at < call->deadline && sb_breaker_lets_in(call, at) ? at : 0;
+}
+
+/* What went wrong, for the case that the next attempt is not even made. */
+static void keep_failure(struct sb_call *call)
+{
+	sb_error *copy = sb_arena_alloc(&call->arena, sizeof *copy);
+
+	if (copy != NULL)
+		sb_error_copy(copy, call->result.error);
+	call->failure = copy;
+}
+
+/* The breaker opened before the next attempt: the cause is worth more than that news. */
+static void tell_failure(struct sb_call *call)
+{
+	const sb_error *cause = call->failure;
+
+	call->retries--;
+	sb_call_refuse(call, false, cause->kind, "%.500s", cause->message);
+	call->error.sys_errno = cause->sys_errno;
+	call->error.retry_after_ms = cause->retry_after_ms;
+}
+
 static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 {
-	const sb_result *result = &call->result;
-	uint64_t half = call->started + (call->deadline - call->started) / 2;
+	const sb_error *error = call->result.error;
 
-	if (result->error == NULL || result->abstained || call->streamed ||
+	if (sb_error_kind(error) == SB_KIND_CIRCUIT_OPEN && call->failure != NULL) {
+		tell_failure(call);
+		return SB_GATE_DONE;
+	}
+	if (error == NULL || call->result.abstained || call->streamed ||
 		atomic_load(&call->cancelled))
 		return SB_GATE_DONE;
-	if (call->retries + 1 >= call->engine->conf->retry.attempts ||
-		call->retries >= repeats[result->error->kind])
+	*at = next_attempt(call, now);
+	if (*at == 0 || !sb_retry_budget_spend(call->engine->manager))
 		return SB_GATE_DONE;
-	if (result->error->kind == SB_KIND_TIMEOUT && now > half)
-		return SB_GATE_DONE;
-	*at = now + backoff_ns(call);
-	if (result->error->retry_after_ms >= 0)
-		*at = now + (uint64_t)result->error->retry_after_ms * SB_MS;
-	else if (result->error->kind == SB_KIND_RATE_LIMITED)
-		return SB_GATE_DONE;
-	if (*at >= call->deadline || !sb_retry_budget_spend(call->engine->manager))
-		return SB_GATE_DONE;
+	keep_failure(call);
 	call->retries++;
+	atomic_fetch_add_explicit(&call->engine->retries, 1, memory_order_relaxed);
 	return SB_GATE_AGAIN;
 }
 

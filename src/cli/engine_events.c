@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes of breakers in words; see engine_events.h. */
+#include "cli/engine_events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/log.h"
+#include "scan/manager.h"
+#include "util/text.h"
+
+static const char *const causes[] = {
+	[SB_BREAKER_CAUSE_NONE] = "",
+	[SB_BREAKER_CAUSE_ROW] = ": too many failures in a row",
+	[SB_BREAKER_CAUSE_RATE] = ": too large a share of failures",
+	[SB_BREAKER_CAUSE_PROBE] = ": a try failed",
+	[SB_BREAKER_CAUSE_FATAL] = ": no try would help until the configuration changes",
+	[SB_BREAKER_CAUSE_HAND] = ": by hand",
+};
+
+static void tell_open(const sb_engine_event *event)
+{
+	char time[40] = "until further notice", last[400] = "";
+	sb_buf escaped;
+
+	sb_buf_init(&escaped, 2048);
+	if (event->open_ms >= 0)
+		snprintf(time, sizeof time, "for %.1f s", (double)event->open_ms / 1000);
+	if (event->kind != SB_KIND_NONE) {
+		sb_escape(&escaped, event->message, strlen(event->message));
+		snprintf(last, sizeof last, "; the last one: %s: %.300s", sb_kind_name(event->kind),
+			escaped.length > 0 ? escaped.data : "");
+	}
+	sb_log(SB_LOG_WARN, "engine %s is left alone %s%s%s", event->engine, time,
+		causes[event->cause], last);
+	sb_buf_done(&escaped);
+}
+
+static void tell(const sb_engine_event *event)
+{
+	switch (event->to) {
+	case SB_BREAKER_OPEN:
+		tell_open(event);
+		break;
+	case SB_BREAKER_HALF_OPEN:
+		sb_log(SB_LOG_INFO, "engine %s is tried again", event->engine);
+		break;
+	case SB_BREAKER_CLOSED:
+		sb_log(SB_LOG_WARN, "engine %s works again%s", event->engine,
+			event->by_hand ? ": somebody says so" : "");
+		break;
+	}
+}
+
+void sb_tell_engine_events(sb_manager *manager, sb_told *told)
+{
+	sb_engine_event event;
+
+	pthread_mutex_lock(&told->lock);
+	while (sb_manager_event(manager, &told->seen, &event))
+		tell(&event);
+	pthread_mutex_unlock(&told->lock);
+}

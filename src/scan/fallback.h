@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Engines that answer for others (`on_open: {fallback: NAME}`). An engine's fallback that is
+ * asked in the same scan anyway has its answer already; one that isn't waits in reserve behind
+ * the engines that are asked, and is asked when it is needed. Whether an answer then counts for
+ * another one is the decision's to say (decision.h).
+ */
+#ifndef SB_SCAN_FALLBACK_H
+#define SB_SCAN_FALLBACK_H
+
+#include "scan/job.h"
+
+enum { SB_NO_SLOT = 0xffff };
+
+/* Behind the engines that are asked: those that may have to answer for one of them. */
+void sb_fallback_reserve(sb_job *job);
+/* With the job's lock: the slot in reserve that has to be asked now that @p slot has failed, or
+ * SB_NO_SLOT. The caller counts it as pending before it settles @p slot. */
+size_t sb_fallback_wanted(sb_job *job, size_t slot);
+/* All calls are settled: who was not needed leaves the report, and each failure that another
+ * engine may answer for gets its link. */
+void sb_fallback_link(sb_job *job);
+/* After the decision: who is only there for another one says so, and what was made use of is
+ * counted. */
+void sb_fallback_tell(sb_job *job);
+
+#endif

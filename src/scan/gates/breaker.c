@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gate before an engine that keeps failing: it sees every attempt. What an answer says about
+ * the engine is decided here, by its kind (safety.md 2): errors of the content and of the caller,
+ * cancelled calls, and calls that never reached the engine say nothing; content that crashes
+ * workers counts once, or one hostile file could close the door for all others.
+ *
+ * Changes are told (events.h) after the lock is let go.
+ */
+#include "scan/gates/breaker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "scan/call.h"
+#include "scan/events.h"
+#include "scan/manager_body.h"
+#include "util/kinds.h"
+#include "util/uuid.h"
+
+enum { PROBES_BUSY_MS = 1000 }; /* half-open, all probes under way: look again after this */
+
+/* --- The word: what everybody may read -------------------------------------------------------
+ */
+
+static uint64_t word_of(const sb_breaker_state *state)
+{
+	return (uint64_t)state->era << 16 | (uint64_t)state->cause << 8 | (uint64_t)state->phase;
+}
+
+static sb_breaker_phase phase_in(uint64_t word)
+{
+	return (sb_breaker_phase)(word & 0xff);
+}
+
+static sb_breaker_cause cause_in(uint64_t word)
+{
+	return (sb_breaker_cause)(word >> 8 & 0xff);
+}
+
+static uint32_t era_in(uint64_t word)
+{
+	return (uint32_t)(word >> 16);
+}
+
+static uint64_t bucket_end(const sb_breaker_rules *rules, uint64_t now)
+{
+	uint64_t width = rules->window_ns / SB_BREAKER_BUCKETS;
+
+	return width > 0 ? (sb_breaker_bucket(rules, now) + 1) * width : 0;
+}
+
+/* With the lock: tell the state of the successes that went past it. */
+static void catch_up(sb_breaker *breaker)
+{
+	uint64_t successes = atomic_load_explicit(&breaker->successes, memory_order_relaxed);
+	uint64_t news = successes - breaker->counted, end = atomic_load(&breaker->quiet_until);
+
+	breaker->counted = successes;
+	if (end > 0)
+		sb_breaker_count_successes(&breaker->state, breaker->rules,
+			news < UINT32_MAX ? (unsigned)news : UINT32_MAX, end - 1);
+}
+
+/* With the lock, after anything that may have changed the state. */
+static void publish(sb_breaker *breaker, uint64_t now)
+{
+	const sb_breaker_state *state = &breaker->state;
+	bool quiet = state->phase == SB_BREAKER_CLOSED && state->failures == 0;
+
+	atomic_store(&breaker->quiet_until, quiet ? bucket_end(breaker->rules, now) : 0);
+	atomic_store(&breaker->until, state->until);
+	atomic_store(&breaker->word, word_of(state));
+}
+
+void sb_breaker_init(sb_breaker *breaker, const sb_breaker_rules *rules)
+{
+	*breaker = (sb_breaker){.rules = rules};
+	pthread_mutex_init(&breaker->lock, NULL);
+}
+
+void sb_breaker_done(sb_breaker *breaker)
+{
+	pthread_mutex_destroy(&breaker->lock);
+}
+
+/* --- Telling of changes ----------------------------------------------------------------------
+ */
+
+/* A change in the making: what was before, and what is needed to tell of it. */
+typedef struct change {
+	sb_breaker_phase from;
+	uint32_t era;
+	sb_engine_event event;
+} change;
+
+/* With the lock. */
+static void before(const sb_breaker *breaker, change *c)
+{
+	c->from = breaker->state.phase;
+	c->era = breaker->state.era;
+}
+
+/* With the lock. True when there is something to tell. @p why: the error that led to it. */
+static bool after(
+	sb_breaker *breaker, const sb_engine *engine, change *c, const sb_error *why, uint64_t now)
+{
+	const sb_breaker_state *state = &breaker->state;
+	sb_engine_event *event = &c->event;
+
+	publish(breaker, now);
+	if (state->era == c->era)
+		return false;
+	breaker->counted = atomic_load_explicit(&breaker->successes, memory_order_relaxed);
+	if (state->phase == SB_BREAKER_OPEN)
+		atomic_fetch_add(&breaker->opened, 1);
+	else if (state->phase == SB_BREAKER_CLOSED && c->from != SB_BREAKER_CLOSED)
+		atomic_fetch_add(&breaker->closed, 1);
+	*event = (sb_engine_event){.engine = engine->conf->name,
+		.from = c->from,
+		.to = state->phase,
+		.cause = state->cause,
+		.change = state->era,
+		.open_ms = -1};
+	if (state->phase == SB_BREAKER_OPEN && state->until != SB_NEVER)
+		event->open_ms = (int64_t)((state->until - now) / SB_MS);
+	if (why != NULL) {
+		event->kind = why->kind;
+		snprintf(event->message, sizeof event->message, "%.255s", why->message);
+	}
+	return true;
+}
+
+static void tell(const sb_engine *engine, const change *c)
+{
+	sb_events_put(engine->manager->events, &c->event);
+}
+
+/* --- In -------------------------------------------------------------------------------------
+ */
+
+static int64_t ms_until(uint64_t until, uint64_t now)
+{
+	if (until == SB_NEVER)
+		return -1;
+	return until > now ? (int64_t)((until - now + SB_MS - 1) / SB_MS) : 0;
+}
+
+static const char *const causes[] = {
+	[SB_BREAKER_CAUSE_NONE] = "",
+	[SB_BREAKER_CAUSE_ROW] = " after too many failures in a row",
+	[SB_BREAKER_CAUSE_RATE] = " after too large a share of failures",
+	[SB_BREAKER_CAUSE_PROBE] = " after a try that failed",
+	[SB_BREAKER_CAUSE_FATAL] = ": no try would help until the configuration changes",
+	[SB_BREAKER_CAUSE_HAND] = ": somebody opened it by hand",
+};
+
+static sb_entered turn_away(struct sb_call *call, uint64_t now)
+{
+	sb_breaker *breaker = &call->engine->breaker;
+	uint64_t word = atomic_load(&breaker->word);
+	int64_t wait = ms_until(atomic_load(&breaker->until), now);
+
+	if (phase_in(word) != SB_BREAKER_OPEN) {
+		sb_call_refuse(call, true, SB_KIND_CIRCUIT_OPEN,
+			"the circuit of engine %s is half-open, and all tries are under way",
+			call->engine->conf->name);
+		wait = PROBES_BUSY_MS;
+	} else {
+		sb_call_refuse(call, true, SB_KIND_CIRCUIT_OPEN,
+			"the circuit of engine %s is open%s", call->engine->conf->name,
+			causes[cause_in(word)]);
+	}
+	sb_error_set_retry_after_ms(&call->error, wait);
+	call->result.fail_open = call->engine->conf->on_open == SB_ON_OPEN_FAIL_OPEN;
+	return SB_GATE_ANSWER;
+}
+
+static bool admit(struct sb_call *call, uint64_t now)
+{
+	sb_breaker *breaker = &call->engine->breaker;
+	bool admitted, told;
+	change c;
+
+	pthread_mutex_lock(&breaker->lock);
+	before(breaker, &c);
+	catch_up(breaker);
+	admitted = sb_breaker_admit(&breaker->state, breaker->rules, now, &call->pass);
+	told = after(breaker, call->engine, &c, NULL, now);
+	pthread_mutex_unlock(&breaker->lock);
+	if (told)
+		tell(call->engine, &c);
+	return admitted;
+}
+
+static sb_entered enter(struct sb_call *call, uint64_t now, uint64_t *until)
+{
+	sb_breaker *breaker = &call->engine->breaker;
+	uint64_t word = atomic_load(&breaker->word);
+	bool admitted = true;
+
+	(void)until;
+	call->asked = false;
+	if (phase_in(word) == SB_BREAKER_CLOSED)
+		call->pass = (sb_breaker_pass){.era = era_in(word)};
+	else if (phase_in(word) == SB_BREAKER_OPEN && now < atomic_load(&breaker->until))
+		admitted = false;
+	else
+		admitted = admit(call, now);
+	if (admitted) {
+		atomic_store(&call->inside, true);
+		return SB_GATE_PASS;
+	}
+	atomic_fetch_add_explicit(&breaker->rejections, 1, memory_order_relaxed);
+	return turn_away(call, now);
+}
+
+bool sb_breaker_closed_door(struct sb_call *call)
+{
+	uint64_t word = atomic_load(&call->engine->breaker.word);
+
+	if (phase_in(word) != SB_BREAKER_OPEN || era_in(word) == call->pass.era)
+		return false;
+	turn_away(call, sb_clock_now(call->clock));
+	return true;
+}
+
+bool sb_breaker_lets_in(const struct sb_call *call, uint64_t now)
+{
+	const sb_breaker *breaker = &call->engine->breaker;
+
+	return phase_in(atomic_load(&breaker->word)) != SB_BREAKER_OPEN ||
+	       now >= atomic_load(&breaker->until);
+}
+
+/* --- Out ------------------------------------------------------------------------------------
+ */
+
+static double dice(void)
+{
+	uint32_t number;
+
+	sb_random(&number, sizeof number);
+	return number / 4294967295.0;
+}
+
+/* What the call's result says about the engine. */
+static sb_breaker_end judge(const struct sb_call *call)
+{
+	const sb_error *error = call->result.error;
+	sb_breaker_end end = {.mark = SB_BREAKER_SUCCESS, .weight = 1};
+
+	if (error == NULL || (call->result.hash_list && call->result.abstained && call->asked))
+		return end; /* a list that doesn't know the bytes has done its work */
+	end.weight = sb_kind_breaker_weight(error->kind);
+	if (!call->asked || atomic_load(&call->cancelled))
+		end.mark = SB_BREAKER_NOTHING;
+	else if (error->kind == SB_KIND_AUTHENTICATION_FAILED)
+		end.mark = SB_BREAKER_FATAL;
+	else
+		end.mark = end.weight > 0 ? SB_BREAKER_FAILURE : SB_BREAKER_NOTHING;
+	return end;
+}
+
+/* Every call that was let in ends here, once. */
+static void end_call(struct sb_call *call, sb_breaker_end *end, const sb_error *why, uint64_t now)
+{
+	sb_breaker *breaker = &call->engine->breaker;
+	bool told;
+	change c;
+
+	if (end->mark == SB_BREAKER_FAILURE || end->mark == SB_BREAKER_SUCCESS)
+		end->dice = dice(); /* a slow success may open it, too */
+	pthread_mutex_lock(&breaker->lock);
+	before(breaker, &c);
+	catch_up(breaker);
+	sb_breaker_end_call(&breaker->state, breaker->rules, call->pass, end, now);
+	if (end->mark == SB_BREAKER_SUCCESS) {
+		atomic_fetch_add_explicit(&breaker->successes, 1, memory_order_relaxed);
+		breaker->counted++;
+	}
+	told = after(breaker, call->engine, &c, why, now);
+	pthread_mutex_unlock(&breaker->lock);
+	if (told)
+		tell(call->engine, &c);
+}
+
+/* Nothing that has to be noted under the lock? */
+static bool pass_quietly(struct sb_call *call, const sb_breaker_end *end, uint64_t now)
+{
+	sb_breaker *breaker = &call->engine->breaker;
+
+	if (end->mark == SB_BREAKER_NOTHING && !call->pass.probe)
+		return true;
+	if (end->mark != SB_BREAKER_SUCCESS || now >= atomic_load(&breaker->quiet_until) ||
+		era_in(atomic_load(&breaker->word)) != call->pass.era ||
+		(breaker->rules->slow_ns > 0 && end->took_ns > breaker->rules->slow_ns))
+		return false;
+	atomic_fetch_add_explicit(&breaker->successes, 1, memory_order_relaxed);
+	return true;
+}
+
+static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
+{
+	sb_breaker *breaker = &call->engine->breaker;
+	sb_breaker_end end;
+
+	(void)at;
+	if (!atomic_exchange(&call->inside, false))
+		return SB_GATE_DONE; /* given up meanwhile: that counted */
+	end = judge(call);
+	end.took_ns = call->asked ? now - call->asked_at : 0;
+	if (sb_error_kind(call->result.error) == SB_KIND_CIRCUIT_OPEN)
+		atomic_fetch_add_explicit(&breaker->rejections, 1, memory_order_relaxed);
+	else if (end.mark != SB_BREAKER_SUCCESS)
+		atomic_fetch_add_explicit(&breaker->failures, 1, memory_order_relaxed);
+	if (!pass_quietly(call, &end, now))
+		end_call(call, &end, call->result.error, now);
+	return SB_GATE_DONE;
+}
+
+const sb_gate sb_gate_breaker = {"breaker", enter, leave};
+
+void sb_breaker_give_up(struct sb_call *call)
+{
+	sb_breaker_end end = {.mark = SB_BREAKER_FAILURE, .weight = 1};
+	sb_error why;
+
+	if (!atomic_exchange(&call->inside, false))
+		return;
+	sb_error_set(&why, SB_KIND_TIMEOUT, 0, "engine %s overran its deadline",
+		call->engine->conf->name);
+	atomic_fetch_add_explicit(&call->engine->breaker.failures, 1, memory_order_relaxed);
+	end_call(call, &end, &why, sb_clock_now(call->clock));
+}
+
+/* --- By hand, and for looking ---------------------------------------------------------------
+ */
+
+static void set_by_hand(sb_engine *engine, sb_breaker_order order)
+{
+	sb_breaker *breaker = &engine->breaker;
+	uint64_t now = sb_clock_now(engine->manager->clock);
+	bool told;
+	change c;
+
+	pthread_mutex_lock(&breaker->lock);
+	before(breaker, &c);
+	if (order == SB_BREAKER_FORCE_OPEN)
+		sb_breaker_force_open(&breaker->state);
+	else
+		sb_breaker_force_close(&breaker->state, order == SB_BREAKER_RESET);
+	told = after(breaker, engine, &c, NULL, now);
+	c.event.by_hand = true;
+	pthread_mutex_unlock(&breaker->lock);
+	if (told)
+		tell(engine, &c);
+}
+
+static int unknown_engine(const char *engine, sb_error *error)
+{
+	return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+		"engine %.64s is not in the configuration", engine);
+}
+
+int sb_manager_set_breaker(
+	sb_manager *manager, const char *engine, sb_breaker_order order, sb_error *error)
+{
+	sb_engine *found = sb_engine_named(manager, engine);
+
+	if ((unsigned)order > SB_BREAKER_RESET)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"%d is no order for a breaker: force open, force close or reset",
+			(int)order);
+	if (found == NULL)
+		return unknown_engine(engine, error);
+	set_by_hand(found, order);
+	return 0;
+}
+
+void sb_breaker_look(sb_breaker *breaker, uint64_t now, sb_breaker_view *out)
+{
+	pthread_mutex_lock(&breaker->lock);
+	*out = (sb_breaker_view){
+		.phase = breaker->state.phase,
+		.cause = breaker->state.cause,
+		.automatic = breaker->rules->automatic,
+		.successes = atomic_load(&breaker->successes),
+		.failures = atomic_load(&breaker->failures),
+		.rejections = atomic_load(&breaker->rejections),
+		.opened = atomic_load(&breaker->opened),
+		.closed = atomic_load(&breaker->closed),
+	};
+	if (out->phase == SB_BREAKER_OPEN)
+		out->retry_after_ms = ms_until(breaker->state.until, now);
+	if (out->phase == SB_BREAKER_OPEN && out->retry_after_ms == 0)
+		out->phase = SB_BREAKER_HALF_OPEN;
+	pthread_mutex_unlock(&breaker->lock);
+}
+
+const char *sb_breaker_phase_name(sb_breaker_phase phase)
+{
+	static const char *const names[] = {
+		[SB_BREAKER_CLOSED] = "closed",
+		[SB_BREAKER_OPEN] = "open",
+		[SB_BREAKER_HALF_OPEN] = "half_open",
+	};
+
+	return names[phase];
+}
+
+const char *sb_breaker_shown(const sb_breaker_view *view)
+{
+	return !view->automatic && view->phase == SB_BREAKER_CLOSED
+		       ? "off"
+		       : sb_breaker_phase_name(view->phase);
+}
+
+const char *sb_manager_breaker(
+	const sb_manager *manager, const char *engine, int64_t *retry_after_ms)
+{
+	sb_engine *found = sb_engine_named(manager, engine);
+	sb_breaker_view view;
+
+	if (found == NULL)
+		return NULL;
+	sb_breaker_look(&found->breaker, sb_clock_now(manager->clock), &view);
+	if (retry_after_ms != NULL)
+		*retry_after_ms = view.retry_after_ms;
+	return sb_breaker_shown(&view);
+}
+
+int sb_manager_engine_metric(
+	const sb_manager *manager, const char *engine, sb_metric metric, uint64_t *out)
+{
+	sb_engine *found = sb_engine_named(manager, engine);
+	_Atomic(uint64_t) *const counters[] = {
+		[SB_METRIC_SUCCESSFUL] = found != NULL ? &found->breaker.successes : NULL,
+		[SB_METRIC_FAILED] = found != NULL ? &found->breaker.failures : NULL,
+		[SB_METRIC_REJECTED] = found != NULL ? &found->breaker.rejections : NULL,
+		[SB_METRIC_OPENED] = found != NULL ? &found->breaker.opened : NULL,
+		[SB_METRIC_CLOSED] = found != NULL ? &found->breaker.closed : NULL,
+		[SB_METRIC_RETRIES] = found != NULL ? &found->retries : NULL,
+		[SB_METRIC_FAIL_OPEN] = found != NULL ? &found->fail_opens : NULL,
+		[SB_METRIC_FALLBACKS] = found != NULL ? &found->fallbacks : NULL,
+	};
+
+	if (found == NULL || (size_t)metric >= sizeof counters / sizeof counters[0])
+		return -SB_KIND_NOT_CONFIGURED;
+	*out = atomic_load(counters[metric]);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A breaker as it runs: the state machine of breaker_state.h with a lock around it, and a way
+ * past the lock for the usual case. While it is closed and the last call succeeded, a call that
+ * succeeds touches one counter; while it is open, a call is turned away by two reads.
+ */
+#ifndef SB_SCAN_GATES_BREAKER_H
+#define SB_SCAN_GATES_BREAKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "scan/gates/breaker_state.h"
+#include "util/error.h"
+
+typedef struct sb_breaker {
+	const sb_breaker_rules *rules;
+	pthread_mutex_t lock; /* guards state and counted */
+	sb_breaker_state state;
+	uint64_t counted; /* of the successes, those that the state knows of */
+
+	/* What of the state is read without the lock: */
+	_Atomic(uint64_t) word;  /* era, cause and phase; see breaker.c */
+	_Atomic(uint64_t) until; /* open: when probes are let in */
+	/* Successes before this time need no lock; 0: every one does. */
+	_Atomic(uint64_t) quiet_until;
+
+	/* Every call that came to it ends in one of the first three. */
+	_Atomic(uint64_t) successes, failures, rejections, opened, closed;
+} sb_breaker;
+
+/* One look at it. */
+typedef struct sb_breaker_view {
+	sb_breaker_phase phase; /* HALF_OPEN as soon as its time open is over */
+	sb_breaker_cause cause; /* why it is open */
+	bool automatic;
+	int64_t retry_after_ms; /* open: until probes are let in; -1: somebody has to act */
+	uint64_t successes, failures, rejections, opened, closed;
+} sb_breaker_view;
+
+void sb_breaker_init(sb_breaker *breaker, const sb_breaker_rules *rules);
+void sb_breaker_done(sb_breaker *breaker);
+void sb_breaker_look(sb_breaker *breaker, uint64_t now, sb_breaker_view *out);
+/* `closed`, `open`, `half_open`; `off` for one that opens by hand only, and isn't. */
+const char *sb_breaker_shown(const sb_breaker_view *view);
+const char *sb_breaker_phase_name(sb_breaker_phase phase);
+
+struct sb_call;
+
+/* The call is given up while its engine still works on it: that is a timeout, and its slot is
+ * free for another one. What it says later counts for nothing. */
+void sb_breaker_give_up(struct sb_call *call);
+/* Did the breaker open since it let this call in? Then refuse it, as it would be now. */
+bool sb_breaker_closed_door(struct sb_call *call);
+/* Would a call be let in now? A guess, for who could wait instead. */
+bool sb_breaker_lets_in(const struct sb_call *call, uint64_t now);
+
+#endif
