@@ -38,6 +38,8 @@ static size_t fitting(const char *text, size_t length, size_t max)
 {
 	size_t cost = 0;
 
+	if (length <= max / 6)
+		return length;
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)text[i];
 		cost += c < 0x20 || c >= 0x7f ? 6 : c == '"' || c == '\\' ? 2 : 1;
