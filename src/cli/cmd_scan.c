@@ -203,15 +203,20 @@ static int check_engines(const sb_conf *conf, const sb_words *engines)
 	return 0;
 }
 
-/* Enough to keep every engine's permits busy, and one more for each that has just ended. */
+/* Enough to keep every engine's permits busy, and one more for each that has just ended; but where
+ * the work is done here, who waits for a permit only costs being woken. */
 static unsigned default_jobs(const sb_conf *conf)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned jobs = cpus > 0 ? (unsigned)cpus : 1;
 
-	for (size_t i = 0; i < conf->engine_count; i++)
-		if (2 * conf->engines[i].concurrency > jobs)
-			jobs = 2 * conf->engines[i].concurrency;
+	for (size_t i = 0; i < conf->engine_count; i++) {
+		const sb_engine_conf *engine = &conf->engines[i];
+		bool local = (engine->ops->flags & SB_ENGINE_LOCAL) != 0;
+		unsigned useful = local ? engine->concurrency : 2 * engine->concurrency;
+
+		jobs = useful > jobs ? useful : jobs;
+	}
 	return jobs < 64 ? jobs : 64;
 }
 
@@ -225,12 +230,15 @@ static unsigned jobs_for(const sb_conf *conf, const sb_scan_settings *settings)
 	return jobs;
 }
 
-/* Verdicts that wait for a flush are in flight, too. */
+/* Verdicts that wait for a flush are in flight, too: as many as are flushed together, and once more
+ * as many, so that nobody waits while a flush is under way. Each thread may begin one more. */
 static unsigned in_flight_for(const sb_conf *conf, unsigned jobs)
 {
-	const unsigned waiting = 128, max = conf->limits.max_in_flight;
+	const unsigned waiting = 256, max = conf->limits.max_in_flight;
 
-	return max > 0 && max < jobs + waiting ? max : jobs + waiting;
+	if (max == 0 || jobs + waiting + jobs <= max)
+		return jobs + waiting;
+	return max > 2 * jobs ? max - jobs : jobs;
 }
 
 static uint64_t budget_for(const sb_conf *conf)

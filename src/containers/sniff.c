@@ -2,15 +2,15 @@
 /*
  * Signatures: one table of formats. The search looks at every byte once: for each position,
  * six table look-ups by nibble tell whether three bytes in a row may belong to a signature
- * (sixteen positions at a time where the processor can), and only then are signature and header
- * compared.
+ * (sixteen or more positions at a time where the processor can), and only then are signature and
+ * header compared.
  */
 #include "containers/sniff.h"
 
 #include <string.h>
 #include <zlib.h>
 #if defined(__x86_64__)
-#include <tmmintrin.h>
+#include <immintrin.h>
 #endif
 
 /* --- Behind the signature: is it plausible? @p data begins where the format does ------------- */
@@ -348,6 +348,13 @@ sb_likeness sb_sniff_begin(
 
 /* --- Searching ---------------------------------------------------------------------------- */
 
+_Static_assert((int)FORMATS <= (int)SB_SNIFF_FORMATS, "a sniffer has a key for each format");
+
+static uint32_t three(const uint8_t *at)
+{
+	return sb_le16(at) | (uint32_t)at[2] << 16;
+}
+
 void sb_sniffer_init(sb_sniffer *sniffer)
 {
 	unsigned bucket = 0;
@@ -358,6 +365,7 @@ void sb_sniffer_init(sb_sniffer *sniffer)
 
 		if (!formats[i].inside)
 			continue;
+		sniffer->keys[i] = three(key);
 		for (size_t k = 0; k < 3; k++) {
 			sniffer->low[k][key[k] & 15] |= (uint8_t)(1 << bucket);
 			sniffer->high[k][key[k] >> 4] |= (uint8_t)(1 << bucket);
@@ -388,7 +396,7 @@ __attribute__((target("ssse3"))) static inline __m128i buckets(
 }
 
 /* The first position from @p from on that may begin a key; near @p to at the latest. */
-__attribute__((target("ssse3"))) static size_t skim(
+__attribute__((target("ssse3"))) static size_t skim_16(
 	const sb_sniffer *s, const uint8_t *data, size_t from, size_t to)
 {
 	for (; to - from >= 18; from += 16) {
@@ -402,14 +410,51 @@ __attribute__((target("ssse3"))) static size_t skim(
 	}
 	return from;
 }
+
+__attribute__((target("avx2"))) static inline __m256i wide_buckets(
+	const sb_sniffer *s, unsigned k, const uint8_t *at)
+{
+	const __m256i nibble = _mm256_set1_epi8(15);
+	__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+	__m256i low = _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i *)(const void *)s->low[k]));
+	__m256i high = _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i *)(const void *)s->high[k]));
+
+	low = _mm256_shuffle_epi8(low, _mm256_and_si256(bytes, nibble));
+	high = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
+	return _mm256_and_si256(low, high);
+}
+
+/* Likewise. */
+__attribute__((target("avx2"))) static size_t skim_32(
+	const sb_sniffer *s, const uint8_t *data, size_t from, size_t to)
+{
+	for (; to - from >= 34; from += 32) {
+		__m256i found = _mm256_and_si256(_mm256_and_si256(wide_buckets(s, 0, data + from),
+							 wide_buckets(s, 1, data + from + 1)),
+			wide_buckets(s, 2, data + from + 2));
+		int none = _mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
+
+		if (none != -1)
+			return from + (size_t)__builtin_ctz(~(unsigned)none);
+	}
+	return from;
+}
+
+static size_t skim(const sb_sniffer *s, const uint8_t *data, size_t from, size_t to)
+{
+	if (__builtin_cpu_supports("avx2"))
+		from = skim_32(s, data, from, to);
+	return __builtin_cpu_supports("ssse3") ? skim_16(s, data, from, to) : from;
+}
 #endif
 
 static size_t next_key(const sb_sniffer *s, const uint8_t *data, size_t from, size_t to)
 {
 	while (to - from >= 3) {
 #if defined(__x86_64__)
-		if (__builtin_cpu_supports("ssse3"))
-			from = skim(s, data, from, to);
+		from = skim(s, data, from, to);
 		if (to - from < 3)
 			break;
 #endif
@@ -420,13 +465,16 @@ static size_t next_key(const sb_sniffer *s, const uint8_t *data, size_t from, si
 	return to;
 }
 
-static bool look_closer(const uint8_t *data, size_t size, size_t key, sb_hit *hit)
+static bool look_closer(
+	const sb_sniffer *s, const uint8_t *data, size_t size, size_t key, sb_hit *hit)
 {
+	const uint32_t there = three(data + key);
+
 	for (size_t i = 0; i < FORMATS; i++) {
 		const format *f = &formats[i];
 		size_t before = (size_t)f->at + f->key;
 
-		if (!f->inside || key < before || memcmp(data + key, f->magic + f->key, 3) != 0)
+		if (there != s->keys[i] || !f->inside || key < before)
 			continue;
 		hit->offset = key - before;
 		hit->likeness = matches(f, data + hit->offset, size - hit->offset, false);
@@ -449,7 +497,7 @@ bool sb_sniff_next(const sb_sniffer *sniffer, const uint8_t *data, size_t size, 
 		from = next_key(sniffer, data, from, to);
 		if (from >= to || to - from < 3)
 			return false;
-		if (look_closer(data, size, from, hit))
+		if (look_closer(sniffer, data, size, from, hit))
 			return true;
 		from++;
 	}

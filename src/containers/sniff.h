@@ -16,8 +16,11 @@ typedef struct sb_hit {
 	sb_likeness likeness; /* SB_SURELY: a checksum of its header agrees */
 } sb_hit;
 
+enum { SB_SNIFF_FORMATS = 32 };
+
 typedef struct sb_sniffer {
 	uint8_t low[3][16], high[3][16]; /* by nibble: in which buckets the byte may stand */
+	uint32_t keys[SB_SNIFF_FORMATS]; /* the three bytes of each format */
 } sb_sniffer;
 
 void sb_sniffer_init(sb_sniffer *sniffer);

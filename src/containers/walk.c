@@ -316,13 +316,19 @@ int sb_walk_visit(sb_walk *walk, sb_level *level, const char *container)
 
 /* --- The walk ---------------------------------------------------------------------------- */
 
+/* Kept on purpose: what the C library has loaded it needs not open again, nor put together for each
+ * walk. */
+static locale_t names;
+
+static locale_t utf8(void)
+{
+	return newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
 void sb_containers_prepare(void)
 {
-	/* Kept on purpose: what the C library has loaded it needs not open again. */
-	static locale_t kept;
-
-	if (kept == (locale_t)0)
-		kept = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (names == (locale_t)0)
+		names = utf8();
 }
 
 int sb_containers_walk(sb_walked *out, const void *data, size_t length, const char *name,
@@ -331,19 +337,18 @@ int sb_containers_walk(sb_walked *out, const void *data, size_t length, const ch
 	sb_walk walk = {.options = options, .out = out, .size = length};
 	sb_level outside = {.path = "", .name = ""};
 	sb_level content = {.data = data, .size = length, .path = "", .name = ""};
-	locale_t names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
+	locale_t own = names == (locale_t)0 ? utf8() : (locale_t)0, before = uselocale((locale_t)0);
 	char *copy = NULL;
 
 	*out = (sb_walked){0};
 	if (name_length > 0)
 		copy = sb_walk_path(&walk, &outside, name, name_length, &content.name);
-	if (names != (locale_t)0)
-		before = uselocale(names);
+	if (names != (locale_t)0 || own != (locale_t)0)
+		uselocale(own != (locale_t)0 ? own : names);
 	sb_walk_visit(&walk, &content, "");
-	if (names != (locale_t)0) {
-		uselocale(before);
-		freelocale(names);
-	}
+	uselocale(before);
+	if (own != (locale_t)0)
+		freelocale(own);
 	free(copy);
 	return walk.verdict;
 }

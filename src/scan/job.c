@@ -362,13 +362,15 @@ bool sb_job_offer(sb_job *job, struct sb_call *call)
 {
 	bool taken;
 
+	sb_job_ref(job); /* its thread may be done before we are */
 	pthread_mutex_lock(&job->lock);
 	taken = job->attended && job->idle && job->offered == NULL;
-	if (taken) {
+	if (taken)
 		job->offered = call;
-		pthread_cond_signal(&job->changed);
-	}
 	pthread_mutex_unlock(&job->lock);
+	if (taken) /* without the lock, for which it would have to wait again */
+		pthread_cond_signal(&job->changed);
+	sb_job_unref(job);
 	return taken;
 }
 

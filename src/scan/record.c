@@ -20,7 +20,7 @@ static const bounds levels[] = {
 	{512, 1024, 128, 256, 160, 12, 8},
 	{128, 256, 64, 0, 48, 8, 4},
 };
-enum { LEVELS = sizeof levels / sizeof levels[0], MAX_BODY = 7600 };
+enum { LEVELS = sizeof levels / sizeof levels[0], MAX_BODY = 7600, USUAL = 3000 };
 
 void sb_record_init(sb_record *record)
 {
@@ -334,6 +334,7 @@ int sb_record_started(sb_record *record, const sb_report *report)
 int sb_record_finished(
 	sb_record *record, const sb_report *report, bool with_start, const uint8_t *policy)
 {
+	(void)sb_buf_reserve(&record->text, USUAL); /* in one piece; more comes by itself */
 	if (with_start)
 		add(record, STARTED, report, policy);
 	add(record, COMPLETED, report, policy);

@@ -27,51 +27,80 @@ static void escape_ascii(sb_buf *buf, unsigned char c)
 	}
 }
 
+/* How many bytes at the beginning come out as they are; eight at a time, by the sign bits of
+ * differences that only bytes below a bound, or equal to one, set. */
+static size_t plain_run(const unsigned char *s, size_t length)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+	size_t i = 0;
+
+	for (; length - i >= 8; i += 8) {
+		uint64_t v, quote, slash, del;
+
+		memcpy(&v, s + i, sizeof v);
+		quote = v ^ ones * '"';
+		slash = v ^ ones * '\\';
+		del = v ^ ones * 0x7f;
+		if (((v | (v - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
+			    tops) != 0)
+			break;
+	}
+	while (i < length && s[i] < 0x80 && escapes[s[i]] == 0)
+		i++;
+	return i;
+}
+
+/* What is not plain at @p s, as JSON has it; returns how many bytes that was. */
+static size_t write_odd(sb_buf *buf, const unsigned char *s, size_t length)
+{
+	size_t step = sb_utf8_sequence(s, length);
+
+	if (s[0] < 0x80) {
+		escape_ascii(buf, s[0]);
+	} else if (step > 0) {
+		sb_buf_add(buf, s, step);
+	} else {
+		/* The backslash itself has to be escaped in JSON. */
+		char text[5] = {'\\', '\\', 'x', hex_digits[s[0] >> 4], hex_digits[s[0] & 15]};
+		sb_buf_add(buf, text, sizeof text);
+	}
+	return step > 0 ? step : 1;
+}
+
 static void write_string(sb_buf *buf, const unsigned char *s, size_t length)
 {
-	size_t i = 0, plain = 0; /* s[plain..i) needs no escape */
-
 	sb_buf_char(buf, '"');
-	while (i < length) {
-		size_t step = 1;
+	for (size_t i = 0; i < length;) {
+		size_t plain = plain_run(s + i, length - i);
 
-		if (s[i] < 0x80) {
-			if (escapes[s[i]] == 0) {
-				i++;
-				continue;
-			}
-			sb_buf_add(buf, s + plain, i - plain);
-			escape_ascii(buf, s[i]);
-		} else {
-			step = sb_utf8_sequence(s + i, length - i);
-			if (step > 0) {
-				i += step;
-				continue;
-			}
-			step = 1;
-			sb_buf_add(buf, s + plain, i - plain);
-			/* The backslash itself has to be escaped in JSON. */
-			char text[5] = {
-				'\\', '\\', 'x', hex_digits[s[i] >> 4], hex_digits[s[i] & 15]};
-			sb_buf_add(buf, text, sizeof text);
-		}
-		i += step;
-		plain = i;
+		sb_buf_add(buf, s + i, plain);
+		i += plain;
+		if (i < length)
+			i += write_odd(buf, s + i, length - i);
 	}
-	sb_buf_add(buf, s + plain, i - plain);
 	sb_buf_char(buf, '"');
 }
 
 static void before(sb_json *json, const char *key)
 {
+	size_t length = key != NULL ? strlen(key) : 0; /* ours: needs no escape */
+	size_t need = (json->comma ? 1 : 0) + (key != NULL ? length + 3 : 0);
+	char *room = sb_buf_reserve(json->buf, need);
+
+	if (room == NULL)
+		return;
 	if (json->comma)
-		sb_buf_char(json->buf, ',');
+		*room++ = ',';
 	json->comma = true;
-	if (key != NULL) { /* ours: needs no escape */
-		sb_buf_char(json->buf, '"');
-		sb_buf_text(json->buf, key);
-		sb_buf_add(json->buf, "\":", 2);
+	if (key != NULL) {
+		*room++ = '"';
+		memcpy(room, key, length);
+		room += length;
+		*room++ = '"';
+		*room++ = ':';
 	}
+	*room = '\0';
+	json->buf->length += need;
 }
 
 void sb_json_object(sb_json *json, const char *key)
@@ -142,17 +171,22 @@ void sb_json_hex(sb_json *json, const char *key, const uint8_t *bytes, size_t le
 	json->buf->length += length * 2 + 2;
 }
 
-void sb_json_uint(sb_json *json, const char *key, uint64_t value)
+static void add_digits(sb_buf *buf, uint64_t value)
 {
 	char digits[20];
 	size_t at = sizeof digits;
 
-	before(json, key);
 	do {
 		digits[--at] = (char)('0' + value % 10);
 		value /= 10;
 	} while (value > 0);
-	sb_buf_add(json->buf, digits + at, sizeof digits - at);
+	sb_buf_add(buf, digits + at, sizeof digits - at);
+}
+
+void sb_json_uint(sb_json *json, const char *key, uint64_t value)
+{
+	before(json, key);
+	add_digits(json->buf, value);
 }
 
 void sb_json_int(sb_json *json, const char *key, int64_t value)
@@ -180,7 +214,7 @@ void sb_json_number(sb_json *json, const char *key, double value)
 	before(json, key);
 	if (value < 0 && thousandths > 0)
 		sb_buf_char(json->buf, '-');
-	sb_buf_printf(json->buf, "%lld", thousandths / 1000);
+	add_digits(json->buf, (uint64_t)thousandths / 1000);
 	fraction[0] = '.';
 	fraction[1] = (char)('0' + thousandths / 100 % 10);
 	fraction[2] = (char)('0' + thousandths / 10 % 10);
@@ -212,6 +246,8 @@ size_t sb_json_fitting(const char *text, size_t length, size_t max)
 {
 	size_t cost = 0;
 
+	if (length <= max / 6)
+		return length;
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)text[i];
 		cost += c < 0x20 || c >= 0x7f ? 6 : c == '"' || c == '\\' ? 2 : 1;

@@ -8,6 +8,7 @@
 
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,36 @@ static void test_strings(void **state)
 		sb_json_text_n(&json, NULL, strings[i].text, strings[i].length);
 		if (strcmp(buf.data, strings[i].expected) != 0)
 			fail_msg("%s: %s", strings[i].why, buf.data);
+		sb_buf_done(&buf);
+	}
+}
+
+/* Long runs are looked at eight bytes at a time: an odd one is seen wherever it stands. */
+static void test_any_byte_anywhere(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		char alone[20], odd[20] = {(char)c};
+		sb_buf buf;
+		sb_json json;
+
+		sb_buf_init(&buf, 1000);
+		json = sb_json_on(&buf);
+		sb_json_text_n(&json, NULL, odd, 1);
+		snprintf(alone, sizeof alone, "%.*s", (int)buf.length - 2, buf.data + 1);
+		for (size_t at = 0; at < 19; at++) {
+			char text[20], expected[60];
+
+			memset(text, '~', sizeof text);
+			text[at] = (char)c;
+			snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)at,
+				"~~~~~~~~~~~~~~~~~~~", alone, (int)(18 - at),
+				"~~~~~~~~~~~~~~~~~~~");
+			sb_buf_clear(&buf);
+			json = sb_json_on(&buf);
+			sb_json_text_n(&json, NULL, text, 19);
+			assert_string_equal(buf.data, expected);
+		}
 		sb_buf_done(&buf);
 	}
 }
@@ -161,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_any_byte_anywhere),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_past_the_ceiling),

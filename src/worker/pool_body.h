@@ -59,7 +59,7 @@ struct sb_pool {
 	uint64_t crashes[SB_POOL_CRASHES]; /* ms, of the last ones */
 };
 
-uint64_t sb_pool_now(void); /* ms, CLOCK_MONOTONIC */
+uint64_t sb_pool_now(void); /* ms, CLOCK_MONOTONIC_COARSE: to a few of them */
 
 /* All with the lock held. */
 /* Ask for one more worker, if there may be one. */

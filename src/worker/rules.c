@@ -271,17 +271,26 @@ static const char *base_name(const char *name)
 	return name;
 }
 
+/* `filetype` and `owner` stay empty, and so does `mime` when no rule asks. */
 static int set_variables(sb_rules *rules, const sb_member *member, const char *mime)
 {
 	char extension[32];
-	const char *values[TEXTS] = {base_name(member->name),
-		member->path_length > 0 ? member->path : member->name,
-		extension_of(member, extension, sizeof extension), member->container, mime, "", ""};
+	const struct {
+		const char *name, *value;
+	} set[] = {
+		{"filename", base_name(member->name)},
+		{"filepath", member->path_length > 0 ? member->path : member->name},
+		{"extension", extension_of(member, extension, sizeof extension)},
+		{"container", member->container},
+		{"mime", mime},
+	};
+	const size_t count = sizeof set / sizeof set[0] - (rules->wants_mime ? 0 : 1);
 	const int64_t amounts[NUMBERS] = {(int64_t)member->size, member->depth};
 	int status = ERROR_SUCCESS;
 
-	for (size_t i = 0; status == ERROR_SUCCESS && i < TEXTS; i++)
-		status = yr_scanner_define_string_variable(rules->scanner, texts[i], values[i]);
+	for (size_t i = 0; status == ERROR_SUCCESS && i < count; i++)
+		status = yr_scanner_define_string_variable(
+			rules->scanner, set[i].name, set[i].value);
 	for (size_t i = 0; status == ERROR_SUCCESS && i < NUMBERS; i++)
 		status = yr_scanner_define_integer_variable(rules->scanner, numbers[i], amounts[i]);
 	return status;

@@ -189,6 +189,9 @@ enum sb_engine_flags {
 	SB_ENGINE_NEEDS_ATTESTATION = 1 << 2,
 	/** Knows exact copies only; abstains by nature; never counts towards min_engines. */
 	SB_ENGINE_HASH_LIST = 1 << 3,
+	/** Judging is work for the processors of this machine: calls beyond `concurrency` would
+	 * only wait for each other. */
+	SB_ENGINE_LOCAL = 1 << 4,
 };
 
 typedef struct sb_engine_ops {
