@@ -606,8 +606,6 @@ class Masses(Case):
         # Of the program alone: what a child is charged with begins with what we are ourselves.
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
         process.send_signal(signal.SIGTERM)
-        process.stdout.close()
-        process.stdout = None
         self.assertEqual(self.finish(process).status, 0)
         peak = int(status.split("VmHWM:")[1].split()[0])
         self.assertLess(peak, CEILING_KIB)
