@@ -21,6 +21,7 @@
 #include "cli/line.h"
 #include "cli/log.h"
 #include "cli/watch_file.h"
+#include "cli/watch_mounts.h"
 #include "cli/watch_state.h"
 #include "cli/watch_tree.h"
 #include "util/clock.h"
@@ -53,6 +54,7 @@ struct sb_watch {
 	sb_tree *tree;
 	sb_pending *pending;
 	sb_watch_state *state;
+	sb_mounts mounts;
 	char **absolute; /* of each root: what the state knows it by */
 	sb_buf key, cursor;
 	sb_walk_dir *folder; /* the one last opened, within a turn */
@@ -61,7 +63,7 @@ struct sb_watch {
 	int wake_fd;
 	atomic_bool stopped;
 	uint64_t settle; /* ns */
-	bool failed, listing, full, missed, ready, pipe_out, more_events;
+	bool failed, listing, full, missed, mounted, ready, pipe_out, more_events;
 	size_t pruned; /* roots that were gone through; SIZE_MAX: not now */
 	uint64_t next_check, last_renew;
 	uint64_t vanished, unchanged;
@@ -169,14 +171,21 @@ static void on_file(void *data, const char *path, bool closed)
 		watch->missed = true;
 }
 
-static void on_gone(void *data, const char *path, bool folder)
+/* What an original is called for a moment while it is removed (quarantine/remove.c). */
+static bool is_removal(const char *name)
+{
+	return strncmp(name, ".sb-", 4) == 0 && strspn(name + 4, "0123456789abcdef") == 32 &&
+	       name[36] == '\0';
+}
+
+static void on_gone(void *data, const char *path, sb_tree_loss loss)
 {
 	sb_watch *watch = data;
 	const char *key = key_of(watch, path);
 
-	if (!folder && sb_pending_gone(watch->pending, path))
-		watch->vanished++;
-	if (key != NULL && folder)
+	if (loss != SB_TREE_FOLDER && sb_pending_gone(watch->pending, path))
+		watch->vanished += loss == SB_TREE_DELETED && !is_removal(name_of(path));
+	if (key != NULL && loss == SB_TREE_FOLDER)
 		sb_watch_state_forget_below(watch->state, key);
 	else if (key != NULL)
 		sb_watch_state_forget(watch->state, key);
@@ -426,7 +435,7 @@ static bool has_room(const sb_watch *watch)
 /* When everything has to be looked through anew; SB_NEVER: it need not. */
 static uint64_t renew_due(const sb_watch *watch)
 {
-	if (sb_tree_overflowed(watch->tree) || (watch->missed && has_room(watch)))
+	if (sb_tree_overflowed(watch->tree) || watch->mounted || (watch->missed && has_room(watch)))
 		return watch->last_renew + RENEW_MS * SB_MS;
 	if (watch->ready && sb_tree_unwatched(watch->tree) > 0)
 		return watch->last_renew + UNWATCHED_MS * SB_MS;
@@ -438,7 +447,7 @@ static void renew(sb_watch *watch)
 	if (sb_tree_overflowed(watch->tree) || watch->missed)
 		sb_log(SB_LOG_WARN,
 			"more happened than could be followed; looking through everything again");
-	watch->missed = false;
+	watch->missed = watch->mounted = false;
 	watch->last_renew = now_of(watch);
 	sb_tree_renew(watch->tree);
 	watch->listing = true;
@@ -469,15 +478,19 @@ static void fail(sb_watch *watch, const char *message)
 
 static void wait_for_news(sb_watch *watch)
 {
+	const sb_watch_plan *plan = watch->plan;
 	struct pollfd polled[] = {{sb_tree_fd(watch->tree), POLLIN, 0}, {watch->wake_fd, POLLIN, 0},
-		{STDOUT_FILENO, 0, 0}};
+		{watch->mounts.fd, POLLPRI, 0}, {watch->pipe_out ? STDOUT_FILENO : -1, 0, 0}};
 	uint64_t count;
 
-	if (poll(polled, watch->pipe_out ? 3 : 2, patience(watch)) <= 0)
+	if (poll(polled, sizeof polled / sizeof polled[0], patience(watch)) <= 0)
 		return;
 	if ((polled[1].revents & POLLIN) != 0)
 		(void)!read(watch->wake_fd, &count, sizeof count);
-	if ((polled[2].revents & (POLLERR | POLLHUP)) != 0)
+	if (polled[2].revents != 0)
+		watch->mounted = sb_mounts_changed(&watch->mounts, plan->roots, plan->root_count) ||
+				 watch->mounted;
+	if ((polled[3].revents & (POLLERR | POLLHUP)) != 0)
 		fail(watch, "nobody reads standard output any more");
 }
 
@@ -606,6 +619,7 @@ static int open_parts(sb_watch *watch, sb_error *error)
 	watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (watch->wake_fd < 0)
 		return sb_error_set(error, SB_KIND_IO, errno, "eventfd");
+	sb_mounts_open(&watch->mounts, plan->roots, plan->root_count);
 	status = sb_watch_state_open(
 		&watch->state, plan->walk.data_dir, plan->digest, &renewed, error);
 	if (renewed)
@@ -625,7 +639,7 @@ int sb_watch_new(sb_watch **out, const sb_watch_plan *plan, sb_error *error)
 		return sb_error_no_memory(error);
 	watch->plan = plan;
 	watch->clock = sb_clock_system();
-	watch->wake_fd = -1;
+	watch->wake_fd = watch->mounts.fd = -1;
 	watch->pruned = SIZE_MAX;
 	watch->settle = SB_MS * (plan->settle_ms > MIN_SETTLE_MS ? plan->settle_ms : MIN_SETTLE_MS);
 	watch->listing = true;
@@ -657,6 +671,7 @@ void sb_watch_free(sb_watch *watch)
 	sb_buf_done(&watch->key);
 	sb_buf_done(&watch->cursor);
 	sb_close(&watch->wake_fd);
+	sb_mounts_close(&watch->mounts);
 	pthread_mutex_destroy(&watch->lock);
 	free(watch);
 }

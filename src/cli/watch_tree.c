@@ -31,6 +31,7 @@ enum {
 struct root {
 	const char *path;
 	sb_node *node; /* NULL: it is not here */
+	bool was_here;
 };
 
 struct sb_tree {
@@ -133,7 +134,7 @@ static void drop_one(void *data, sb_node *node)
 				tree->roots[i].node = NULL;
 }
 
-/* The folder is not ours any more, nor are those below it. */
+/* The folder is not ours any more, nor are those below it; NULL is fine. */
 static void drop(sb_tree *tree, sb_node *node)
 {
 	sb_nodes_drop(&tree->nodes, node, drop_one, tree);
@@ -367,27 +368,34 @@ void sb_tree_check(sb_tree *tree)
 		check_root(tree, &tree->roots[i]);
 }
 
+static void renew_root(sb_tree *tree, struct root *root, bool was_here)
+{
+	int fd = sb_watch_open_folder(root->path, "");
+
+	if (fd >= 0)
+		root->node = adopt(tree, NULL, root->path, fd, root->path);
+	sb_close(&fd);
+	if (was_here != (root->node != NULL))
+		tree->sink.root(tree->sink.data, root->path, !was_here);
+}
+
 void sb_tree_renew(sb_tree *tree)
 {
 	int fd = open_inotify(NULL);
 
 	/* Without a new one the old one does: its watches are taken out one by one. */
-	for (size_t i = 0; i < tree->root_count; i++)
-		if (tree->roots[i].node != NULL)
-			drop(tree, tree->roots[i].node);
+	for (size_t i = 0; i < tree->root_count; i++) {
+		tree->roots[i].was_here = tree->roots[i].node != NULL;
+		drop(tree, tree->roots[i].node);
+	}
 	if (fd >= 0) {
 		sb_close(&tree->fd);
 		tree->fd = fd;
 	}
 	tree->overflowed = false;
 	tree->unwatched = 0;
-	for (size_t i = 0; i < tree->root_count; i++) {
-		struct root *root = &tree->roots[i];
-		fd = sb_watch_open_folder(root->path, "");
-		if (fd >= 0)
-			root->node = adopt(tree, NULL, root->path, fd, root->path);
-		sb_close(&fd);
-	}
+	for (size_t i = 0; i < tree->root_count; i++)
+		renew_root(tree, &tree->roots[i], tree->roots[i].was_here);
 }
 
 /* --- Events ----------------------------------------------------------------------------- */
@@ -418,9 +426,10 @@ static void went(sb_tree *tree, sb_node *node, const struct inotify_event *event
 	bool folder = (event->mask & IN_ISDIR) != 0;
 	sb_node *child = folder ? sb_nodes_child(&tree->nodes, node, event->name) : NULL;
 	const char *path = path_of(&tree->path, node, event->name);
+	sb_tree_loss loss = (event->mask & IN_DELETE) != 0 ? SB_TREE_DELETED : SB_TREE_MOVED;
 
 	if (path != NULL)
-		tree->sink.gone(tree->sink.data, path, folder);
+		tree->sink.gone(tree->sink.data, path, folder ? SB_TREE_FOLDER : loss);
 	if (child != NULL)
 		drop(tree, child);
 }
@@ -535,8 +544,7 @@ void sb_tree_free(sb_tree *tree)
 	if (tree == NULL)
 		return;
 	for (size_t i = 0; i < tree->root_count; i++)
-		if (tree->roots[i].node != NULL)
-			drop(tree, tree->roots[i].node);
+		drop(tree, tree->roots[i].node);
 	stop_listing(tree);
 	sb_close(&tree->fd);
 	sb_nodes_done(&tree->nodes);

@@ -30,13 +30,19 @@
 
 typedef struct sb_tree sb_tree;
 
+typedef enum sb_tree_loss {
+	SB_TREE_DELETED,
+	SB_TREE_MOVED,  /* here or away; a name it has here is told, too */
+	SB_TREE_FOLDER, /* a folder with all that was below it, however it went */
+} sb_tree_loss;
+
 /* Paths are the root's, as given, and what is below it. */
 typedef struct sb_tree_sink {
 	/* A file is there; @p closed: it was closed after writing or moved in, so it is complete.
 	 */
 	void (*file)(void *data, const char *path, bool closed);
-	/* What had this name went away; @p folder: and all that was below it. */
-	void (*gone)(void *data, const char *path, bool folder);
+	/* What had this name has it no more. */
+	void (*gone)(void *data, const char *path, sb_tree_loss loss);
 	void (*skipped)(void *data, const char *path, sb_skip why);
 	/* A folder can't be watched or listed; it is tried again when its mode changes. */
 	void (*problem)(void *data, const char *path, const char *message);

@@ -242,7 +242,7 @@ class Arrivals(Case):
         watcher.sees("in/stays")
         self.assertEqual(watcher.end(), 0)
         self.assertEqual(watcher.count, {"in/stays": 1})
-        self.assertRegex("".join(watcher.said), r"vanished +4")
+        self.assertRegex("".join(watcher.said), r"vanished +3")
 
 
 class Verdicts(Case):
@@ -537,22 +537,43 @@ class Folders(Case):
         watcher.end()
         self.assertEqual(set(watcher.count.values()), {1}, str(watcher))
 
+    def mount(self, *words):
+        return subprocess.run(words, capture_output=True, cwd=self.folder).returncode == 0
+
+    @needs(os.geteuid() == 0, "mounts need root")
+    def test_a_mount_inside(self):
+        self.write("in/sub/hidden")
+        watcher = self.watch("in").ready()
+        watcher.sees("in/sub/hidden")
+        if not self.mount("mount", "-t", "tmpfs", "tmpfs", "in/sub"):
+            self.skipTest("mounts are not allowed here")
+        self.addCleanup(self.mount, "umount", "-l", "in/sub")
+        self.write("in/sub/a")
+        watcher.sees("in/sub/a")
+        self.write("in/sub/b")
+        watcher.sees("in/sub/b")
+        self.assertTrue(self.mount("umount", "in/sub"), "it keeps the file system busy")
+        self.write("in/sub/c")
+        watcher.sees("in/sub/c")
+        watcher.end()
+        # What was hidden may be judged again: it was gone for a while.
+        self.assertEqual({path for path, count in watcher.count.items() if count > 1}
+                         - {"in/sub/hidden"}, set(), str(watcher))
+
     @needs(os.geteuid() == 0, "mounts need root")
     def test_unmounted_and_mounted_again(self):
-        def mount(*words):
-            return subprocess.run([*words, self.folder / "in"], capture_output=True)
-        if mount("mount", "-t", "tmpfs", "tmpfs").returncode != 0:
+        if not self.mount("mount", "-t", "tmpfs", "tmpfs", "in"):
             self.skipTest("mounts are not allowed here")
-        self.addCleanup(mount, "umount", "-l")
+        self.addCleanup(self.mount, "umount", "-l", "in")
         self.write("in/a")
         watcher = self.watch("in").ready()
         watcher.sees("in/a")
-        self.assertEqual(mount("umount").returncode, 0, "it keeps the file system busy")
+        self.assertTrue(self.mount("umount", "in"), "it keeps the file system busy")
         watcher.hears("in: is gone")
         watcher.hears("in: is here again")  # the folder below
         self.write("in/below")
         watcher.sees("in/below")
-        mount("mount", "-t", "tmpfs", "tmpfs")
+        self.assertTrue(self.mount("mount", "-t", "tmpfs", "tmpfs", "in"))
         watcher.until(lambda: sum("here again" in line for line in watcher.said) == 2, "mounted")
         self.write("in/above")
         watcher.sees("in/above")
