@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* `scan`: options to configuration, scan options and plan; then the run. */
-#include "cli/settings.h"
+/* `scan`: options to configuration, scan options and plan, as `watch` has them too; then the
+ * run. */
+#include "cli/cmd_scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/commands.h"
 #include "cli/line.h"
 #include "cli/log.h"
 #include "cli/open.h"
-#include "cli/scan_run.h"
 #include "cli/term.h"
 #include "policy/policy.h"
 #include "scan/manager.h"
@@ -73,9 +72,12 @@ const sb_option sb_scan_cli_options[] = {
 
 /* --- Options to library calls -------------------------------------------------------------- */
 
+/* The command that is run, for messages. */
+static const char *command = "scan";
+
 static int refuse(const char *option, const char *message)
 {
-	sb_log(SB_LOG_ERROR, "scan: %s: %s", option, message);
+	sb_log(SB_LOG_ERROR, "%s: %s: %s", command, option, message);
 	return -1;
 }
 
@@ -195,7 +197,7 @@ static int check_engines(const sb_conf *conf, const sb_words *engines)
 		if (k < conf->engine_count)
 			continue;
 		near = sb_suggest(engines->items[i], names, count);
-		sb_log(SB_LOG_ERROR, "scan: --engine: no engine is called '%.64s'%s%s%s",
+		sb_log(SB_LOG_ERROR, "%s: --engine: no engine is called '%.64s'%s%s%s", command,
 			engines->items[i], near != NULL ? "; did you mean '" : "",
 			near != NULL ? near : "", near != NULL ? "'?" : "");
 		return -1;
@@ -264,7 +266,7 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-static sb_output_options output_options(const sb_scan_settings *settings)
+sb_output_options sb_scan_output_options(const sb_scan_settings *settings)
 {
 	sb_output_options options = {.json = settings->json != 0,
 		.verbose = settings->verbose != 0,
@@ -278,27 +280,27 @@ static sb_output_options output_options(const sb_scan_settings *settings)
 	return options;
 }
 
-static int run(const sb_scan_settings *settings, sb_manager *manager,
-	const sb_scan_options *options, sb_cancel *cancel, char *const *paths, size_t path_count)
+sb_scan_run sb_scan_plan(const sb_scan_session *session)
 {
-	const sb_conf *conf = sb_manager_conf(manager);
-	const sb_output_options look = output_options(settings);
+	const sb_scan_settings *settings = session->settings;
+	const sb_conf *conf = sb_manager_conf(session->manager);
 	const unsigned jobs = jobs_for(conf, settings);
-	sb_output *output = sb_output_new(&look);
-	const sb_scan_run plan = {.manager = manager,
-		.options = options,
-		.cancel = cancel,
-		.output = output,
+
+	return (sb_scan_run){.manager = session->manager,
+		.options = session->options,
+		.cancel = session->cancel,
 		.jobs = jobs,
 		.in_flight = in_flight_for(conf, jobs),
 		.budget = budget_for(conf),
-		.walk = {settings->excludes.items, settings->excludes.count, conf->data_dir},
-		.paths = paths,
-		.path_count = path_count,
-		.file_list = settings->file_list,
-		.nul_separated = settings->nul_separated != 0,
-		.stdin_name = settings->name,
-		.progress = look.progress};
+		.walk = {settings->excludes.items, settings->excludes.count, conf->data_dir}};
+}
+
+static int run(const sb_scan_session *session, char *const *paths, size_t path_count)
+{
+	const sb_scan_settings *settings = session->settings;
+	const sb_output_options look = sb_scan_output_options(settings);
+	sb_output *output = sb_output_new(&look);
+	sb_scan_run plan = sb_scan_plan(session);
 	sb_run_end end;
 	int status;
 
@@ -306,6 +308,13 @@ static int run(const sb_scan_settings *settings, sb_manager *manager,
 		sb_log(SB_LOG_ERROR, "out of memory");
 		return SB_EXIT_FAILED;
 	}
+	plan.output = output;
+	plan.paths = paths;
+	plan.path_count = path_count;
+	plan.file_list = settings->file_list;
+	plan.nul_separated = settings->nul_separated != 0;
+	plan.stdin_name = settings->name;
+	plan.progress = look.progress;
 	end = sb_scan_run_all(&plan);
 	if (end == SB_RUN_FAILED) {
 		sb_output_free(output);
@@ -350,33 +359,47 @@ static int trim_excludes(const sb_words *excludes)
 	return 0;
 }
 
+int sb_scan_open(sb_scan_session *session, const sb_globals *globals, const char *name,
+	const sb_scan_settings *settings)
+{
+	*session = (sb_scan_session){.settings = settings};
+	command = name;
+	if (trim_excludes(&settings->excludes) < 0)
+		return -1;
+	session->config = sb_cli_config(globals);
+	if (session->config == NULL)
+		return -1;
+	raise_descriptor_limit();
+	session->options = sb_scan_options_new();
+	session->cancel = sb_cancel_new();
+	if (session->options == NULL || session->cancel == NULL)
+		return refuse(name, "out of memory");
+	if (fill_options(session->options, session->cancel, settings) < 0 ||
+		(settings->policy != NULL && set_policy(session->config, settings->policy) < 0))
+		return -1;
+	session->manager = sb_cli_open(session->config);
+	return session->manager != NULL
+		       ? check_engines(sb_manager_conf(session->manager), &settings->engines)
+		       : -1;
+}
+
+void sb_scan_close(sb_scan_session *session)
+{
+	sb_manager_free(session->manager);
+	sb_scan_options_free(session->options);
+	sb_cancel_free(session->cancel);
+	sb_config_free(session->config);
+}
+
 int sb_cmd_scan(const sb_globals *globals, const void *data, char **words, size_t count)
 {
 	const sb_scan_settings *settings = data;
-	sb_scan_options *options = NULL;
-	sb_cancel *cancel = NULL;
-	sb_manager *manager = NULL;
-	sb_config *config;
+	sb_scan_session session = {.settings = settings};
 	int status = SB_EXIT_FAILED;
 
-	if (check_words(settings, words, count) < 0 || trim_excludes(&settings->excludes) < 0)
-		return SB_EXIT_FAILED;
-	config = sb_cli_config(globals);
-	if (config == NULL)
-		return SB_EXIT_FAILED;
-	raise_descriptor_limit();
-	options = sb_scan_options_new();
-	cancel = sb_cancel_new();
-	if (options == NULL || cancel == NULL)
-		(void)refuse("scan", "out of memory");
-	else if (fill_options(options, cancel, settings) == 0 &&
-		 (settings->policy == NULL || set_policy(config, settings->policy) == 0))
-		manager = sb_cli_open(config);
-	if (manager != NULL && check_engines(sb_manager_conf(manager), &settings->engines) == 0)
-		status = run(settings, manager, options, cancel, words, count);
-	sb_manager_free(manager);
-	sb_scan_options_free(options);
-	sb_cancel_free(cancel);
-	sb_config_free(config);
+	if (check_words(settings, words, count) == 0 &&
+		sb_scan_open(&session, globals, "scan", settings) == 0)
+		status = run(&session, words, count);
+	sb_scan_close(&session);
 	return status;
 }

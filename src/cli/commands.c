@@ -60,6 +60,31 @@ const sb_command sb_commands[] = {
 			"       or the command could not run\n"
 			"  130  interrupted; the summary tells how far it got\n",
 		.run = sb_cmd_scan},
+	{.name = "watch",
+		.synopsis = "[OPTIONS] FOLDER...",
+		.summary = "scan what arrives in folders, until it is told to stop",
+		.description =
+			"Every FOLDER is watched with all folders below it, new ones too. A file "
+			"is scanned when it was closed after writing or moved in and has been "
+			"quiet for a while, and again when it changed; what is there already is "
+			"scanned first, except what was judged before with the same "
+			"configuration. A file that stays open without being written to is "
+			"scanned after 10 s. When engines fail, files stay pending and are tried "
+			"again after 1 s, 2 s, and so on up to 5 min. When events are lost, "
+			"everything is looked through again. A folder that goes away is watched "
+			"again when it is back. Output is that of `scan`; links, special files, "
+			"kernel file systems and the data directory are left out. SIGTERM and "
+			"SIGINT let scans end, for up to 5 s, and print the summary.",
+		.options = sb_watch_cli_options,
+		.options_size = sizeof(sb_watch_settings),
+		.min_words = 1,
+		.max_words = UINT32_MAX,
+		.examples = "  scanbridge watch --exclude '*.part' /srv/incoming\n"
+			    "  scanbridge watch --json --quiet /srv/incoming | your-program\n",
+		.exit_status = "  0    ended by SIGTERM\n"
+			       "  2    the command could not run, or not go on\n"
+			       "  130  ended by SIGINT\n",
+		.run = sb_cmd_watch},
 	{.name = "engines",
 		.synopsis = "[--check] [--json]",
 		.summary = "show the engines and how they are",
@@ -324,7 +349,7 @@ const sb_command sb_commands[] = {
 
 /* Commands of the product that other builds have. */
 static const char *const absent[] = {
-	"serve", "watch", "cache", "doctor", "setup", "rules", "audit init", NULL};
+	"serve", "cache", "doctor", "setup", "rules", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"
 				    "  2    the command could not run\n";

@@ -56,6 +56,10 @@ sb_config *sb_cli_config(const sb_globals *globals);
 /* One row each, in the files named after them. */
 extern const sb_option sb_scan_cli_options[];
 int sb_cmd_scan(const sb_globals *, const void *, char **, size_t);
+/* Some of its rows are scan's: to be called before anything looks at the table. */
+void sb_watch_options_fill(void);
+extern sb_option sb_watch_cli_options[];
+int sb_cmd_watch(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_engines_options[];
 int sb_cmd_engines(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_audit_verify_options[], sb_audit_show_options[];

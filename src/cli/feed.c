@@ -70,23 +70,41 @@ static bool has_room(const sb_feed *feed, const sb_walk_item *item)
 	return feed->count < DEPTH && (feed->runs < MAX_RUNS || joins_run(feed, item));
 }
 
+/* With the lock held. */
+static bool append(sb_feed *feed, sb_walk_item *item)
+{
+	if (feed->stopped || !has_room(feed, item))
+		return false;
+	feed->runs += !joins_run(feed, item);
+	feed->ring[(feed->first + feed->count++) % DEPTH] = item;
+	return true;
+}
+
 bool sb_feed_put(sb_feed *feed, sb_walk_item *item)
 {
-	bool taken = false;
+	bool taken;
 
 	pthread_mutex_lock(&feed->lock);
 	while (!has_room(feed, item) && !feed->stopped)
 		pthread_cond_wait(&feed->room, &feed->lock);
-	if (!feed->stopped) {
-		feed->runs += !joins_run(feed, item);
-		feed->ring[(feed->first + feed->count++) % DEPTH] = item;
-		taken = true;
-	}
+	taken = append(feed, item);
 	pthread_mutex_unlock(&feed->lock);
 	if (taken)
 		pthread_cond_signal(&feed->work);
 	else
 		sb_walk_item_free(item);
+	return taken;
+}
+
+bool sb_feed_offer(sb_feed *feed, sb_walk_item *item)
+{
+	bool taken;
+
+	pthread_mutex_lock(&feed->lock);
+	taken = append(feed, item);
+	pthread_mutex_unlock(&feed->lock);
+	if (taken)
+		pthread_cond_signal(&feed->work);
 	return taken;
 }
 

@@ -19,6 +19,8 @@ void sb_feed_free(sb_feed *feed);
 
 /* Waits for room; takes the item. False, and the item is freed, when the feed was stopped. */
 bool sb_feed_put(sb_feed *feed, sb_walk_item *item);
+/* The same without waiting: false when there is no room, and the item stays the caller's. */
+bool sb_feed_offer(sb_feed *feed, sb_walk_item *item);
 /* No more will come. */
 void sb_feed_end(sb_feed *feed);
 /* Nobody gets anything any more, on either side. */

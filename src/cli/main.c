@@ -20,7 +20,7 @@ static const struct {
 	{"quarantine", true},
 	{"cache", false},
 	{"server", false},
-	{"watch", false},
+	{"watch", true},
 };
 
 static void print_features(const char *title, bool here)
@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 	int first;
 	sb_error error;
 
+	sb_watch_options_fill();
 	signal(SIGPIPE, SIG_IGN); /* a reader that left is a write error, told like any other */
 #ifdef M_MMAP_THRESHOLD
 	/* A file's buffer goes back to the system when its scan ends. Left alone, glibc learns to

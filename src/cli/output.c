@@ -161,6 +161,27 @@ void sb_output_skipped(sb_output *output, const char *path, sb_skip why)
 	pthread_mutex_unlock(&output->lock);
 }
 
+void sb_output_note(sb_output *output, const char *text)
+{
+	pthread_mutex_lock(&output->lock);
+	if (!output->options.quiet) {
+		sb_buf_clear(&output->line);
+		sb_buf_printf(&output->line, "%s\n", text);
+		if (!output->line.failed)
+			(void)sb_write_all(STDERR_FILENO, output->line.data, output->line.length);
+	}
+	pthread_mutex_unlock(&output->lock);
+}
+
+void sb_output_watched(sb_output *output, uint64_t vanished, uint64_t unchanged, uint64_t left)
+{
+	pthread_mutex_lock(&output->lock);
+	output->tally.vanished = vanished;
+	output->tally.unchanged = unchanged;
+	output->tally.left = left;
+	pthread_mutex_unlock(&output->lock);
+}
+
 bool sb_output_broken(sb_output *output)
 {
 	return atomic_load(&output->broken);

@@ -45,6 +45,7 @@ typedef struct sb_tally {
 	uint64_t cached, unpinned, low_assurance;
 	uint64_t quarantined, removed, not_removed; /* objects; originals */
 	uint64_t skipped[SB_SKIP_COUNT_];
+	uint64_t vanished, unchanged, left; /* of `watch`, see sb_output_watched() */
 	char assurance_reason[256];
 } sb_tally;
 
@@ -74,6 +75,11 @@ bool sb_output_report(sb_output *output, const char *path, size_t length, sb_rep
 void sb_output_failed(sb_output *output, const char *path, const sb_error *error);
 void sb_output_unopened(sb_output *output, const char *path, const char *message);
 void sb_output_skipped(sb_output *output, const char *path, sb_skip why);
+/* A line for people on standard error, unless quiet. */
+void sb_output_note(sb_output *output, const char *text);
+/* For the summary: files that were gone before they were scanned, that were judged before, and
+ * that are left to be judged. */
+void sb_output_watched(sb_output *output, uint64_t vanished, uint64_t unchanged, uint64_t left);
 bool sb_output_broken(sb_output *output);
 
 /* The walk has found a file; what is being scanned now. */

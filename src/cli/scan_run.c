@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of one scan and how they end. Workers scan one file after the other; reports come back
+ * Threads of one run and how they end. Workers scan one file after the other; reports come back
  * by a queue once they are on record, and whoever passes by writes them out. Everybody who works is
  * counted in `active`; whoever brings it to zero writes to an eventfd that the main thread polls
  * beside its signalfd.
@@ -21,7 +21,6 @@
 
 #include "cli/commands.h"
 #include "cli/engine_events.h"
-#include "cli/feed.h"
 #include "cli/line.h"
 #include "cli/log.h"
 #include "util/clock.h"
@@ -58,10 +57,20 @@ struct run {
 
 /* --- Stopping --------------------------------------------------------------------------- */
 
-static void stop(struct run *run)
+/* Nothing new begins. */
+static void stop_finding(struct run *run)
 {
+	const sb_scan_finder *finder = run->plan->finder;
+
 	atomic_store(&run->stopped, true);
 	sb_feed_stop(run->feed);
+	if (finder != NULL)
+		finder->stop(finder->data);
+}
+
+static void stop(struct run *run)
+{
+	stop_finding(run);
 	sb_cancel_all(run->plan->cancel);
 }
 
@@ -100,20 +109,34 @@ struct scanned {
 	char path[];
 };
 
+/* One scan has ended, with a report or without. */
+static void tell(
+	struct run *run, const char *path, size_t length, sb_report *report, const sb_error *error)
+{
+	const sb_scan_finder *finder = run->plan->finder;
+	bool more = true;
+
+	if (finder != NULL)
+		more = finder->ended(finder->data, path, length, report, error);
+	else if (report == NULL)
+		sb_output_failed(run->plan->output, path, error);
+	else
+		more = sb_output_report(run->plan->output, path, length, report);
+	if (!more)
+		stop(run);
+}
+
 static void released(sb_job *job, void *data)
 {
 	struct scanned *scanned = data;
 	struct run *run = scanned->run;
-	sb_output *output = run->plan->output;
 	sb_report *report = NULL;
 	sb_error error;
 
 	sb_error_init(&error);
 	sb_tell_engine_events(run->plan->manager, &run->told);
-	if (sb_job_take(job, &report, &error) < 0)
-		sb_output_failed(output, scanned->path, &error);
-	else if (!sb_output_report(output, scanned->path, scanned->length, report))
-		stop(run);
+	(void)sb_job_take(job, &report, &error); /* no report: the error tells */
+	tell(run, scanned->path, scanned->length, report, &error);
 	sb_report_free(report);
 	sb_job_free(job);
 	free(scanned);
@@ -172,7 +195,8 @@ static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *p
 		input = make_input(worker->run, item, path->data);
 	if (input == NULL) {
 		(void)sb_error_no_memory(&error);
-		sb_output_failed(output, item->name, &error);
+		tell(worker->run, path->failed ? item->name : path->data, path->length, NULL,
+			&error);
 		return;
 	}
 	if (item->standard_input && worker->run->plan->stdin_name != NULL) {
@@ -181,7 +205,7 @@ static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *p
 	}
 	sb_output_begins(output, path->data, path->length);
 	if (scan_input(worker, input, path, &error) < 0)
-		sb_output_failed(output, path->data, &error);
+		tell(worker->run, path->data, path->length, NULL, &error);
 	sb_input_free(input);
 }
 
@@ -268,9 +292,8 @@ static bool walk_file_list(struct run *run, sb_walk *walk)
 	return more;
 }
 
-static void *walk_all(void *data)
+static void walk_all(struct run *run)
 {
-	struct run *run = data;
 	const sb_walk_sink sink = {on_file, on_skipped, on_problem, run};
 	sb_walk *walk = sb_walk_new(&run->plan->walk, &sink);
 	bool more = walk != NULL;
@@ -284,6 +307,17 @@ static void *walk_all(void *data)
 	sb_walk_free(walk);
 	if (more)
 		sb_output_found_all(run->plan->output);
+}
+
+static void *find_all(void *data)
+{
+	struct run *run = data;
+	const sb_scan_finder *finder = run->plan->finder;
+
+	if (finder != NULL)
+		finder->run(finder->data, run->feed);
+	else
+		walk_all(run);
 	sb_feed_end(run->feed);
 	leave(run);
 	return NULL;
@@ -307,11 +341,13 @@ static int catch_signals(struct run *run)
 	return run->signal_fd < 0 || run->done_fd < 0 ? -1 : 0;
 }
 
-static bool signal_came(const struct run *run)
+/* Its number, or 0. */
+static uint32_t signal_came(const struct run *run)
 {
 	struct signalfd_siginfo info;
 
-	return read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
+	return read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info ? info.ssi_signo
+										: 0;
 }
 
 static int patience(const struct run *run, uint64_t until)
@@ -323,26 +359,58 @@ static int patience(const struct run *run, uint64_t until)
 	return run->plan->progress ? TICK_MS : -1;
 }
 
+/* What a signal set off, in order: find no more, cancel what is in work, wait no longer. */
+struct ending {
+	uint32_t signal; /* 0: none came */
+	uint64_t until;  /* the next step */
+	bool cancelled;
+};
+
+static void begin_to_end(struct run *run, struct ending *ending, uint32_t signal)
+{
+	if (ending->signal != 0)
+		_exit(SB_EXIT_INTERRUPTED);
+	ending->signal = signal;
+	ending->until = sb_clock_now(sb_clock_system()) + run->plan->grace_ms * SB_MS;
+	stop_finding(run);
+}
+
+/* True when there is nothing left to wait for. */
+static bool go_on_ending(struct run *run, struct ending *ending)
+{
+	uint64_t now = sb_clock_now(sb_clock_system());
+
+	if (now < ending->until)
+		return false;
+	if (ending->cancelled)
+		return true;
+	ending->cancelled = true;
+	ending->until = now + GRACE_MS * SB_MS;
+	sb_cancel_all(run->plan->cancel);
+	return false;
+}
+
 static sb_run_end supervise(struct run *run)
 {
 	struct pollfd polled[] = {{run->done_fd, POLLIN, 0}, {run->signal_fd, POLLIN, 0}};
-	uint64_t until = SB_NEVER;
+	struct ending ending = {.until = SB_NEVER};
+	uint32_t signal;
 
 	for (;;) {
-		int ready = poll(polled, 2, patience(run, until));
+		int ready = poll(polled, 2, patience(run, ending.until));
 		if (ready > 0 && (polled[0].revents & POLLIN) != 0)
-			return until == SB_NEVER ? SB_RUN_DONE : SB_RUN_INTERRUPTED;
-		if (ready > 0 && signal_came(run)) {
-			if (until != SB_NEVER)
-				_exit(SB_EXIT_INTERRUPTED);
-			until = sb_clock_now(sb_clock_system()) + GRACE_MS * SB_MS;
-			stop(run);
-		} else if (until != SB_NEVER && sb_clock_now(sb_clock_system()) >= until) {
-			return SB_RUN_STUCK;
-		} else if (until == SB_NEVER) {
+			break;
+		signal = ready > 0 ? signal_came(run) : 0;
+		if (signal != 0)
+			begin_to_end(run, &ending, signal);
+		if (ending.signal == 0)
 			sb_output_tick(run->plan->output);
-		}
+		else if (go_on_ending(run, &ending))
+			return SB_RUN_STUCK;
 	}
+	if (ending.signal == 0)
+		return SB_RUN_DONE;
+	return ending.signal == SIGTERM ? SB_RUN_TERMINATED : SB_RUN_INTERRUPTED;
 }
 
 /* All workers may be busy for long, and nobody may be reading what we write: neither should hold
@@ -350,9 +418,10 @@ static sb_run_end supervise(struct run *run)
 static void *show(void *data)
 {
 	struct run *run = data;
-	struct pollfd done = {.fd = run->done_fd, .events = POLLIN};
+	struct pollfd polled[] = {{run->done_fd, POLLIN, 0}, {sb_queue_fd(run->queue), POLLIN, 0}};
+	bool rarely = run->plan->finder != NULL; /* nothing happens for hours */
 
-	while (poll(&done, 1, TICK_MS) <= 0)
+	while (poll(polled, rarely ? 2 : 1, rarely ? -1 : TICK_MS) <= 0 || polled[0].revents == 0)
 		(void)sb_dispatch(run->queue, 0);
 	return NULL;
 }
@@ -380,7 +449,7 @@ static int start_threads(struct run *run)
 			drain(run);
 			leave(run);
 		}
-		status = sb_thread_start(&run->walker, "walk", walk_all, run);
+		status = sb_thread_start(&run->walker, "walk", find_all, run);
 	}
 	/* Without it the workers do as well, if later. */
 	run->shows = status == 0 && sb_thread_start(&run->shower, "show", show, run) == 0;

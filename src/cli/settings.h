@@ -16,6 +16,11 @@ typedef struct sb_scan_settings {
 	const char *tenant, *user, *request_id, *source;
 } sb_scan_settings;
 
+typedef struct sb_watch_settings {
+	sb_scan_settings scan; /* first: rows of scan's table fill it in */
+	uint64_t settle_ms;
+} sb_watch_settings;
+
 typedef struct sb_engines_settings {
 	int check, json;
 } sb_engines_settings;

@@ -16,7 +16,7 @@
 #include "cli/line.h"
 #include "cli/term.h"
 
-enum { ROOM = 512, ROWS = 13 };
+enum { ROOM = 512, ROWS = 15 };
 
 /* The content could not even be reached: the user named something that is not there. */
 static bool is_unopened(const sb_report *report)
@@ -192,6 +192,14 @@ static size_t make_rows(row *rows, const sb_tally *t, double seconds)
 	if (t->unopened > 0)
 		rows[n++] = count_row("not opened", t->unopened, SB_COLOUR_FAILED);
 	rows[n++] = skipped_row(t);
+	if (t->unchanged > 0) {
+		rows[n] = count_row("unchanged", t->unchanged, SB_COLOUR_NONE);
+		snprintf(rows[n++].detail, ROOM, "judged before");
+	}
+	if (t->vanished > 0) {
+		rows[n] = count_row("vanished", t->vanished, SB_COLOUR_NONE);
+		snprintf(rows[n++].detail, ROOM, "gone before they were scanned");
+	}
 	rows[n++] = count_row("cache hits", t->cached, SB_COLOUR_NONE);
 	rows[n++] = time_row(t, seconds);
 	return n;
@@ -217,6 +225,11 @@ static void notes(sb_buf *out, const sb_tally *tally, bool interrupted, unsigned
 		snprintf(text, sizeof text, "Not protected from change while scanned: %s %s.",
 			sb_format_count(n, tally->unpinned),
 			tally->unpinned == 1 ? "file" : "files");
+		note(out, text, width);
+	}
+	if (tally->left > 0) {
+		snprintf(text, sizeof text, "Not judged: %s %s; next time.",
+			sb_format_count(n, tally->left), tally->left == 1 ? "file" : "files");
 		note(out, text, width);
 	}
 	if (interrupted && tally->found > tally->files) {

@@ -16,17 +16,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cli/inodes.h"
+#include "cli/walk_rules.h"
 #include "util/io.h"
-#include "util/text.h"
 
 enum {
 	KEEP_OPEN = 16,
@@ -59,7 +57,7 @@ struct sb_walk {
 
 /* --- Items and directories ------------------------------------------------------------ */
 
-static sb_walk_dir *dir_new(int fd, const char *prefix, size_t length)
+sb_walk_dir *sb_walk_dir_new(int fd, const char *prefix, size_t length)
 {
 	sb_walk_dir *dir = malloc(sizeof *dir + length + 1);
 
@@ -72,7 +70,7 @@ static sb_walk_dir *dir_new(int fd, const char *prefix, size_t length)
 	return dir;
 }
 
-static void dir_unref(sb_walk_dir *dir)
+void sb_walk_dir_unref(sb_walk_dir *dir)
 {
 	if (dir == NULL || atomic_fetch_sub(&dir->refs, 1) != 1)
 		return;
@@ -80,7 +78,7 @@ static void dir_unref(sb_walk_dir *dir)
 	free(dir);
 }
 
-static sb_walk_item *item_new(sb_walk_dir *dir, const char *name, uint64_t size)
+sb_walk_item *sb_walk_item_new(sb_walk_dir *dir, const char *name, uint64_t size)
 {
 	size_t length = strlen(name);
 	sb_walk_item *item = malloc(sizeof *item + length + 1);
@@ -100,7 +98,7 @@ void sb_walk_item_free(sb_walk_item *item)
 {
 	if (item == NULL)
 		return;
-	dir_unref(item->dir);
+	sb_walk_dir_unref(item->dir);
 	free(item);
 }
 
@@ -112,68 +110,7 @@ void sb_walk_item_path(const sb_walk_item *item, sb_buf *out)
 	sb_buf_text(out, item->name);
 }
 
-/* --- What is left out ------------------------------------------------------------------- */
-
-/* File systems whose files are made by the kernel as they are read. Not in every libc's
- * headers: the numbers are the kernel's ABI. */
-static const unsigned long kernel_file_systems[] = {
-	PROC_SUPER_MAGIC,
-	SYSFS_MAGIC,
-	DEVPTS_SUPER_MAGIC,
-	CGROUP_SUPER_MAGIC,
-	CGROUP2_SUPER_MAGIC,
-	DEBUGFS_MAGIC,
-	TRACEFS_MAGIC,
-	SECURITYFS_MAGIC,
-	SELINUX_MAGIC,
-	SMACK_MAGIC,
-	PSTOREFS_MAGIC,
-	EFIVARFS_MAGIC,
-	BPF_FS_MAGIC,
-	BINFMTFS_MAGIC,
-	NSFS_MAGIC,
-	0x62656570 /* configfs */,
-	0x65735543 /* fusectl */,
-	0x19800202 /* mqueue */,
-	0x67596969 /* rpc_pipefs */,
-	0x6c6f6f70 /* binderfs */,
-};
-
-static bool on_kernel_file_system(int fd)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) != 0)
-		return false;
-	for (size_t i = 0; i < sizeof kernel_file_systems / sizeof kernel_file_systems[0]; i++)
-		if ((unsigned long)fs.f_type == kernel_file_systems[i])
-			return true;
-	return false;
-}
-
-/* A path pattern holds for the whole path or, if relative, from any slash on. */
-static bool path_matches(const char *pattern, const char *path)
-{
-	if (sb_glob(pattern, path, strlen(path), false))
-		return true;
-	if (pattern[0] == '/')
-		return false;
-	for (const char *p = strchr(path, '/'); p != NULL; p = strchr(p + 1, '/'))
-		if (sb_glob(pattern, p + 1, strlen(p + 1), false))
-			return true;
-	return false;
-}
-
-static bool is_excluded(const sb_walk *walk, const char *path, const char *name)
-{
-	for (size_t i = 0; i < walk->options.exclude_count; i++) {
-		const char *pattern = walk->options.excludes[i];
-		if (strchr(pattern, '/') != NULL ? path_matches(pattern, path)
-						 : sb_glob(pattern, name, strlen(name), false))
-			return true;
-	}
-	return false;
-}
+/* --- What is met ------------------------------------------------------------------------ */
 
 /* The path of @p name in the top frame, until the path changes; "" if there is no room. */
 static const char *path_of(sb_walk *walk, const char *name)
@@ -229,7 +166,7 @@ static bool emit(
 		walk->sink.skipped(walk->sink.data, path, SB_SKIP_HARD_LINK);
 		return true;
 	}
-	item = item_new(dir, name, st != NULL ? (uint64_t)st->st_size : 0);
+	item = sb_walk_item_new(dir, name, st != NULL ? (uint64_t)st->st_size : 0);
 	if (item == NULL) {
 		problem(walk, path, "could not be scanned", ENOMEM);
 		return true;
@@ -254,7 +191,8 @@ static bool take_entry(sb_walk *walk, struct frame *frame, const char *name, uns
 {
 	struct stat st;
 
-	if (is_excluded(walk, walk->options.exclude_count > 0 ? path_of(walk, name) : "", name)) {
+	if (sb_walk_excluded(&walk->options,
+		    walk->options.exclude_count > 0 ? path_of(walk, name) : "", name)) {
 		skip(walk, name, SB_SKIP_EXCLUDED);
 		return true;
 	}
@@ -327,13 +265,13 @@ static bool make_room(sb_walk *walk)
 /* The frame for an open directory whose path stands in walk->path; takes @p fd. */
 static bool push(sb_walk *walk, int fd, const struct stat *st)
 {
-	sb_walk_dir *dir = dir_new(fd, walk->path.data, walk->path.length);
+	sb_walk_dir *dir = sb_walk_dir_new(fd, walk->path.data, walk->path.length);
 	struct frame *frame;
 
 	if (dir == NULL || !make_room(walk)) {
 		if (dir == NULL)
 			sb_close(&fd);
-		dir_unref(dir);
+		sb_walk_dir_unref(dir);
 		return false;
 	}
 	frame = &walk->frames[walk->depth++];
@@ -344,7 +282,7 @@ static bool push(sb_walk *walk, int fd, const struct stat *st)
 	sb_buf_init(&frame->waiting, MAX_WAITING);
 	if (walk->depth > KEEP_OPEN) {
 		struct frame *old = &walk->frames[walk->depth - 1 - KEEP_OPEN];
-		dir_unref(old->dir);
+		sb_walk_dir_unref(old->dir);
 		old->dir = NULL;
 	}
 	return true;
@@ -368,7 +306,8 @@ static bool enter(sb_walk *walk, int at, const char *name, const char *shown, in
 		sb_close(&fd);
 		return true;
 	}
-	if ((parent_device == NULL || *parent_device != st.st_dev) && on_kernel_file_system(fd)) {
+	if ((parent_device == NULL || *parent_device != st.st_dev) &&
+		sb_on_kernel_file_system(fd)) {
 		walk->sink.skipped(walk->sink.data, shown, SB_SKIP_KERNEL);
 		sb_close(&fd);
 		return true;
@@ -394,7 +333,7 @@ static bool enter(sb_walk *walk, int at, const char *name, const char *shown, in
 
 static void frame_done(struct frame *frame)
 {
-	dir_unref(frame->dir);
+	sb_walk_dir_unref(frame->dir);
 	sb_buf_done(&frame->waiting);
 }
 
@@ -412,7 +351,7 @@ static void reopen_parent(sb_walk *walk)
 		fd = openat(child->dir->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == parent->device &&
 		st.st_ino == parent->inode)
-		parent->dir = dir_new(fd, walk->path.data, parent->path_length);
+		parent->dir = sb_walk_dir_new(fd, walk->path.data, parent->path_length);
 	if (parent->dir != NULL)
 		return;
 	sb_close(&fd);
@@ -495,7 +434,7 @@ bool sb_walk_path(sb_walk *walk, const char *path)
 	const char *slash = strrchr(path, '/');
 
 	if (strcmp(path, "-") == 0) {
-		sb_walk_item *item = item_new(NULL, path, 0);
+		sb_walk_item *item = sb_walk_item_new(NULL, path, 0);
 		if (item == NULL) {
 			problem(walk, path, "could not be scanned", ENOMEM);
 			return true;
@@ -503,7 +442,8 @@ bool sb_walk_path(sb_walk *walk, const char *path)
 		item->standard_input = true;
 		return walk->sink.file(walk->sink.data, item);
 	}
-	if (is_excluded(walk, path, slash != NULL && slash[1] != '\0' ? slash + 1 : path)) {
+	if (sb_walk_excluded(
+		    &walk->options, path, slash != NULL && slash[1] != '\0' ? slash + 1 : path)) {
 		walk->sink.skipped(walk->sink.data, path, SB_SKIP_EXCLUDED);
 		return true;
 	}

@@ -32,6 +32,11 @@ typedef struct sb_walk_item {
 	char name[];
 } sb_walk_item;
 
+/* Takes @p fd, unless it fails: NULL without memory. One reference, the caller's. */
+sb_walk_dir *sb_walk_dir_new(int fd, const char *prefix, size_t length);
+void sb_walk_dir_unref(sb_walk_dir *dir); /* NULL is fine */
+/* NULL when there is no memory; takes a reference on @p dir of its own. */
+sb_walk_item *sb_walk_item_new(sb_walk_dir *dir, const char *name, uint64_t size);
 void sb_walk_item_free(sb_walk_item *item);
 /* Replace what is in @p out by the item's path. */
 void sb_walk_item_path(const sb_walk_item *item, sb_buf *out);
