@@ -250,12 +250,26 @@ class Verdicts(Case):
         self.configure(mock(default="infected:Test"))
         process = self.start("watch", "--quiet", "in")
         self.write("in/bad", INFECTED)
-        self.assertEqual(process.stdout.readline(),
-                         b"in/bad: infected Test [mock] -> quarantine\n")
+        self.assertRegex(process.stdout.readline(),
+                         rb"^in/bad: infected Test \[mock\] -> quarantine \([0-9a-f]{32}\)\n$")
         process.send_signal(signal.SIGTERM)
         result = self.finish(process)
         self.assertEqual((result.status, result.errors), (0, ""))
         self.assertTrue((self.folder / "in/bad").exists())
+
+    def test_what_is_removed_does_not_come_back(self):
+        """Our own renames and removals in the folder are nobody's arrival."""
+        self.configure(mock(default="infected:Test"))
+        watcher = self.watch("--remove", "in").ready()
+        for number in range(20):
+            self.write(f"in/{number}", b"%d" % number)
+        watcher.sees(*(f"in/{number}" for number in range(20)))
+        self.write("in/last", b"last")
+        watcher.sees("in/last")
+        self.assertEqual(watcher.end(), 0)
+        self.assertEqual(set(watcher.count.values()), {1})
+        self.assertEqual(len(watcher.count), 21)
+        self.assertEqual(os.listdir(self.folder / "in"), [])
 
     def test_signals(self):
         for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
