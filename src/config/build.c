@@ -75,7 +75,6 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		{NULL, "isolation", v->isolation == 0 && !sb_worker_available(),
 			"isolation: process"},
 		{"cache", "enabled", v->cache.enabled, "cache"},
-		{"decision", "strategy", v->decision.strategy != 0, "a strategy other than any"},
 		{"decision", "early_decision", v->decision.early_decision, "early_decision"},
 		{"audit", "sinks", v->audit.sinks.count > 0, "audit.sinks"},
 	};
@@ -89,6 +88,43 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 			return sb_node_error(reader->error, node,
 				"%s is not available in this build", rows[i].what);
 	}
+	return 0;
+}
+
+/* A strategy that no number of hits could ever satisfy would never say infected. */
+static int check_strategy(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *map = sb_node_get(config->root, "decision");
+	const sb_values *v = &built->values;
+	double weight = 0;
+	int64_t voters = 0;
+	bool veto = false;
+
+	for (size_t i = 0; i < built->conf.engine_count; i++) {
+		const sb_engine_conf *engine = &built->conf.engines[i];
+		if (engine->role == SB_ROLE_SHADOW)
+			continue;
+		voters++;
+		weight += engine->weight;
+		veto = veto || engine->veto;
+	}
+	if (v->decision.strategy == SB_STRATEGY_QUORUM && v->decision.quorum == 0)
+		return sb_node_error(reader->error, sb_node_get(map, "strategy"),
+			"decision.strategy: quorum needs a number: quorum: 2");
+	if (v->decision.strategy == SB_STRATEGY_WEIGHTED && v->decision.threshold <= 0)
+		return sb_node_error(reader->error, sb_node_get(map, "strategy"),
+			"decision.strategy: weighted needs a weight: threshold: 2.0");
+	if (v->decision.strategy == SB_STRATEGY_QUORUM && voters < v->decision.quorum && !veto)
+		return sb_node_error(reader->error, sb_node_get(map, "quorum"),
+			"decision.quorum: %lld hits are needed, but %lld engines decide: nothing "
+			"would ever be infected",
+			(long long)v->decision.quorum, (long long)voters);
+	if (v->decision.strategy == SB_STRATEGY_WEIGHTED && weight < v->decision.threshold && !veto)
+		return sb_node_error(reader->error, sb_node_get(map, "threshold"),
+			"decision.threshold: %.6g is needed, but the engines that decide weigh "
+			"%.6g "
+			"together: nothing would ever be infected",
+			v->decision.threshold, weight);
 	return 0;
 }
 
@@ -276,6 +312,9 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 		.max_ratio = (unsigned)v->containers.max_ratio,
 	};
 	conf->mime_always = v->mime == 1;
+	conf->decision.strategy = (sb_strategy)v->decision.strategy;
+	conf->decision.quorum = (unsigned)v->decision.quorum;
+	conf->decision.threshold = v->decision.threshold;
 	conf->decision.min_engines = (unsigned)v->decision.min_engines;
 	conf->decision.min_assurance = (sb_assurance)v->decision.min_assurance;
 	conf->audit.enabled = v->audit.enabled;
@@ -320,7 +359,7 @@ static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 {
 	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
 		choose_isolation, read_hashes, read_containers, read_ignores, sb_build_engines,
-		sb_build_policy, default_notices};
+		check_strategy, sb_build_policy, default_notices};
 	int rc = 0;
 
 	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));

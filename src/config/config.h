@@ -32,6 +32,7 @@ typedef struct sb_engine_conf {
 	uint64_t max_size; /* 0: none of its own */
 	unsigned concurrency;
 	double weight;
+	bool veto;
 	bool heuristics_infected;
 	bool isolation_process;
 	const char *self_test;         /* eicar | builtin | off | absolute path */

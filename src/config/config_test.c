@@ -194,7 +194,16 @@ static const struct {
 	{"isolation: process\n", "isolation: process is not available"},
 	{ENGINE("isolation: process"), "isolation: process is not available"},
 	{"audit: {sinks: [syslog]}\n", "audit.sinks is not available"},
-	{"decision: {strategy: all}\n", "a strategy other than any is not available"},
+	{"decision: {strategy: quorum}\n", "decision.strategy: quorum needs a number"},
+	{"decision: {strategy: weighted}\n", "weighted needs a weight"},
+	{"engines: [{name: a, type: mock}]\ndecision: {strategy: quorum, quorum: 2}\n",
+		"2:38: decision.quorum: 2 hits are needed, but 1 engines decide"},
+	{"engines: [{name: a, type: mock}, {name: b, type: mock, role: shadow}]\n"
+	 "decision: {strategy: quorum, quorum: 2}\n",
+		"but 1 engines decide"},
+	{"engines: [{name: a, type: mock, weight: 0.5}]\n"
+	 "decision: {strategy: weighted, threshold: 0.6}\n",
+		"decision.threshold: 0.6 is needed, but the engines that decide weigh 0.5"},
 	{"decision: {early_decision: true}\n", "early_decision is not available"},
 	{ENGINE("breaker: {preset: strickt}"), "possible: default, strict, high_availability, off"},
 	{ENGINE("breaker: {max_open: 29s}"), "t:1:"},
@@ -218,7 +227,6 @@ static const struct {
 	 "  - {name: l, type: hashlist}\n",
 		"t:2:47: fallback: engine l is a hash list"},
 	{ENGINE("on_open: fail_shut"), "possible: fail_closed, fail_open"},
-	{ENGINE("veto: true"), "veto is not available"},
 	/* decision and policy */
 	{"decision: {ignore: [{threat: X, reason: r}]}\n", "\"until\" is missing"},
 	{"decision: {ignore: [{threat: X, until: 2030-02-30, reason: r}]}\n", "is not a date"},

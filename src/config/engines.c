@@ -104,9 +104,6 @@ static int check_available(sb_reader *reader, const sb_node *node, const sb_engi
 		!sb_worker_available())
 		return sb_node_error(reader->error, sb_node_get(node, "isolation"),
 			"isolation: process is not available in this build");
-	if (values->veto)
-		return sb_node_error(reader->error, sb_node_get(node, "veto"),
-			"veto is not available in this build");
 	return 0;
 }
 
@@ -132,6 +129,7 @@ static void fill(sb_engine_conf *conf, const sb_engine_values *v)
 	conf->max_size = v->max_size;
 	conf->concurrency = (unsigned)v->concurrency;
 	conf->weight = v->weight;
+	conf->veto = v->veto;
 	conf->heuristics_infected = v->heuristics == 1;
 	conf->isolation_process = v->isolation == 0;
 	conf->self_test = v->self_test;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decision, strategy `any`. Each answer is first read as one vote, with every doubt read
- * against it; the votes are counted; the counts give the outcome:
+ * The decision. Each answer is first read as one vote, with every doubt read against it; the votes
+ * are counted; the counts give the outcome:
  *
  *   infected  >  a required engine failed  >  suspicious  >  clean, if enough answers prove it
+ *
+ * The strategy says how many hits make it infected (is_enough); fewer make it suspicious, so that
+ * one engine's finding is never lost in the others' silence.
  *
  * Nothing falls through to clean: it is said in one place (enough_clean), and only after
  * min_engines complete answers were counted. Shadow engines are passed over at the one place
@@ -37,6 +40,8 @@ struct answer {
 struct tally {
 	unsigned votes[VOTE_COUNT_];
 	unsigned deciding;
+	double weight;                               /* of the hits */
+	bool veto;                                   /* one of them decides alone */
 	const sb_result *required_failure, *failure; /* the first of each in file order */
 	const sb_result *best;                       /* the clean answer that is worth most */
 	unsigned required_kinds, kinds;              /* of the failures, a bit each */
@@ -189,6 +194,12 @@ static void count_clean(struct tally *tally, const sb_result *result)
 		tally->inspected = false;
 }
 
+static void count_hit(struct tally *tally, const sb_result *result)
+{
+	tally->weight += result->weight;
+	tally->veto = tally->veto || result->veto;
+}
+
 static void count_votes(struct tally *tally, const sb_result *results, size_t count)
 {
 	*tally = (struct tally){.inspected = true, .confidence = -1};
@@ -203,10 +214,55 @@ static void count_votes(struct tally *tally, const sb_result *results, size_t co
 			count_failure(tally, &results[i], answer.kind);
 		else if (answer.vote == VOTE_CLEAN)
 			count_clean(tally, &results[i]);
+		else if (answer.vote == VOTE_INFECTED)
+			count_hit(tally, &results[i]);
 		else if (answer.vote == VOTE_SUSPICIOUS &&
 			 results[i].confidence > tally->confidence)
 			tally->confidence = results[i].confidence;
 	}
+}
+
+/* --- Strategies --------------------------------------------------------------------------- */
+
+static unsigned complete(const struct tally *tally)
+{
+	return tally->votes[VOTE_CLEAN] + tally->votes[VOTE_SUSPICIOUS] +
+	       tally->votes[VOTE_INFECTED];
+}
+
+/* How many hits the strategy needs, given the answers that there are. */
+static unsigned needed_hits(const struct tally *tally, const sb_decision_rules *rules)
+{
+	switch (rules->strategy) {
+	case SB_STRATEGY_ALL:
+		return complete(tally);
+	case SB_STRATEGY_QUORUM:
+		return rules->quorum;
+	case SB_STRATEGY_MAJORITY:
+		return complete(tally) / 2 + 1;
+	case SB_STRATEGY_ANY:
+	case SB_STRATEGY_WEIGHTED:
+		break;
+	}
+	return 1;
+}
+
+/* At least one hit is there. What the enum doesn't know is read as `any`. */
+static bool is_enough(const struct tally *tally, const sb_decision_rules *rules)
+{
+	if (tally->veto)
+		return true;
+	if (rules->strategy == SB_STRATEGY_WEIGHTED)
+		return tally->weight >= rules->threshold;
+	return tally->votes[VOTE_INFECTED] >= needed_hits(tally, rules);
+}
+
+/* How near the hits came to being enough. */
+static double shortfall_confidence(const struct tally *tally, const sb_decision_rules *rules)
+{
+	if (rules->strategy == SB_STRATEGY_WEIGHTED)
+		return tally->weight / rules->threshold;
+	return (double)tally->votes[VOTE_INFECTED] / needed_hits(tally, rules);
 }
 
 /* --- Errors that the engines did not bring along ----------------------------------------- */
@@ -333,6 +389,7 @@ static void add_note(struct text *text, const sb_result *result, struct answer a
 	static const char *const said[VOTE_COUNT_] = {
 		[VOTE_LISTED] = " lists these bytes as allowed",
 		[VOTE_SUSPICIOUS] = " suspicious",
+		[VOTE_INFECTED] = " infected",
 	};
 
 	if (!in_head && (answer.vote == VOTE_FAILED || answer.vote == VOTE_NO_OPINION ||
@@ -378,6 +435,29 @@ static void decide_found(
 		out->confidence = tally->confidence;
 	add_count(text, tally->votes[vote], tally->deciding);
 	add(text, sb_outcome_name(out->outcome));
+}
+
+/* "1 of 3 engines infected (a), 2 needed" */
+static void decide_too_few_hits(sb_decision *out, struct text *text, const struct tally *tally,
+	const sb_decision_rules *rules, const sb_result *results, size_t count)
+{
+	double confidence = shortfall_confidence(tally, rules);
+	char weights[80];
+
+	out->outcome = SB_OUTCOME_SUSPICIOUS;
+	out->confidence = confidence > tally->confidence ? confidence : tally->confidence;
+	add_count(text, tally->votes[VOTE_INFECTED], tally->deciding);
+	add(text, "infected");
+	add_voters(text, results, count, VOTE_INFECTED);
+	if (rules->strategy == SB_STRATEGY_WEIGHTED) {
+		snprintf(weights, sizeof weights, ", weight %.6g of %.6g", tally->weight,
+			rules->threshold);
+		add(text, weights);
+	} else {
+		add(text, ", ");
+		add_number(text, needed_hits(tally, rules));
+		add(text, " needed");
+	}
 }
 
 static void decide_failed(
@@ -441,13 +521,48 @@ static void replace_by_changed(sb_decision *out, struct text *text, sb_arena *ar
 	out->confidence = -1;
 }
 
+/* What is said first; the notes tell the rest. */
+struct head {
+	enum vote vote;
+	const sb_result *culprit;
+};
+
+static struct head decide_by_votes(sb_decision *out, struct text *text, const struct tally *tally,
+	const sb_decision_rules *rules, const sb_result *results, size_t count, sb_arena *arena)
+{
+	struct head head = {VOTE_CLEAN, NULL};
+
+	if (tally->votes[VOTE_INFECTED] > 0 && is_enough(tally, rules)) {
+		decide_found(out, text, tally, head.vote = VOTE_INFECTED);
+		add_voters(text, results, count, head.vote);
+	} else if (tally->required_failure != NULL) {
+		decide_failed(out, text, head.culprit = tally->required_failure, arena);
+	} else if (tally->votes[VOTE_INFECTED] > 0) {
+		head.vote = VOTE_INFECTED;
+		decide_too_few_hits(out, text, tally, rules, results, count);
+	} else if (tally->votes[VOTE_SUSPICIOUS] > 0) {
+		decide_found(out, text, tally, head.vote = VOTE_SUSPICIOUS);
+		add_voters(text, results, count, head.vote);
+	} else {
+		decide_clean(out, text, tally, rules, arena);
+	}
+	return head;
+}
+
+const char *sb_strategy_name(sb_strategy strategy)
+{
+	static const char *const names[] = {"any", "all", "quorum", "majority", "weighted"};
+
+	return names[(unsigned)strategy <= SB_STRATEGY_WEIGHTED ? strategy : SB_STRATEGY_ANY];
+}
+
 void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_decision_rules *rules,
 	bool changed, const sb_error *content_error, uint64_t unix_seconds, sb_arena *arena)
 {
 	struct text text;
 	struct tally tally;
-	enum vote head = VOTE_CLEAN;
-	const sb_result *culprit = NULL;
+	struct head head = {VOTE_CLEAN, NULL};
+	size_t prefix;
 
 	*out = (sb_decision){.outcome = SB_OUTCOME_ERROR, .confidence = -1};
 	for (size_t i = 0; i < count; i++)
@@ -457,26 +572,20 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 	out->complete_clean = tally.votes[VOTE_CLEAN];
 
 	text.length = 0;
-	add(&text, "any: ");
+	add(&text, sb_strategy_name(rules->strategy));
+	add(&text, ": ");
+	prefix = text.length;
 	if (content_error != NULL) {
 		out->error = content_error;
 		add_kind(&text, "the content could not be scanned", sb_error_kind(content_error));
-	} else if (tally.votes[VOTE_INFECTED] > 0) {
-		decide_found(out, &text, &tally, head = VOTE_INFECTED);
-		add_voters(&text, results, count, head);
-	} else if (tally.required_failure != NULL) {
-		decide_failed(out, &text, culprit = tally.required_failure, arena);
-	} else if (tally.votes[VOTE_SUSPICIOUS] > 0) {
-		decide_found(out, &text, &tally, head = VOTE_SUSPICIOUS);
-		add_voters(&text, results, count, head);
 	} else {
-		decide_clean(out, &text, &tally, rules, arena);
+		head = decide_by_votes(out, &text, &tally, rules, results, count, arena);
 	}
 	if (changed &&
 		(out->outcome == SB_OUTCOME_CLEAN || out->outcome == SB_OUTCOME_SUSPICIOUS)) {
-		text.length = strlen("any: ");
+		text.length = prefix;
 		replace_by_changed(out, &text, arena);
-		head = VOTE_CLEAN; /* now the suspicious ones are named by the notes */
+		head.vote = VOTE_CLEAN; /* now what was found is named by the notes */
 	}
 	if (out->error != NULL)
 		out->error_kinds = 1u << sb_error_kind(out->error) |
@@ -484,6 +593,6 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 					   : tally.required_kinds != 0 ? tally.required_kinds
 								       : tally.kinds);
 	if (content_error == NULL)
-		add_notes(&text, results, count, head, culprit);
-	out->explanation = keep(&text, arena, "any: no memory for the explanation");
+		add_notes(&text, results, count, head.vote, head.culprit);
+	out->explanation = keep(&text, arena, "no memory for the explanation");
 }

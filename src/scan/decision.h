@@ -18,7 +18,22 @@ typedef struct sb_ignore {
 	const char *reason;
 } sb_ignore;
 
+/* When hits, answers that say infected, make the outcome infected. */
+typedef enum sb_strategy {
+	SB_STRATEGY_ANY = 0,  /* one is enough */
+	SB_STRATEGY_ALL,      /* every complete answer is one */
+	SB_STRATEGY_QUORUM,   /* `quorum` of them */
+	SB_STRATEGY_MAJORITY, /* more than half of the complete answers */
+	SB_STRATEGY_WEIGHTED, /* their weights sum up to `threshold` */
+} sb_strategy;
+
+/* `any`, `all`, …; what is none is read as `any`. */
+const char *sb_strategy_name(sb_strategy strategy);
+
 typedef struct sb_decision_rules {
+	sb_strategy strategy;
+	unsigned quorum;
+	double threshold;
 	unsigned min_engines;
 	sb_assurance min_assurance;
 	const sb_ignore *ignores;
@@ -40,7 +55,9 @@ typedef struct sb_decision {
 } sb_decision;
 
 /*
- * Strategy `any`. @p changed: the content did not stand still; it replaces clean and
+ * Fewer hits than the strategy needs are suspicious. A hit of an engine with `veto` is enough by
+ * itself. A complete answer is one that says clean with every byte looked at, or a detection.
+ * @p changed: the content did not stand still; it replaces clean and
  * suspicious by error `changed`, infected stays. @p content_error: the content could not even
  * be made (too large, unreadable): outcome error with this, whatever the results; NULL
  * otherwise. Marks detections as ignored, and entries that another one answers for by their

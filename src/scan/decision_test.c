@@ -566,9 +566,105 @@ static void no_memory_changes_no_outcome(void **unused)
 		sb_decide(&got, &result, 1, &rules, cases[i].changed, NULL, 0, &arena);
 		assert_int_equal(got.outcome, cases[i].outcome);
 		assert_int_equal(sb_error_kind(got.error), cases[i].kind);
-		assert_string_equal(got.explanation, "any: no memory for the explanation");
+		assert_string_equal(got.explanation, "no memory for the explanation");
 		if (got.low_assurance)
 			assert_non_null(got.assurance_reason);
+		sb_arena_done(&arena);
+	}
+}
+
+/* --- Strategies ------------------------------------------------------------------------------ */
+
+#define WEIGHS(kilos) .weight = kilos
+#define VETO .veto = true
+
+static void strategies_count_hits(void **state)
+{
+	struct {
+		const char *why;
+		sb_decision_rules rules;
+		sb_result engines[MAX_ENGINES];
+		sb_outcome outcome;
+		double confidence;
+		const char *explanation;
+	} cases[] = {
+		{"all: one that says clean stops it", {.strategy = SB_STRATEGY_ALL},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), CLEAN}}, SB_OUTCOME_SUSPICIOUS, 0.5,
+			"all: 1 of 2 engines infected (a), 2 needed"},
+		{"all: who could not answer is not counted", {.strategy = SB_STRATEGY_ALL},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), OPTIONAL, FAILED(SB_KIND_TIMEOUT)}},
+			SB_OUTCOME_INFECTED, -1,
+			"all: 1 of 2 engines infected (a); b failed (timeout)"},
+		{"quorum: exactly enough", {.strategy = SB_STRATEGY_QUORUM, .quorum = 2},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), INFECTED}, {ENGINE("c"), CLEAN}},
+			SB_OUTCOME_INFECTED, -1, "quorum: 2 of 3 engines infected (a, b)"},
+		{"quorum: one too few, and who was not asked is named",
+			{.strategy = SB_STRATEGY_QUORUM, .quorum = 2},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), CLEAN},
+				{ENGINE("c"), OPTIONAL, ABSTAINED(SB_KIND_CIRCUIT_OPEN)}},
+			SB_OUTCOME_SUSPICIOUS, 0.5,
+			"quorum: 1 of 3 engines infected (a), 2 needed; "
+			"c abstained (circuit_open)"},
+		{"too few hits beside a required engine's failure",
+			{.strategy = SB_STRATEGY_QUORUM, .quorum = 2},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), FAILED(SB_KIND_TIMEOUT)}},
+			SB_OUTCOME_ERROR, -1,
+			"quorum: required engine b failed (timeout); a infected"},
+		{"enough hits beside it", {.strategy = SB_STRATEGY_QUORUM, .quorum = 1},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), FAILED(SB_KIND_TIMEOUT)}},
+			SB_OUTCOME_INFECTED, -1,
+			"quorum: 1 of 2 engines infected (a); b failed (timeout)"},
+		{"majority: half is not more than half", {.strategy = SB_STRATEGY_MAJORITY},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), CLEAN}}, SB_OUTCOME_SUSPICIOUS, 0.5,
+			"majority: 1 of 2 engines infected (a), 2 needed"},
+		{"majority: of the complete answers, not of the engines",
+			{.strategy = SB_STRATEGY_MAJORITY},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), INFECTED}, {ENGINE("c"), CLEAN},
+				{ENGINE("d"), OPTIONAL, FAILED(SB_KIND_CORRUPT)}},
+			SB_OUTCOME_INFECTED, -1,
+			"majority: 2 of 4 engines infected (a, b); d failed (corrupt)"},
+		{"a suspicion is an answer, but no hit", {.strategy = SB_STRATEGY_MAJORITY},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), SUSPICIOUS(0.9)}},
+			SB_OUTCOME_SUSPICIOUS, 0.9,
+			"majority: 1 of 2 engines infected (a), 2 needed; b suspicious"},
+		{"weighted: just reached", {.strategy = SB_STRATEGY_WEIGHTED, .threshold = 2},
+			{{ENGINE("a"), INFECTED, WEIGHS(0.5)}, {ENGINE("b"), INFECTED, WEIGHS(1.5)},
+				{ENGINE("c"), CLEAN, WEIGHS(9)}},
+			SB_OUTCOME_INFECTED, -1, "weighted: 2 of 3 engines infected (a, b)"},
+		{"weighted: just missed", {.strategy = SB_STRATEGY_WEIGHTED, .threshold = 2},
+			{{ENGINE("a"), INFECTED, WEIGHS(0.5)}, {ENGINE("b"), CLEAN, WEIGHS(1.5)}},
+			SB_OUTCOME_SUSPICIOUS, 0.25,
+			"weighted: 1 of 2 engines infected (a), weight 0.5 of 2"},
+		{"a veto is enough", {.strategy = SB_STRATEGY_WEIGHTED, .threshold = 2},
+			{{ENGINE("a"), INFECTED, WEIGHS(0.5), VETO}, {ENGINE("b"), CLEAN}},
+			SB_OUTCOME_INFECTED, -1, "weighted: 1 of 2 engines infected (a)"},
+		{"a list's hit is a hit, its leave no answer", {.strategy = SB_STRATEGY_MAJORITY},
+			{{ENGINE("bad"), LIST, INFECTED}, {ENGINE("good"), LIST, CLEAN}},
+			SB_OUTCOME_INFECTED, -1,
+			"majority: 1 of 2 engines infected (bad); good lists these bytes as "
+			"allowed"},
+		{"no hit is no question of strategy", {.strategy = SB_STRATEGY_QUORUM, .quorum = 9},
+			{{ENGINE("a"), CLEAN}}, SB_OUTCOME_CLEAN, -1,
+			"quorum: 1 of 1 engines complete and clean, fully inspected"},
+		{"a strategy that nobody knows is any", {.strategy = (sb_strategy)77},
+			{{ENGINE("a"), INFECTED}, {ENGINE("b"), CLEAN}}, SB_OUTCOME_INFECTED, -1,
+			"any: 1 of 2 engines infected (a)"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		size_t count = 0;
+		sb_arena arena;
+		sb_decision got;
+
+		while (count < MAX_ENGINES && cases[i].engines[count].engine != NULL)
+			count++;
+		sb_arena_init(&arena, 1 << 16);
+		sb_decide(&got, cases[i].engines, count, &cases[i].rules, false, NULL, 0, &arena);
+		if (got.outcome != cases[i].outcome || got.confidence != cases[i].confidence)
+			fail_msg("%s: %s, confidence %g", cases[i].why, got.explanation,
+				got.confidence);
+		assert_string_equal(got.explanation, cases[i].explanation);
 		sb_arena_done(&arena);
 	}
 }
@@ -577,6 +673,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stories_end_as_told),
+		cmocka_unit_test(strategies_count_hits),
 		cmocka_unit_test(made_errors_name_the_engine_and_the_remedy),
 		cmocka_unit_test(an_engines_own_error_is_passed_on),
 		cmocka_unit_test(content_that_could_not_be_made_is_an_error),

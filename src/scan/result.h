@@ -29,6 +29,7 @@ typedef struct sb_result {
 	sb_assurance assurance;
 	bool hash_list;
 	double weight;
+	bool veto; /* its hit is enough, whatever the strategy */
 
 	/* what it said */
 	sb_outcome outcome;

@@ -86,6 +86,7 @@ void sb_call_restate(struct sb_call *call)
 		.assurance = conf->ops->assurance,
 		.hash_list = (conf->ops->flags & SB_ENGINE_HASH_LIST) != 0,
 		.weight = conf->weight,
+		.veto = conf->veto,
 		.confidence = -1,
 		.attempts = call->retries + 1,
 	};

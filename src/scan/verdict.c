@@ -39,6 +39,7 @@ void sb_verdict_blank(
 		.assurance = engine->ops->assurance,
 		.hash_list = (engine->ops->flags & SB_ENGINE_HASH_LIST) != 0,
 		.weight = engine->conf->weight,
+		.veto = engine->conf->veto,
 		.confidence = -1,
 		.abstained = abstained,
 		.error = error,

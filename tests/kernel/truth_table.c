@@ -59,6 +59,8 @@ static const sb_rule rules[] = {
 
 static const char *const names[ENGINES + 1] = {"a", "b", "c", "d", "shadow"};
 
+static bool vetoes; /* whether b decides alone */
+
 static sb_result engine(unsigned answer, const char *name, sb_role role)
 {
 	sb_result result = answers[answer];
@@ -66,23 +68,22 @@ static sb_result engine(unsigned answer, const char *name, sb_role role)
 	result.engine = name;
 	result.type = "mock";
 	result.role = role;
+	result.weight = name[0] - 'a' + 0.5; /* 0.5, 1.5, 2.5, 3.5 */
+	result.veto = name[0] == 'b' && vetoes;
 	if (answer != 6)
 		result.assurance = SB_ASSURANCE_ANTIVIRUS;
 	return result;
 }
 
-static void decide(
-	sb_decision *out, sb_result *results, size_t count, unsigned min_engines, sb_arena *arena)
+static void decide(sb_decision *out, sb_result *results, size_t count,
+	const sb_decision_rules *with, sb_arena *arena)
 {
-	sb_decision_rules rules_of = {
-		.min_engines = min_engines, .min_assurance = SB_ASSURANCE_ANTIVIRUS};
-
-	sb_decide(out, results, count, &rules_of, false, NULL, 0, arena);
+	sb_decide(out, results, count, with, false, NULL, 0, arena);
 }
 
 /* With a shadow engine in each state, at a place that goes round with the rows. */
-static void check_shadow(
-	const sb_decision *expected, const sb_result *results, unsigned row, unsigned min_engines)
+static void check_shadow(const sb_decision *expected, const sb_result *results, unsigned row,
+	const sb_decision_rules *with_rules)
 {
 	size_t place = row % (ENGINES + 1);
 
@@ -95,7 +96,7 @@ static void check_shadow(
 		with[place] = engine(state, names[ENGINES], SB_ROLE_SHADOW);
 		memcpy(with + place + 1, results + place, (ENGINES - place) * sizeof *with);
 		sb_arena_init(&arena, 1 << 16);
-		decide(&got, with, ENGINES + 1, min_engines, &arena);
+		decide(&got, with, ENGINES + 1, with_rules, &arena);
 		if (got.outcome != expected->outcome ||
 			sb_error_kind(got.error) != sb_error_kind(expected->error) ||
 			got.low_assurance != expected->low_assurance ||
@@ -125,8 +126,8 @@ static void print_row(const sb_decision *decision, const sb_policy *policy)
 
 static const size_t no_fallbacks[ENGINES], chain[ENGINES] = {2, 3, 0, 1}; /* numbers from 1 */
 
-static void print_table(
-	const sb_policy *policy, unsigned min_engines, const size_t *fallbacks, bool shadow)
+static void print_table(const sb_policy *policy, const sb_decision_rules *with,
+	const size_t *fallbacks, bool shadow)
 {
 	for (unsigned roles = 0; roles < ROLES; roles++) {
 		for (unsigned row = 0; row < ROWS; row++) {
@@ -140,14 +141,24 @@ static void print_table(
 				results[i].fallback = fallbacks[i];
 			}
 			sb_arena_init(&arena, 1 << 16);
-			decide(&decision, results, ENGINES, min_engines, &arena);
+			decide(&decision, results, ENGINES, with, &arena);
 			print_row(&decision, policy);
 			if (shadow)
-				check_shadow(&decision, results, row, min_engines);
+				check_shadow(&decision, results, row, with);
 			sb_arena_done(&arena);
 		}
 	}
 }
+
+#define RULES(minimum) .min_engines = minimum, .min_assurance = SB_ASSURANCE_ANTIVIRUS
+
+static const sb_decision_rules any = {RULES(1)}, two = {RULES(2)},
+			       strategies[] = {
+				       {.strategy = SB_STRATEGY_ALL, RULES(1)},
+				       {.strategy = SB_STRATEGY_QUORUM, .quorum = 2, RULES(1)},
+				       {.strategy = SB_STRATEGY_MAJORITY, RULES(1)},
+				       {.strategy = SB_STRATEGY_WEIGHTED, .threshold = 4, RULES(1)},
+};
 
 int main(void)
 {
@@ -159,13 +170,17 @@ int main(void)
 	if (own == NULL)
 		return 2;
 	/* A decision knows no policy: looking for shadows once is enough. */
-	print_table(sb_policy_preset("default"), 1, no_fallbacks, true);
-	print_table(sb_policy_preset("strict"), 1, no_fallbacks, false);
-	print_table(sb_policy_preset("monitor"), 1, no_fallbacks, false);
-	print_table(own, 1, no_fallbacks, false);
-	print_table(sb_policy_preset("default"), 2, no_fallbacks, true);
-	print_table(sb_policy_preset("default"), 1, chain, false);
-	print_table(own, 2, chain, false);
+	print_table(sb_policy_preset("default"), &any, no_fallbacks, true);
+	print_table(sb_policy_preset("strict"), &any, no_fallbacks, false);
+	print_table(sb_policy_preset("monitor"), &any, no_fallbacks, false);
+	print_table(own, &any, no_fallbacks, false);
+	print_table(sb_policy_preset("default"), &two, no_fallbacks, true);
+	print_table(sb_policy_preset("default"), &any, chain, false);
+	print_table(own, &two, chain, false);
+	for (size_t i = 0; i < sizeof strategies / sizeof strategies[0]; i++)
+		print_table(sb_policy_preset("default"), &strategies[i], no_fallbacks, i < 2);
+	vetoes = true;
+	print_table(sb_policy_preset("default"), &strategies[3], no_fallbacks, false);
 	sb_arena_done(&arena);
 	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : 2;
 }
