@@ -114,6 +114,7 @@ int sb_engine_open(
 
 	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
 	sb_breaker_init(&engine->breaker, &conf->breaker);
+	sb_poison_init(&engine->poison);
 	pthread_mutex_init(&engine->permits.lock, NULL);
 	pthread_mutex_init(&engine->lane.lock, NULL);
 	pthread_cond_init(&engine->lane.work, NULL);
@@ -153,6 +154,7 @@ void sb_engine_close(sb_engine *engine)
 	pthread_mutex_destroy(&engine->lane.lock);
 	pthread_mutex_destroy(&engine->permits.lock);
 	sb_breaker_done(&engine->breaker);
+	sb_poison_done(&engine->poison);
 	pthread_mutex_destroy(&engine->identity_lock);
 	pthread_mutex_destroy(&engine->asking);
 }

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "scan/gates/breaker.h"
+#include "scan/gates/poison.h"
 #include "scan/timers.h"
 
 struct sb_call;
@@ -53,6 +54,7 @@ typedef struct sb_engine {
 	bool is_inline;    /* never waits: may run in any thread */
 	sb_environment environment;
 	sb_breaker breaker;
+	sb_poison poison;
 	_Atomic(uint64_t) retries, fail_opens, fallbacks; /* for sb_manager_engine_metric() */
 	sb_error broken; /* kind NONE, or why it could not be opened: nobody asks it */
 	sb_permits permits;

@@ -245,7 +245,7 @@ static double dice(void)
 }
 
 /* What the call's result says about the engine. */
-static sb_breaker_end judge(const struct sb_call *call)
+static sb_breaker_end judge(struct sb_call *call)
 {
 	const sb_error *error = call->result.error;
 	sb_breaker_end end = {.mark = SB_BREAKER_SUCCESS, .weight = 1};
@@ -259,6 +259,8 @@ static sb_breaker_end judge(const struct sb_call *call)
 		end.mark = SB_BREAKER_FATAL;
 	else
 		end.mark = end.weight > 0 ? SB_BREAKER_FAILURE : SB_BREAKER_NOTHING;
+	if (error->kind == SB_KIND_ENGINE_CRASHED && sb_poison_known(call))
+		end.mark = SB_BREAKER_NOTHING;
 	return end;
 }
 
