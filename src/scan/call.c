@@ -15,11 +15,13 @@
 /*
  * The order matters. Limits come first: whatever was answered under a higher limit must not be
  * repeated under a lower one. The cache with its coalescing belongs behind them. The breaker
- * sees every attempt. The permit is last: nobody holds one while waiting for something else.
+ * sees every attempt but those that poison has kept from the engine. The permit is last: nobody
+ * holds one while waiting for something else.
  */
 static const sb_gate *const gates[] = {
 	&sb_gate_limits,
 	&sb_gate_retry,
+	&sb_gate_poison,
 	&sb_gate_breaker,
 	&sb_gate_permit,
 };

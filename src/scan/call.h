@@ -2,9 +2,9 @@
 /*
  * A call: one engine asked about one content, driven through an array of gates.
  *
- *    enter →  limits → retry → breaker → permit →  engine
- *                                                    │
- *    leave ←  limits ← retry ← breaker ← permit ←────┘
+ *    enter →  limits → retry → poison → breaker → permit →  engine
+ *                                                             │
+ *    leave ←  limits ← retry ← poison ← breaker ← permit ←────┘
  *
  * enter() says PASS, WAIT (until a time, or until somebody wakes the call) or ANSWER (the
  * result is made, the engine is not asked); leave() says DONE or AGAIN at a time. A waiting
@@ -86,7 +86,7 @@ typedef struct sb_gate {
 	sb_left (*leave)(struct sb_call *call, uint64_t now, uint64_t *at);
 } sb_gate;
 
-extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_breaker, sb_gate_permit;
+extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_poison, sb_gate_breaker, sb_gate_permit;
 
 /* gates/permit.c: the call is given up, but its engine still holds the permit. */
 void sb_permit_overrun(struct sb_call *call);

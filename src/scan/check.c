@@ -21,6 +21,7 @@ struct sb_check {
 	sb_engine *engine;
 	uint64_t deadline;
 	sb_engine_state *out;
+	bool by_itself; /* not because somebody asked: it can be told to stop */
 };
 
 /* --- Asking the engine ------------------------------------------------------------------- */
@@ -49,7 +50,11 @@ int sb_check_scan(
 	sb_content_unref(content);
 	if (call == NULL)
 		return sb_error_no_memory(error);
+	if (check->by_itself && !sb_tester_hold(check->engine, call))
+		sb_call_cancel(call);
 	sb_call_run(call);
+	if (check->by_itself)
+		sb_tester_hold(check->engine, NULL);
 	*answer = (sb_check_answer){.outcome = call->result.outcome};
 	if (call->result.error != NULL) {
 		answer->kind = call->result.error->kind;
@@ -291,15 +296,23 @@ static void recall(sb_engine *engine, sb_engine_state *out)
 	pthread_mutex_unlock(&engine->identity_lock);
 }
 
-int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_engine_state *out)
+static uint64_t deadline_of(const sb_engine *engine)
 {
-	sb_engine *engine = &manager->engines[index];
+	uint64_t ms = engine->conf->timeout_ms;
+
+	return sb_clock_now(engine->manager->clock) + (ms > 0 ? ms : 60000) * SB_MS;
+}
+
+static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_state *out)
+{
+	sb_manager *manager = engine->manager;
 	const sb_engine_conf *conf = engine->conf;
 	uint64_t begun = sb_clock_now(manager->clock);
 	sb_check test = {
 		.engine = engine,
-		.deadline = begun + (conf->timeout_ms > 0 ? conf->timeout_ms : 60000) * SB_MS,
+		.deadline = deadline_of(engine),
 		.out = out,
+		.by_itself = by_itself,
 	};
 	int status;
 
@@ -335,5 +348,64 @@ int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_en
 	}
 	sb_error_set_engine(&out->error, conf->name);
 	out->duration_ms = (double)(sb_clock_now(manager->clock) - begun) / (double)SB_MS;
+	return status;
+}
+
+int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_engine_state *out)
+{
+	return look_at(&manager->engines[index], check, false, out);
+}
+
+/* --- By itself ---------------------------------------------------------------------------- */
+
+int sb_check_wholly(sb_engine *engine, sb_error *error)
+{
+	sb_engine_state *state = malloc(sizeof *state);
+	int status;
+
+	if (state == NULL)
+		return sb_error_no_memory(error);
+	status = look_at(engine, true, true, state);
+	if (status < 0)
+		sb_error_copy(error, &state->error);
+	free(state);
+	return status;
+}
+
+static int check_age(sb_engine *engine, const sb_identity *identity, sb_error *error)
+{
+	if (!sb_engine_is_stale(engine, identity))
+		return 0;
+	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
+		"engine %s has signatures older than max_signature_age; update them",
+		engine->conf->name);
+}
+
+int sb_check_quickly(sb_engine *engine, sb_error *error)
+{
+	const char *self_test = engine->conf->self_test;
+	sb_engine_state *state = malloc(sizeof *state); /* for what a canary attests */
+	sb_identity identity;
+	int status;
+
+	if (state == NULL)
+		return sb_error_no_memory(error);
+	state->remedy[0] = '\0';
+	status = sb_engine_ask(engine, 5000, &identity, error);
+	if (status == 0)
+		status = check_age(engine, &identity, error);
+	if (status == 0) {
+		sb_check test = {.engine = engine, .out = state, .by_itself = true};
+
+		test.deadline = deadline_of(engine);
+		if (strcmp(self_test, "builtin") != 0) {
+			status = probe_benign(&test, error);
+			if (status == 0)
+				status = probe_detection(&test, self_test, error);
+		} else if (engine->ops->canary != NULL) {
+			status = engine->ops->canary(engine->state, &test, error);
+		}
+	}
+	free(state);
 	return status;
 }

@@ -114,6 +114,8 @@ int sb_engine_open(
 
 	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
 	sb_breaker_init(&engine->breaker, &conf->breaker);
+	sb_poison_init(&engine->poison);
+	sb_tester_init(&engine->tester);
 	pthread_mutex_init(&engine->permits.lock, NULL);
 	pthread_mutex_init(&engine->lane.lock, NULL);
 	pthread_cond_init(&engine->lane.work, NULL);
@@ -153,6 +155,8 @@ void sb_engine_close(sb_engine *engine)
 	pthread_mutex_destroy(&engine->lane.lock);
 	pthread_mutex_destroy(&engine->permits.lock);
 	sb_breaker_done(&engine->breaker);
+	sb_poison_done(&engine->poison);
+	sb_tester_done(&engine->tester);
 	pthread_mutex_destroy(&engine->identity_lock);
 	pthread_mutex_destroy(&engine->asking);
 }
@@ -171,6 +175,7 @@ int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_e
 {
 	sb_identity identity = {.exactness = SB_EXACT_FULL};
 	int status = 0;
+	bool other;
 
 	if (engine->broken.kind != SB_KIND_NONE) {
 		*out = (sb_identity){.exactness = SB_EXACT_NONE};
@@ -187,10 +192,16 @@ int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_e
 	if (status < 0)
 		sb_error_set_engine(error, engine->conf->name);
 	pthread_mutex_lock(&engine->identity_lock);
+	other = engine->identity_known && status == 0 &&
+		(strcmp(engine->identity.engine_version, identity.engine_version) != 0 ||
+			strcmp(engine->identity.signature_version, identity.signature_version) !=
+				0);
 	engine->identity_known = status == 0;
 	engine->identity_at = sb_clock_now(engine->manager->clock);
 	engine->identity = identity;
 	pthread_mutex_unlock(&engine->identity_lock);
+	if (other) /* what it proved was proved by another one */
+		sb_tester_now(engine);
 	*out = identity;
 	return status;
 }
@@ -225,6 +236,15 @@ bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out
 			0;
 	pthread_mutex_unlock(&engine->asking);
 	return known;
+}
+
+bool sb_engine_is_stale(const sb_engine *engine, const sb_identity *identity)
+{
+	uint64_t age = engine->conf->max_signature_age_ms,
+		 made = (uint64_t)identity->signature_time;
+
+	return age > 0 && identity->signature_time > 0 &&
+	       sb_clock_wall(engine->manager->clock) / SB_MS > made * 1000 + age;
 }
 
 void sb_engine_identity_text(

@@ -10,6 +10,8 @@
 
 #include "config/config.h"
 #include "scan/gates/breaker.h"
+#include "scan/gates/poison.h"
+#include "scan/tester.h"
 #include "scan/timers.h"
 
 struct sb_call;
@@ -53,6 +55,8 @@ typedef struct sb_engine {
 	bool is_inline;    /* never waits: may run in any thread */
 	sb_environment environment;
 	sb_breaker breaker;
+	sb_poison poison;
+	sb_tester tester;
 	_Atomic(uint64_t) retries, fail_opens, fallbacks; /* for sb_manager_engine_metric() */
 	sb_error broken; /* kind NONE, or why it could not be opened: nobody asks it */
 	sb_permits permits;
@@ -83,6 +87,8 @@ void sb_lane_put(sb_engine *engine, struct sb_call *call);
 bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out);
 /* Ask now, whatever is known. 0 or -kind. */
 int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error);
+/* Are its signatures older than max_signature_age, as far as that is known? */
+bool sb_engine_is_stale(const sb_engine *engine, const sb_identity *identity);
 /* The identity as one text: what an attestation is bound to. */
 void sb_engine_identity_text(
 	const sb_engine *engine, const sb_identity *identity, char *out, size_t room);

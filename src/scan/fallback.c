@@ -46,18 +46,35 @@ void sb_fallback_reserve(sb_job *job)
 		job->settled[i] = i >= job->asked;
 }
 
-size_t sb_fallback_wanted(sb_job *job, size_t slot)
+size_t sb_fallback_need(sb_job *job, size_t slot)
 {
 	const sb_engine *fallback = fallback_of(job->engines[slot]);
-	size_t wanted;
+	size_t needed;
 
 	if (fallback == NULL || !falls_back(job->engines[slot], &job->report->results[slot]))
 		return SB_NO_SLOT;
-	wanted = slot_of(job, fallback);
+	needed = slot_of(job, fallback);
 	/* Asked from the start, or by now. */
-	if (wanted < job->asked || job->calls[wanted] != NULL || !job->settled[wanted])
+	if (needed < job->asked || job->calls[needed] != NULL || !job->settled[needed])
 		return SB_NO_SLOT;
-	return wanted;
+	job->settled[needed] = false;
+	job->pending++;
+	job->deferred[needed] = job->streaming;
+	return job->streaming ? SB_NO_SLOT : needed;
+}
+
+size_t sb_fallback_deferred(sb_job *job)
+{
+	size_t found = SB_NO_SLOT;
+
+	pthread_mutex_lock(&job->lock);
+	for (size_t i = job->asked; i < job->report->result_count && found == SB_NO_SLOT; i++)
+		if (job->deferred[i])
+			found = i;
+	if (found != SB_NO_SLOT)
+		job->deferred[found] = false;
+	pthread_mutex_unlock(&job->lock);
+	return found;
 }
 
 /* --- When all have answered ------------------------------------------------------------------ */

@@ -14,9 +14,12 @@ enum { SB_NO_SLOT = 0xffff };
 
 /* Behind the engines that are asked: those that may have to answer for one of them. */
 void sb_fallback_reserve(sb_job *job);
-/* With the job's lock: the slot in reserve that has to be asked now that @p slot has failed, or
- * SB_NO_SLOT. The caller counts it as pending before it settles @p slot. */
-size_t sb_fallback_wanted(sb_job *job, size_t slot);
+/* With the job's lock, before @p slot is settled: if it has failed and its fallback is in reserve,
+ * that one is pending from now on. The slot whose call is to be started once the lock is free,
+ * or SB_NO_SLOT; as long as a stream is open, it is for later. */
+size_t sb_fallback_need(sb_job *job, size_t slot);
+/* The content is whole: a slot that was left for later, each once, then SB_NO_SLOT. */
+size_t sb_fallback_deferred(sb_job *job);
 /* All calls are settled: who was not needed leaves the report, and each failure that another
  * engine may answer for gets its link. */
 void sb_fallback_link(sb_job *job);

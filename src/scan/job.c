@@ -290,20 +290,6 @@ static void all_started(sb_job *job)
 		answered(job);
 }
 
-/* With the lock held, before @p slot is settled: is its fallback needed? The slot to start once
- * the lock is free, or SB_NO_SLOT. */
-static size_t call_fallback(sb_job *job, size_t slot)
-{
-	size_t wanted = sb_fallback_wanted(job, slot);
-
-	if (wanted == SB_NO_SLOT)
-		return SB_NO_SLOT;
-	job->settled[wanted] = false;
-	job->pending++;
-	job->deferred[wanted] = job->streaming;
-	return job->streaming ? SB_NO_SLOT : wanted;
-}
-
 static void start_call(sb_job *job, size_t slot, bool streamed, bool here);
 
 void sb_job_deliver(sb_job *job, struct sb_call *call)
@@ -328,7 +314,7 @@ void sb_job_deliver(sb_job *job, struct sb_call *call)
 		}
 		report->arenas[call->slot] = call->arena;
 		sb_arena_init(&call->arena, 0);
-		fallback = call_fallback(job, call->slot);
+		fallback = sb_fallback_need(job, call->slot);
 		last = settle(job, call->slot);
 	}
 	pthread_mutex_unlock(&job->lock);
@@ -348,7 +334,7 @@ void sb_job_abandon(sb_job *job, struct sb_call *call)
 		sb_verdict_blank(job, call->slot, false, SB_KIND_TIMEOUT,
 			"engine %s did not answer within its %llu ms", call->engine->conf->name,
 			(unsigned long long)((call->deadline - call->started) / SB_MS));
-		fallback = call_fallback(job, call->slot);
+		fallback = sb_fallback_need(job, call->slot);
 		last = settle(job, call->slot);
 	}
 	pthread_mutex_unlock(&job->lock);
@@ -406,21 +392,6 @@ static bool wants_stream(const sb_engine *engine)
 	return engine->ops->begin != NULL;
 }
 
-/* Fallbacks that were needed while the stream was still flowing. */
-static void start_deferred(sb_job *job)
-{
-	for (size_t i = job->asked; i < job->report->result_count; i++) {
-		bool start;
-
-		pthread_mutex_lock(&job->lock);
-		start = job->deferred[i];
-		job->deferred[i] = false;
-		pthread_mutex_unlock(&job->lock);
-		if (start)
-			start_call(job, i, false, false);
-	}
-}
-
 /*
  * Ask everybody whose call isn't started yet. Lanes first, so that they work while this thread
  * does; an attended job's thread then runs the last engine that honours deadlines itself, and
@@ -440,7 +411,8 @@ static void start_calls(sb_job *job)
 	for (size_t i = 0; i < count; i++)
 		if (job->calls[i] == NULL && job->engines[i]->is_inline)
 			start_call(job, i, false, true);
-	start_deferred(job);
+	for (size_t slot; (slot = sb_fallback_deferred(job)) != SB_NO_SLOT;)
+		start_call(job, slot, false, false);
 	if (mine < count && job->calls[mine] == NULL)
 		start_call(job, mine, false, true);
 	all_started(job);

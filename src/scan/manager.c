@@ -287,6 +287,7 @@ void sb_manager_free(sb_manager *manager)
 	if (manager == NULL)
 		return;
 	sb_manager_stop(manager);
+	sb_tester_stop(manager);
 	/* Release first: it may still be about to unref jobs. Lanes: engines that overran. */
 	sb_crew_close(manager->crew);
 	sb_release_close(manager->release);

@@ -30,6 +30,9 @@ const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
  * moves on; false when there is none yet. */
 bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out);
 
+/* From now on engines are tested by themselves, until the manager is freed; see tester.h. Once. */
+int sb_manager_start_tests(sb_manager *manager, sb_error *error);
+
 /* Open with a clock of the test's choosing, and without audit when @p audit is false. */
 int sb_manager_open_with(
 	sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);

@@ -48,6 +48,15 @@ static const struct {
 	{'z', SB_KIND_INTERNAL},
 };
 
+static int knows(sb_call *call, unsigned attempt, sb_error *error)
+{
+	size_t length;
+	const char *content = sb_call_memory(call, &length);
+	bool found = content != NULL && length == 68 && memcmp(content, "X5O", 3) == 0;
+
+	return found ? infected(call, attempt, error) : clean(call, attempt, error);
+}
+
 static int moody(sb_call *call, unsigned attempt, sb_error *error)
 {
 	unsigned engine = (unsigned)(call->engine->conf->name[0] - 'a');
@@ -59,6 +68,8 @@ static int moody(sb_call *call, unsigned attempt, sb_error *error)
 		return clean(call, attempt, error);
 	case 'i':
 		return infected(call, attempt, error);
+	case 'k': /* knows the test file, as a scanner should */
+		return knows(call, attempt, error);
 	case 'H': /* hangs, and minds nothing */
 		return until_go(call, attempt, error);
 	case 'C': /* hangs until it is cancelled */
@@ -716,6 +727,104 @@ static void metrics_add_up(void **unused)
 	close_bench(&bench);
 }
 
+/* --- Content that crashes engines ------------------------------------------------------------ */
+
+static void crash(struct bench *bench, const char *text, unsigned asked_before, unsigned times)
+{
+	sb_report *report =
+		turn_until_done(bench, submit_text(bench, text, NULL, NULL, NULL), 100 * SB_MS);
+
+	expect(text, report, SB_OUTCOME_ERROR, SB_KIND_ENGINE_CRASHED);
+	assert_int_equal(atomic_load(&asked[0]), asked_before + times);
+	sb_report_free(report);
+}
+
+static void what_crashed_it_twice_is_not_shown_again(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+
+	(void)unused;
+	open_moody(&bench, "x", L("retry: {attempts: 3, initial: 1ms}"));
+	crash(&bench, "poison", 0, 2); /* once more on a fresh worker, then held */
+	crash(&bench, "poison", 2, 0);
+	crash(&bench, "other poison", 2, 2);
+	crash(&bench, "other poison", 4, 0);
+	set_moods("c");
+	report = scan_text(&bench, "poison"); /* whatever the engine is like by now */
+	expect("held", report, SB_OUTCOME_ERROR, SB_KIND_ENGINE_CRASHED);
+	sb_report_free(report);
+	report = scan_text(&bench, "harmless");
+	expect("others are not", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+/* One hostile file, however often it comes, is one failure. */
+static void one_file_does_not_open_the_breaker(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_moody(&bench, "x", L(ONCE ", breaker: {failure_threshold: 2}"));
+	for (unsigned i = 0; i < 10; i++)
+		crash(&bench, "poison", i < 2 ? i : 2, i < 2);
+	breaker_is(&bench, "a", "closed");
+	crash(&bench, "another one", 2, 1);
+	breaker_is(&bench, "a", "open");
+	close_bench(&bench);
+}
+
+/* Errors of other kinds are no crash, and timeouts may be the machine's fault. */
+static void only_crashes_are_poison(void **unused)
+{
+	static const char all[] = "rtgul";
+
+	(void)unused;
+	for (size_t i = 0; i < strlen(all); i++) {
+		struct bench bench;
+
+		open_moody(&bench, (char[]){all[i], '\0'}, L(ONCE ", breaker: {preset: off}"));
+		for (unsigned k = 0; k < 4; k++)
+			sb_report_free(scan_text(&bench, "x"));
+		assert_int_equal(atomic_load(&asked[0]), 4);
+		close_bench(&bench);
+	}
+}
+
+static void fill_hash(uint8_t *hash, unsigned number)
+{
+	memset(hash, 0, SB_BLAKE3_SIZE);
+	memcpy(hash, &number, sizeof number);
+}
+
+static void the_table_of_poison_is_bounded(void **unused)
+{
+	uint8_t hash[SB_BLAKE3_SIZE];
+	sb_poison poison;
+
+	(void)unused;
+	sb_poison_init(&poison);
+	for (unsigned i = 0; i < SB_POISON_ENTRIES; i++) {
+		fill_hash(hash, i);
+		assert_int_equal(sb_poison_crashes(&poison, hash, 1), 0);
+		sb_poison_note(&poison, hash, 1);
+		sb_poison_note(&poison, hash, 1);
+	}
+	fill_hash(hash, 0);
+	assert_int_equal(sb_poison_crashes(&poison, hash, 1), 2);
+	assert_int_equal(sb_poison_crashes(&poison, hash, 2), 0); /* another generation */
+	assert_int_equal(sb_poison_crashes(&poison, hash, 0), 2); /* not known which */
+	fill_hash(hash, SB_POISON_ENTRIES);
+	sb_poison_note(&poison, hash, 1); /* one more: the oldest makes room */
+	assert_int_equal(sb_poison_crashes(&poison, hash, 1), 1);
+	fill_hash(hash, 0);
+	assert_int_equal(sb_poison_crashes(&poison, hash, 1), 0);
+	fill_hash(hash, 1);
+	assert_int_equal(sb_poison_crashes(&poison, hash, 1), 2);
+	sb_poison_done(&poison);
+}
+
 /* --- Fallback -------------------------------------------------------------------------------- */
 
 #define C "  - {name: c, type: obedient, self_test: off, timeout: 10s, " ONCE "}\n"
@@ -1094,6 +1203,165 @@ static void a_cause_outlives_the_news_of_an_open_breaker(void **unused)
 	close_bench(&bench);
 }
 
+/* --- Known-answer tests by themselves -------------------------------------------------------- */
+
+#define K(more) "  - {name: a, type: obedient, self_test: eicar, timeout: 24h, " more "}\n"
+
+static void await_breaker(struct bench *bench, const char *state)
+{
+	while (strcmp(sb_manager_breaker(bench->manager, "a", NULL), state) != 0)
+		sched_yield();
+}
+
+static void await_asked(unsigned times)
+{
+	while (atomic_load(&asked[0]) < times)
+		sched_yield();
+}
+
+static void start_tests(struct bench *bench)
+{
+	assert_int_equal(sb_manager_start_tests(bench->manager, NULL), 0);
+	await_asked(2); /* a benign text, and the test file */
+	while (metric(bench, "a", SB_METRIC_SUCCESSFUL) + metric(bench, "a", SB_METRIC_FAILED) < 1)
+		sched_yield();
+}
+
+/* Nobody scans, and it closes nevertheless; whoever does meanwhile is turned away. */
+static void tests_stand_in_for_probes(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_moody(&bench, "k", K(ONCE));
+	start_tests(&bench);
+	set_moods("r");
+	scan_times(&bench, 5);
+	breaker_is(&bench, "a", "open");
+	set_moods("H");
+	drain_entered();
+	turn(&bench, 36000);
+	await_entered(); /* a test is under way */
+	breaker_is(&bench, "a", "half_open");
+	scan_expect(&bench, "calls wait for the test", SB_KIND_CIRCUIT_OPEN);
+	set_moods("k");
+	sem_post(&script.go);
+	await_breaker(&bench, "closed");
+	assert_int_equal(metric(&bench, "a", SB_METRIC_REJECTED), 1);
+	scan_expect(&bench, "closed", SB_KIND_NONE);
+	close_bench(&bench);
+}
+
+/* It answers again, but doesn't know the test file: that is worse than silence. */
+static void an_engine_that_answers_wrongly_stays_open(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_moody(&bench, "k", K(ONCE ", breaker: {open: 1s, max_open: 1s}"));
+	start_tests(&bench);
+	set_moods("r");
+	scan_times(&bench, 5);
+	set_moods("c");
+	for (uint64_t opened = 1; opened < 5; opened++) {
+		turn(&bench, 1000);
+		while (metric(&bench, "a", SB_METRIC_OPENED) == opened)
+			sched_yield();
+	}
+	set_moods("k");
+	while (strcmp(sb_manager_breaker(bench.manager, "a", NULL), "closed") != 0) {
+		turn(&bench, 100);
+		sched_yield();
+	}
+	close_bench(&bench);
+}
+
+/* R35: a test every 15 minutes, which says what is wrong and counts like any call. */
+static void tests_come_round(void **unused)
+{
+	struct bench bench;
+	unsigned seen = 0;
+
+	(void)unused;
+	open_moody(&bench, "k", K(ONCE));
+	start_tests(&bench);
+	scan_expect(&bench, "good", SB_KIND_NONE);
+	set_moods("c"); /* its signatures are gone: all is clean to it */
+	for (uint64_t failed = 0; failed < 5; failed++) {
+		breaker_is(&bench, "a", "closed");
+		while (metric(&bench, "a", SB_METRIC_FAILED) == failed) {
+			turn(&bench, 60000);
+			seen++;
+			sched_yield();
+		}
+		if (failed == 0) {
+			assert_true(seen >= 15);
+			set_moods("k"); /* one that was wrong is not believed before it was right */
+			scan_expect(&bench, "wrong", SB_KIND_ENGINE_UNAVAILABLE);
+			failed++;
+			set_moods("c");
+		}
+	}
+	close_bench(&bench);
+}
+
+static void tests_end_with_the_manager(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_moody(&bench, "C", K(ONCE));
+	assert_int_equal(sb_manager_start_tests(bench.manager, NULL), 0);
+	await_entered(); /* and stays there until it is told to stop */
+	close_bench(&bench);
+	open_moody(&bench, "k", K(ONCE) "  - {name: b, type: stubborn, self_test: eicar}\n" C);
+	assert_int_equal(sb_manager_start_tests(bench.manager, NULL), 0);
+	close_bench(&bench); /* before, in the middle of, or after the first one */
+	assert_int_equal(atomic_load(&asked[1]), 0); /* may overrun: left to calls */
+	assert_int_equal(atomic_load(&asked[2]), 0); /* self_test: off */
+}
+
+static char version[16] = "1";
+static int changing_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error)
+{
+	(void)state;
+	(void)timeout_ms;
+	(void)error;
+	*out = (sb_identity){.exactness = SB_EXACT_FULL};
+	snprintf(out->signature_version, sizeof out->signature_version, "%s", version);
+	return 0;
+}
+
+static const sb_engine_ops changing = {
+	.abi = SB_ENGINE_ABI,
+	.name = "changing",
+	.summary = "gets new signatures",
+	.assurance = SB_ASSURANCE_ANTIVIRUS,
+	.flags = SB_ENGINE_HONOURS_DEADLINE,
+	.scan = scripted_scan,
+	.identity = changing_identity,
+};
+
+static void new_signatures_are_tested(void **unused)
+{
+	struct bench bench;
+	unsigned before;
+
+	(void)unused;
+	bench_extra = &changing;
+	open_moody(&bench, "k", "  - {name: a, type: changing, self_test: eicar}\n");
+	bench_extra = NULL;
+	start_tests(&bench);
+	before = atomic_load(&asked[0]);
+	scan_expect(&bench, "the same", SB_KIND_NONE);
+	assert_int_equal(atomic_load(&asked[0]), before + 1);
+	snprintf(version, sizeof version, "2");
+	turn(&bench, 6000); /* the next scan asks who it is */
+	scan_expect(&bench, "another", SB_KIND_NONE);
+	await_asked(before + 4);
+	close_bench(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1116,6 +1384,10 @@ int main(void)
 		cmocka_unit_test(only_the_last_events_are_kept),
 		cmocka_unit_test(changes_are_on_record),
 		cmocka_unit_test(metrics_add_up),
+		cmocka_unit_test(what_crashed_it_twice_is_not_shown_again),
+		cmocka_unit_test(one_file_does_not_open_the_breaker),
+		cmocka_unit_test(only_crashes_are_poison),
+		cmocka_unit_test(the_table_of_poison_is_bounded),
 		cmocka_unit_test(fallbacks_answer),
 		cmocka_unit_test(a_fallback_on_open_answers_once_it_is_open),
 		cmocka_unit_test(a_fallback_answers_for_one_that_hangs),
@@ -1127,6 +1399,11 @@ int main(void)
 		cmocka_unit_test(waits_vary_within_bounds),
 		cmocka_unit_test(nobody_retries_into_an_open_breaker),
 		cmocka_unit_test(a_cause_outlives_the_news_of_an_open_breaker),
+		cmocka_unit_test(tests_stand_in_for_probes),
+		cmocka_unit_test(an_engine_that_answers_wrongly_stays_open),
+		cmocka_unit_test(tests_come_round),
+		cmocka_unit_test(tests_end_with_the_manager),
+		cmocka_unit_test(new_signatures_are_tested),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

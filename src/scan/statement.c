@@ -340,9 +340,7 @@ static void apply_identity(sb_call *call)
 	if (bad)
 		fail_with(call, SB_KIND_ENGINE_UNAVAILABLE,
 			"failed its known-answer test; see scanbridge engines --check");
-	else if (known && engine->conf->max_signature_age_ms > 0 && identity.signature_time > 0 &&
-		 sb_clock_wall(call->clock) / SB_MS > (uint64_t)identity.signature_time * 1000 +
-							      engine->conf->max_signature_age_ms)
+	else if (known && sb_engine_is_stale(engine, &identity))
 		fail_with(call, SB_KIND_ENGINE_UNAVAILABLE,
 			"has signatures older than max_signature_age; update them");
 }

@@ -8,6 +8,7 @@
  *     stream P CHUNK                  the same, pushed in pieces of CHUNK bytes
  *     blocking P                      sb_scan() on the path
  *     many P N                        N scans by sb_scan(), one line with the outcomes
+ *     cancel T                        end the scans that were tagged so
  *     wait                            until no scan is under way
  *     breaker E [open|close|reset]    an engine's breaker and counters, after that order
  *     stats                           descriptors, threads and resident memory of the process
@@ -46,7 +47,9 @@ struct ticket {
 	char tag[128];
 	void *memory;
 	int fd;
+	struct ticket *next;
 };
+static struct ticket *tickets; /* of the scans in flight */
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
@@ -175,6 +178,11 @@ static void on_done(sb_job *job, void *data)
 	sb_report_free(report);
 	sb_error_free(error);
 	sb_job_free(job);
+	for (struct ticket **at = &tickets; *at; at = &(*at)->next)
+		if (*at == ticket) {
+			*at = ticket->next;
+			break;
+		}
 	if (ticket->fd >= 0)
 		close(ticket->fd);
 	free(ticket->memory);
@@ -240,12 +248,23 @@ static void submit(const struct line *line)
 		print_error(ticket->tag, error);
 		free(ticket->memory);
 		free(ticket);
-	} else if (stream) {
-		push(job, line->word[1], strtoull(line->word[2], NULL, 10));
+	} else {
+		ticket->job = job;
+		ticket->next = tickets;
+		tickets = ticket;
+		if (stream)
+			push(job, line->word[1], strtoull(line->word[2], NULL, 10));
 	}
 	sb_input_free(input);
 	sb_scan_options_free(options);
 	sb_error_free(error);
+}
+
+static void cancel(const char *tag)
+{
+	for (struct ticket *ticket = tickets; ticket; ticket = ticket->next)
+		if (!strcmp(ticket->tag, tag))
+			sb_job_cancel(ticket->job);
 }
 
 /* sb_scan() on a path, @p count times; every report is printed only when there is one. */
@@ -402,6 +421,8 @@ static bool obey(char *text)
 		puts("{\"waited\":true}");
 	} else if (!strcmp(line.word[0], "breaker") && line.words >= 2) {
 		print_breaker(line.word[1], line.words > 2 ? line.word[2] : NULL);
+	} else if (!strcmp(line.word[0], "cancel") && line.words == 2) {
+		cancel(line.word[1]);
 	} else if (!strcmp(line.word[0], "close")) {
 		close_manager();
 		puts("{\"closed\":true}");

@@ -131,9 +131,12 @@ static bool after(
 	return true;
 }
 
-static void tell(const sb_engine *engine, const change *c)
+static void tell(sb_engine *engine, const change *c)
 {
 	sb_events_put(engine->manager->events, &c->event);
+	if (c->event.open_ms >= 0)
+		sb_tester_at(engine,
+			sb_clock_now(engine->manager->clock) + (uint64_t)c->event.open_ms * SB_MS);
 }
 
 /* --- In -------------------------------------------------------------------------------------
@@ -166,6 +169,12 @@ static sb_entered turn_away(struct sb_call *call, uint64_t now)
 			"the circuit of engine %s is half-open, and all tries are under way",
 			call->engine->conf->name);
 		wait = PROBES_BUSY_MS;
+	} else if (wait == 0) { /* the test that decides about it is due */
+		wait = PROBES_BUSY_MS;
+		sb_call_refuse(call, true, SB_KIND_CIRCUIT_OPEN,
+			"the circuit of engine %s is open until it has passed its known-answer "
+			"test",
+			call->engine->conf->name);
 	} else {
 		sb_call_refuse(call, true, SB_KIND_CIRCUIT_OPEN,
 			"the circuit of engine %s is open%s", call->engine->conf->name,
@@ -176,20 +185,23 @@ static sb_entered turn_away(struct sb_call *call, uint64_t now)
 	return SB_GATE_ANSWER;
 }
 
-static bool admit(struct sb_call *call, uint64_t now)
+static bool admit(sb_engine *engine, bool test, sb_breaker_pass *pass, uint64_t now)
 {
-	sb_breaker *breaker = &call->engine->breaker;
-	bool admitted, told;
+	sb_breaker *breaker = &engine->breaker;
+	bool admitted = true, told;
 	change c;
 
 	pthread_mutex_lock(&breaker->lock);
 	before(breaker, &c);
 	catch_up(breaker);
-	admitted = sb_breaker_admit(&breaker->state, breaker->rules, now, &call->pass);
-	told = after(breaker, call->engine, &c, NULL, now);
+	if (breaker->state.phase != SB_BREAKER_CLOSED && atomic_load(&breaker->tested) && !test)
+		admitted = false;
+	else
+		admitted = sb_breaker_admit(&breaker->state, breaker->rules, now, pass);
+	told = after(breaker, engine, &c, NULL, now);
 	pthread_mutex_unlock(&breaker->lock);
 	if (told)
-		tell(call->engine, &c);
+		tell(engine, &c);
 	return admitted;
 }
 
@@ -206,7 +218,7 @@ static sb_entered enter(struct sb_call *call, uint64_t now, uint64_t *until)
 	else if (phase_in(word) == SB_BREAKER_OPEN && now < atomic_load(&breaker->until))
 		admitted = false;
 	else
-		admitted = admit(call, now);
+		admitted = admit(call->engine, false, &call->pass, now);
 	if (admitted) {
 		atomic_store(&call->inside, true);
 		return SB_GATE_PASS;
@@ -245,7 +257,7 @@ static double dice(void)
 }
 
 /* What the call's result says about the engine. */
-static sb_breaker_end judge(const struct sb_call *call)
+static sb_breaker_end judge(struct sb_call *call)
 {
 	const sb_error *error = call->result.error;
 	sb_breaker_end end = {.mark = SB_BREAKER_SUCCESS, .weight = 1};
@@ -259,13 +271,16 @@ static sb_breaker_end judge(const struct sb_call *call)
 		end.mark = SB_BREAKER_FATAL;
 	else
 		end.mark = end.weight > 0 ? SB_BREAKER_FAILURE : SB_BREAKER_NOTHING;
+	if (error->kind == SB_KIND_ENGINE_CRASHED && sb_poison_known(call))
+		end.mark = SB_BREAKER_NOTHING;
 	return end;
 }
 
 /* Every call that was let in ends here, once. */
-static void end_call(struct sb_call *call, sb_breaker_end *end, const sb_error *why, uint64_t now)
+static void end_call(sb_engine *engine, sb_breaker_pass pass, sb_breaker_end *end,
+	const sb_error *why, uint64_t now)
 {
-	sb_breaker *breaker = &call->engine->breaker;
+	sb_breaker *breaker = &engine->breaker;
 	bool told;
 	change c;
 
@@ -274,15 +289,15 @@ static void end_call(struct sb_call *call, sb_breaker_end *end, const sb_error *
 	pthread_mutex_lock(&breaker->lock);
 	before(breaker, &c);
 	catch_up(breaker);
-	sb_breaker_end_call(&breaker->state, breaker->rules, call->pass, end, now);
+	sb_breaker_end_call(&breaker->state, breaker->rules, pass, end, now);
 	if (end->mark == SB_BREAKER_SUCCESS) {
 		atomic_fetch_add_explicit(&breaker->successes, 1, memory_order_relaxed);
 		breaker->counted++;
 	}
-	told = after(breaker, call->engine, &c, why, now);
+	told = after(breaker, engine, &c, why, now);
 	pthread_mutex_unlock(&breaker->lock);
 	if (told)
-		tell(call->engine, &c);
+		tell(engine, &c);
 }
 
 /* Nothing that has to be noted under the lock? */
@@ -315,7 +330,7 @@ static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 	else if (end.mark != SB_BREAKER_SUCCESS)
 		atomic_fetch_add_explicit(&breaker->failures, 1, memory_order_relaxed);
 	if (!pass_quietly(call, &end, now))
-		end_call(call, &end, call->result.error, now);
+		end_call(call->engine, call->pass, &end, call->result.error, now);
 	return SB_GATE_DONE;
 }
 
@@ -331,7 +346,36 @@ void sb_breaker_give_up(struct sb_call *call)
 	sb_error_set(&why, SB_KIND_TIMEOUT, 0, "engine %s overran its deadline",
 		call->engine->conf->name);
 	atomic_fetch_add_explicit(&call->engine->breaker.failures, 1, memory_order_relaxed);
-	end_call(call, &end, &why, sb_clock_now(call->clock));
+	end_call(call->engine, call->pass, &end, &why, sb_clock_now(call->clock));
+}
+
+/* --- Known-answer tests ----------------------------------------------------------------------
+ */
+
+bool sb_breaker_admit_test(sb_engine *engine, sb_breaker_pass *pass)
+{
+	return admit(engine, true, pass, sb_clock_now(engine->manager->clock));
+}
+
+/* It was meant to answer well: whatever it did instead is a failure, unless we ended it. */
+void sb_breaker_end_test(
+	sb_engine *engine, sb_breaker_pass pass, const sb_error *found, uint64_t begun)
+{
+	uint64_t now = sb_clock_now(engine->manager->clock);
+	unsigned weight = sb_kind_breaker_weight(found->kind);
+	sb_breaker_end end = {.mark = SB_BREAKER_FAILURE,
+		.weight = weight > 0 ? weight : 1,
+		.took_ns = now - begun};
+
+	if (found->kind == SB_KIND_NONE)
+		end.mark = SB_BREAKER_SUCCESS;
+	else if (found->kind == SB_KIND_CANCELLED)
+		end.mark = SB_BREAKER_NOTHING;
+	else if (found->kind == SB_KIND_AUTHENTICATION_FAILED)
+		end.mark = SB_BREAKER_FATAL;
+	if (end.mark != SB_BREAKER_SUCCESS)
+		atomic_fetch_add_explicit(&engine->breaker.failures, 1, memory_order_relaxed);
+	end_call(engine, pass, &end, end.mark != SB_BREAKER_SUCCESS ? found : NULL, now);
 }
 
 /* --- By hand, and for looking ---------------------------------------------------------------

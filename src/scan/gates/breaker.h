@@ -15,6 +15,7 @@
 
 typedef struct sb_breaker {
 	const sb_breaker_rules *rules;
+	_Atomic(bool) tested; /* probes are known-answer tests, and calls wait for their outcome */
 	pthread_mutex_t lock; /* guards state and counted */
 	sb_breaker_state state;
 	uint64_t counted; /* of the successes, those that the state knows of */
@@ -52,6 +53,11 @@ struct sb_call;
 void sb_breaker_give_up(struct sb_call *call);
 /* Did the breaker open since it let this call in? Then refuse it, as it would be now. */
 bool sb_breaker_closed_door(struct sb_call *call);
+struct sb_engine;
+/* A known-answer test instead of a call: in, and out with what it found (kind NONE: all well). */
+bool sb_breaker_admit_test(struct sb_engine *engine, sb_breaker_pass *pass);
+void sb_breaker_end_test(
+	struct sb_engine *engine, sb_breaker_pass pass, const sb_error *found, uint64_t begun);
 /* Would a call be let in now? A guess, for who could wait instead. */
 bool sb_breaker_lets_in(const struct sb_call *call, uint64_t now);
 
