@@ -8,13 +8,7 @@
 #include "quarantine/record.h"
 
 struct object {
-	char *text; /* the record */
-	size_t length;
-	sb_quarantine_state state;
-	bool hold;
-	uint64_t expires;
-	sb_quarantine_record key; /* the plain members only */
-	char *tenant;
+	sb_quarantine_record *record;
 	uint8_t *data;
 	struct object *next; /* newest first */
 };
@@ -24,19 +18,21 @@ struct memory {
 	struct object *first;
 };
 
-void *sb_store_memory_new(void)
+static sb_quarantine_status memory_open(void *data, void **self, sb_error *error)
 {
 	struct memory *m = calloc(1, sizeof *m);
 
-	if (m != NULL)
-		pthread_mutex_init(&m->lock, NULL);
-	return m;
+	(void)data;
+	if (m == NULL)
+		return sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
+	pthread_mutex_init(&m->lock, NULL);
+	*self = m;
+	return SB_Q_OK;
 }
 
 static void free_object(struct object *object)
 {
-	free(object->text);
-	free(object->tenant);
+	sb_quarantine_record_free(object->record);
 	free(object->data);
 	free(object);
 }
@@ -45,7 +41,7 @@ static struct object **find_place(struct memory *m, const char *id)
 {
 	struct object **at = &m->first;
 
-	while (*at != NULL && strcmp((*at)->key.id, id) != 0)
+	while (*at != NULL && strcmp((*at)->record->id, id) != 0)
 		at = &(*at)->next;
 	return at;
 }
@@ -56,18 +52,15 @@ static sb_quarantine_status not_found(const char *id, sb_error *error)
 		error, SB_Q_NOT_FOUND, 0, "quarantine: there is no object %s", id);
 }
 
-static bool same_tenant(const char *a, const char *b)
-{
-	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
-}
-
 static struct object *find_twin(struct memory *m, const sb_quarantine_record *record)
 {
+	const sb_quarantine_filter twin = {.tenant = record->tenant != NULL ? record->tenant : "",
+		.hash = record->blake3,
+		.include_expired = true};
 	struct object *o = m->first;
 
 	while (o != NULL &&
-		(o->key.size != record->size || !same_tenant(o->tenant, record->tenant) ||
-			memcmp(o->key.blake3, record->blake3, SB_BLAKE3_SIZE) != 0))
+		(o->record->size != record->size || !sb_store_filter_matches(&twin, o->record, 0)))
 		o = o->next;
 	return o;
 }
@@ -76,16 +69,10 @@ static sb_quarantine_status fill(struct object *o, const sb_quarantine_content *
 	const sb_quarantine_record *record, sb_error *error)
 {
 	uint8_t actual[SB_BLAKE3_SIZE];
-	sb_quarantine_status status;
-	sb_buf text;
 
-	o->key = *record;
-	o->state = record->state;
-	o->hold = record->legal_hold;
-	o->expires = record->expires_at;
+	o->record = sb_store_record_copy(record);
 	o->data = malloc((size_t)content->size + 1);
-	o->tenant = record->tenant != NULL ? strdup(record->tenant) : NULL;
-	if (o->data == NULL || (record->tenant != NULL && o->tenant == NULL))
+	if (o->record == NULL || o->data == NULL)
 		return sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
 	if (content->size > 0 && content->read(content->data, 0, o->data, (size_t)content->size,
 					 error) != (int64_t)content->size)
@@ -95,12 +82,7 @@ static sb_quarantine_status fill(struct object *o, const sb_quarantine_content *
 	if (memcmp(actual, content->blake3, sizeof actual) != 0)
 		return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
 			"quarantine: the content is not what was scanned");
-	sb_buf_init(&text, SB_RECORD_MAX);
-	status = sb_record_write(&text, record, error);
-	o->length = text.length;
-	o->text = sb_buf_take(&text);
-	sb_buf_done(&text);
-	return status;
+	return SB_Q_OK;
 }
 
 static sb_quarantine_status memory_commit(void *self, const sb_quarantine_content *content,
@@ -114,9 +96,9 @@ static sb_quarantine_status memory_commit(void *self, const sb_quarantine_conten
 	o = find_twin(m, record);
 	*duplicate = o != NULL;
 	if (o != NULL) {
-		memcpy(record->id, o->key.id, sizeof record->id);
-		if (o->state != SB_Q_QUARANTINED)
-			o->state = record->state;
+		memcpy(record->id, o->record->id, sizeof record->id);
+		if (o->record->state != SB_Q_QUARANTINED)
+			o->record->state = record->state;
 	} else {
 		o = calloc(1, sizeof *o);
 		status = o != NULL ? fill(o, content, record, error)
@@ -132,50 +114,18 @@ static sb_quarantine_status memory_commit(void *self, const sb_quarantine_conten
 	return status;
 }
 
-static sb_quarantine_status memory_audited(void *self, const char *id, sb_error *error)
-{
-	(void)self;
-	(void)id;
-	(void)error;
-	return SB_Q_OK;
-}
-
-static bool read_object(const struct object *o, sb_arena *arena, sb_quarantine_record *out)
-{
-	*out = (sb_quarantine_record){
-		.state = o->state, .legal_hold = o->hold, .expires_at = o->expires};
-	return sb_record_read(out, o->text, o->length, arena);
-}
-
 static sb_quarantine_status memory_find(
-	void *self, const char *id, sb_arena *arena, sb_quarantine_record *out, sb_error *error)
+	void *self, const char *id, sb_quarantine_each each, void *data, sb_error *error)
 {
 	struct memory *m = self;
 	struct object *o;
-	sb_quarantine_status status = SB_Q_OK;
 
 	pthread_mutex_lock(&m->lock);
 	o = *find_place(m, id);
-	if (o == NULL)
-		status = not_found(id, error);
-	else if (!read_object(o, arena, out))
-		status = sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
+	if (o != NULL)
+		(void)each(data, o->record);
 	pthread_mutex_unlock(&m->lock);
-	return status;
-}
-
-static bool matches(const struct object *o, const sb_quarantine_filter *f, uint64_t now)
-{
-	bool expired = o->expires != 0 && o->expires <= now && !o->hold;
-	bool below = f->cursor_id == NULL || o->key.time < f->cursor_time ||
-		     (o->key.time == f->cursor_time && strcmp(o->key.id, f->cursor_id) < 0);
-
-	return below && (f->tenant == NULL || same_tenant(o->tenant, f->tenant)) &&
-	       (f->hash == NULL || memcmp(f->hash, o->key.blake3, SB_BLAKE3_SIZE) == 0 ||
-		       memcmp(f->hash, o->key.sha256, SB_SHA256_SIZE) == 0) &&
-	       (f->state == SB_Q_STATE_NONE || f->state == o->state) && o->key.time >= f->after &&
-	       (f->before == 0 || o->key.time <= f->before) &&
-	       (f->only_expired ? expired : f->include_expired || !expired);
+	return o != NULL ? SB_Q_OK : not_found(id, error);
 }
 
 static sb_quarantine_status memory_list(void *self, const sb_quarantine_filter *filter,
@@ -183,20 +133,14 @@ static sb_quarantine_status memory_list(void *self, const sb_quarantine_filter *
 {
 	struct memory *m = self;
 	uint64_t seen = 0, told = 0;
-	bool stop = false;
 
 	(void)error;
 	pthread_mutex_lock(&m->lock);
-	for (struct object *o = m->first; o != NULL && !stop; o = o->next) {
-		sb_quarantine_record record;
-		sb_arena arena;
-		if (!matches(o, filter, now) || seen++ < filter->offset)
+	for (struct object *o = m->first; o != NULL; o = o->next) {
+		if (!sb_store_filter_matches(filter, o->record, now) || seen++ < filter->offset)
 			continue;
-		if (filter->limit != 0 && told++ == filter->limit)
+		if ((filter->limit != 0 && told++ == filter->limit) || each(data, o->record) != 0)
 			break;
-		sb_arena_init(&arena, SB_RECORD_ARENA);
-		stop = !read_object(o, &arena, &record) || each(data, &record) != 0;
-		sb_arena_done(&arena);
 	}
 	pthread_mutex_unlock(&m->lock);
 	return SB_Q_OK;
@@ -208,12 +152,14 @@ static sb_quarantine_status memory_read(
 	struct memory *m = self;
 	struct object *o;
 	sb_quarantine_status status = SB_Q_OK;
+	size_t size;
 
 	pthread_mutex_lock(&m->lock);
 	o = *find_place(m, id);
+	size = o != NULL ? (size_t)o->record->size : 0;
 	if (o == NULL)
 		status = not_found(id, error);
-	else if (sink != NULL && o->key.size > 0 && sink(data, o->data, (size_t)o->key.size) != 0)
+	else if (sink != NULL && size > 0 && sink(data, o->data, size) != 0)
 		status = sb_quarantine_fail(error, SB_Q_RETRIEVE_FAILED, 0,
 			"quarantine object %s: cannot write what was read", id);
 	pthread_mutex_unlock(&m->lock);
@@ -228,10 +174,11 @@ static sb_quarantine_status memory_change(void *self, const char *id, sb_quarant
 
 	pthread_mutex_lock(&m->lock);
 	o = *find_place(m, id);
-	if (o != NULL) {
-		o->state = state != SB_Q_STATE_NONE ? state : o->state;
-		o->hold = legal_hold;
-		o->expires = expires_at;
+	if (o != NULL && state != SB_Q_STATE_NONE)
+		o->record->state = state;
+	if (o != NULL && state != SB_Q_DAMAGED) {
+		o->record->legal_hold = legal_hold;
+		o->record->expires_at = expires_at;
 	}
 	pthread_mutex_unlock(&m->lock);
 	return o != NULL ? SB_Q_OK : not_found(id, error);
@@ -248,7 +195,7 @@ static sb_quarantine_status memory_remove(void *self, const char *id, sb_error *
 	o = *place;
 	if (o == NULL) {
 		status = not_found(id, error);
-	} else if (o->hold) {
+	} else if (o->record->legal_hold) {
 		status = sb_quarantine_fail(
 			error, SB_Q_HELD, 0, "quarantine object %s is on legal hold", id);
 	} else {
@@ -272,17 +219,23 @@ static void memory_close(void *self)
 	free(m);
 }
 
-const sb_store_ops sb_store_memory_ops = {
-	.name = "memory",
-	.commit = memory_commit,
-	.audited = memory_audited,
-	.find = memory_find,
-	.list = memory_list,
-	.read = memory_read,
-	.change = memory_change,
-	.remove = memory_remove,
-	.close = memory_close,
-};
+const sb_store_ops *sb_store_memory(void)
+{
+	static const sb_store_ops ops = {
+		.abi = SB_STORE_ABI,
+		.name = "memory",
+		.open = memory_open,
+		.commit = memory_commit,
+		.find = memory_find,
+		.list = memory_list,
+		.read = memory_read,
+		.change = memory_change,
+		.remove = memory_remove,
+		.close = memory_close,
+	};
+
+	return &ops;
+}
 
 /* --- None ------------------------------------------------------------------------------------ */
 
@@ -298,11 +251,11 @@ static sb_quarantine_status none_commit(void *self, const sb_quarantine_content 
 }
 
 static sb_quarantine_status none_find(
-	void *self, const char *id, sb_arena *arena, sb_quarantine_record *out, sb_error *error)
+	void *self, const char *id, sb_quarantine_each each, void *data, sb_error *error)
 {
 	(void)self;
-	(void)arena;
-	(void)out;
+	(void)each;
+	(void)data;
 	return not_found(id, error);
 }
 
@@ -343,19 +296,13 @@ static sb_quarantine_status none_remove(void *self, const char *id, sb_error *er
 	return not_found(id, error);
 }
 
-static void none_close(void *self)
-{
-	(void)self;
-}
-
 const sb_store_ops sb_store_none_ops = {
+	.abi = SB_STORE_ABI,
 	.name = "none",
 	.commit = none_commit,
-	.audited = memory_audited,
 	.find = none_find,
 	.list = none_list,
 	.read = none_read,
 	.change = none_change,
 	.remove = none_remove,
-	.close = none_close,
 };
