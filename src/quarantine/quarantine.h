@@ -41,6 +41,10 @@
 const char *sb_quarantine_event_operation(sb_quarantine_event event);
 const char *sb_quarantine_event_phase(sb_quarantine_event event);
 
+/* INTEGRITY, with both digests in the message. */
+sb_quarantine_status sb_quarantine_mismatch(
+	sb_error *error, const char *what, const uint8_t *expected, const uint8_t *actual);
+
 /* For `read` of a content, with `data` an int *: a descriptor. */
 int64_t sb_quarantine_read_fd(
 	void *data, uint64_t offset, void *buffer, size_t length, sb_error *error);

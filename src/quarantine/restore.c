@@ -69,7 +69,6 @@ static sb_quarantine_status cannot(const char *what, sb_error *error)
 /* What lies there now, not what we meant to write. */
 static sb_quarantine_status check(int fd, const sb_quarantine_record *record, sb_error *error)
 {
-	char want[2 * SB_BLAKE3_SIZE + 1], have[2 * SB_BLAKE3_SIZE + 1];
 	uint8_t actual[SB_BLAKE3_SIZE];
 
 	if (sb_blake3_file(fd, record->size, 1, actual, error) != 0)
@@ -77,10 +76,7 @@ static sb_quarantine_status check(int fd, const sb_quarantine_record *record, sb
 			error, SB_Q_RETRIEVE_FAILED, 0, "restore: cannot read what was written");
 	if (memcmp(actual, record->blake3, sizeof actual) == 0)
 		return SB_Q_OK;
-	sb_hex(want, record->blake3, SB_BLAKE3_SIZE);
-	sb_hex(have, actual, SB_BLAKE3_SIZE);
-	return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
-		"restore: integrity check failed: expected BLAKE3 %s, actual %s", want, have);
+	return sb_quarantine_mismatch(error, "restore", record->blake3, actual);
 }
 
 static sb_quarantine_status judge(const sb_quarantine_target *target, int fd,

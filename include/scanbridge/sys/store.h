@@ -10,12 +10,13 @@
  * What is kept is malware in the clear when it arrives: whether and how it is encrypted is the
  * store's decision. The built-in store does it, with a key for each object.
  *
- * Growth: members are only added, at the end of a structure, and SB_STORE_ABI changes when what
- * is there changes its meaning. Records and filters are always made by the library, never
- * by a store on its stack: a store keeps a copy (sb_store_record_copy()) or the text
+ * Growth: members are only added, at the end of a structure, and SB_STORE_ABI changes whenever
+ * sb_store_ops does or something changes its meaning. Records and filters are always made by the
+ * library, never by a store on its stack: a store keeps a copy (sb_store_record_copy()) or the text
  * (sb_store_record_write()), both of which hold what members it does not know.
  *
- * examples/custom_store.c is a complete one.
+ * examples/custom_store.c shows how one is used; src/quarantine/memory.c is a whole one that needs
+ * nothing but this header.
  */
 #ifndef SCANBRIDGE_SYS_STORE_H
 #define SCANBRIDGE_SYS_STORE_H
@@ -72,6 +73,14 @@ typedef struct sb_quarantine_content {
 	uint64_t size;
 	const uint8_t *blake3, *sha256; /**< 32 bytes each */
 } sb_quarantine_content;
+
+/** Give all bytes to @p sink in order, in pieces (NULL: to nobody), and check that they are what
+ * the digest says: for commit(), and, with a content made of what was kept and the record's
+ * digests, for read(). What the sink was given counts only with SB_Q_OK: SB_Q_CHANGED for fewer
+ * bytes, SB_Q_INTEGRITY for others, SB_Q_RETRIEVE_FAILED when the sink wants no more, SB_Q_IO
+ * with the error of read(). */
+SB_API sb_quarantine_status sb_store_content_pass(
+	const sb_quarantine_content *content, sb_quarantine_sink sink, void *data, sb_error *error);
 
 /** What list() is asked for. */
 struct sb_quarantine_filter {
@@ -170,8 +179,8 @@ typedef struct sb_store_ops {
 
 	/** Keep the content under record->id, durably, or find it kept already (same BLAKE3, size
 	 * and tenant, and readable): then record->id becomes that one's and *duplicate true, and
-	 * the stricter state counts: one that was not `quarantined` gets this record's. Reads
-	 * exactly content->size bytes and checks their BLAKE3 (SB_Q_CHANGED, SB_Q_INTEGRITY). */
+	 * the stricter state counts: one that was not `quarantined` gets this record's. Checks
+	 * what it reads, as sb_store_content_pass() does. */
 	sb_quarantine_status (*commit)(void *self, const sb_quarantine_content *content,
 		sb_quarantine_record *record, bool *duplicate, sb_error *error);
 	/** Optional. The commit is in the audit log. */
@@ -182,8 +191,8 @@ typedef struct sb_store_ops {
 	/** Newest first. @p now: ns since the epoch. */
 	sb_quarantine_status (*list)(void *self, const sb_quarantine_filter *filter, uint64_t now,
 		sb_quarantine_each each, void *data, sb_error *error);
-	/** The whole content, checked; @p sink NULL: only check. SB_Q_RETRIEVE_FAILED when the sink
-	 * wants no more. */
+	/** The whole content, checked as by sb_store_content_pass(); @p sink NULL: only check.
+	 * Whoever can, checks each piece before it is handed out. */
 	sb_quarantine_status (*read)(
 		void *self, const char *id, sb_quarantine_sink sink, void *data, sb_error *error);
 	/** Durably: state (NONE: as it is), legal hold, end of retention. DAMAGED: only the state;
