@@ -18,6 +18,7 @@ extern "C" {
 
 typedef struct sb_config sb_config;
 struct sb_engine_ops;
+struct sb_store_ops;
 
 /** The built-in defaults; NULL when there is no memory. */
 SB_API sb_config *sb_config_new(void);
@@ -43,6 +44,12 @@ SB_API int sb_config_add_engine(sb_config *config, const char *yaml, sb_error *e
 /** Make an engine type of your own known; @p ops must outlive every manager. */
 SB_API int sb_config_register_engine(
 	sb_config *config, const struct sb_engine_ops *ops, sb_error *error);
+
+/** Keep what policy holds back in a store of your own (<scanbridge/sys/store.h>) instead of the
+ * data directory; the last one registered counts. @p ops and @p data must outlive every manager and
+ * quarantine; `quarantine.max_size` and `key_file` are not for it. */
+SB_API int sb_config_register_store(
+	sb_config *config, const struct sb_store_ops *ops, void *data, sb_error *error);
 
 #ifdef __cplusplus
 }

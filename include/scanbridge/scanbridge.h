@@ -17,7 +17,8 @@
  *   - the library never prints, exits or aborts on input, installs no signal handler and
  *     calls nobody back from a thread of its own.
  *
- * examples/basic_scan.c is a complete program. Engine authors: <scanbridge/sys/engine.h>.
+ * examples/basic_scan.c is a complete program. Engine authors: <scanbridge/sys/engine.h>;
+ * authors of a quarantine store: <scanbridge/sys/store.h>.
  */
 #ifndef SCANBRIDGE_SCANBRIDGE_H
 #define SCANBRIDGE_SCANBRIDGE_H
@@ -29,5 +30,6 @@
 #include <scanbridge/manager.h>
 #include <scanbridge/report.h>
 #include <scanbridge/scan.h>
+#include <scanbridge/quarantine.h>
 
 #endif

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "cli/log.h"
-#include "util/text.h"
 #include "scan/manager.h"
 #include "util/error.h"
+#include "util/io.h"
+#include "util/text.h"
 
 static bool is_permission(const sb_error *error)
 {
@@ -75,16 +76,8 @@ sb_conf *sb_cli_conf(const sb_config *config)
 char *sb_cli_absolute(const char *path)
 {
 	struct stat st;
-	char *folder, *out = NULL;
 
-	if (stat(path, &st) != 0)
-		return NULL;
-	folder = path[0] != '/' ? getcwd(NULL, 0) : NULL;
-	if (asprintf(&out, "%s%s%s", folder != NULL ? folder : "", folder != NULL ? "/" : "",
-		    path) < 0)
-		out = NULL;
-	free(folder);
-	return out;
+	return stat(path, &st) == 0 ? sb_absolute(path) : NULL;
 }
 
 int sb_cli_flushed(int status)

@@ -8,7 +8,7 @@
 #include "cli/quarantine.h"
 #include "cli/quarantine_commands.h"
 #include "cli/term.h"
-#include "scan/releases.h"
+#include "scan/store.h"
 #include "util/text.h"
 
 #define AT(member) offsetof(sb_quarantine_settings, member)
@@ -31,76 +31,51 @@ const sb_option sb_quarantine_verify_options[] = {
 
 /* --- One object after the other --------------------------------------------------------------- */
 
-typedef sb_quarantine_status (*change_fn)(const sb_quarantine_session *session, const char *id,
+typedef sb_quarantine_status (*change_fn)(sb_quarantine *quarantine, const char *id,
 	const sb_quarantine_settings *settings, sb_error *error);
 
-static sb_quarantine_status reject(const sb_quarantine_session *session, const char *id,
+static sb_quarantine_status release(sb_quarantine *quarantine, const char *id,
 	const sb_quarantine_settings *settings, sb_error *error)
 {
-	return sb_quarantine_reject(session->quarantine, id, settings->reason, error);
+	return sb_quarantine_release(quarantine, id, settings->reason, error);
 }
 
-static sb_quarantine_status hold(const sb_quarantine_session *session, const char *id,
+static sb_quarantine_status reject(sb_quarantine *quarantine, const char *id,
 	const sb_quarantine_settings *settings, sb_error *error)
 {
-	return sb_quarantine_hold(
-		session->quarantine, id, settings->off == 0, settings->reason, error);
+	return sb_quarantine_reject(quarantine, id, settings->reason, error);
 }
 
-static sb_quarantine_status destroy(const sb_quarantine_session *session, const char *id,
+static sb_quarantine_status hold(sb_quarantine *quarantine, const char *id,
 	const sb_quarantine_settings *settings, sb_error *error)
 {
-	return sb_quarantine_delete(session->quarantine, id, settings->reason, error);
+	return sb_quarantine_hold(quarantine, id, settings->off == 0, settings->reason, error);
 }
 
-/* The object first: a rule that is not on record lets nothing pass. Said again for one that was
- * released, it makes up for a rule that could not be written then. */
-static sb_quarantine_status release(const sb_quarantine_session *session, const char *id,
+static sb_quarantine_status destroy(sb_quarantine *quarantine, const char *id,
 	const sb_quarantine_settings *settings, sb_error *error)
 {
-	sb_quarantine_record record;
-	sb_quarantine_status status;
-	bool again = false, added;
-	sb_arena arena;
-
-	sb_arena_init(&arena, 1 << 24);
-	status = sb_quarantine_find(session->quarantine, id, &arena, &record, error);
-	again = status == SB_Q_OK && record.state == SB_Q_RELEASED;
-	if (status == SB_Q_OK && !again)
-		status = sb_quarantine_release(session->quarantine, id, settings->reason, error);
-	if (status == SB_Q_OK && sb_releases_add(session->conf->data_dir, &record, settings->reason,
-					 &added, error) < 0)
-		status = SB_Q_IO;
-	if (status == SB_Q_OK && again && !added)
-		status = sb_quarantine_fail(
-			error, SB_Q_REFUSED, 0, "quarantine object %s is released already", id);
-	sb_arena_done(&arena);
-	return status;
+	return sb_quarantine_delete(quarantine, id, settings->reason, error);
 }
 
 /* All of them, whatever becomes of one; the worst exit status. */
 static int change_all(
 	change_fn change, const sb_globals *globals, const void *settings, char **ids, size_t count)
 {
-	sb_quarantine_session session;
-	int worst = SB_EXIT_OK;
+	sb_quarantine *quarantine =
+		sb_quarantine_ids_ok(ids, count) ? sb_cli_quarantine(globals) : NULL;
+	int worst = quarantine != NULL ? SB_EXIT_OK : SB_EXIT_FAILED;
 
-	if (!sb_quarantine_ids_ok(ids, count))
-		return SB_EXIT_FAILED;
-	if (sb_quarantine_session_open(&session, globals) < 0)
-		worst = SB_EXIT_FAILED;
-	for (size_t i = 0; worst != SB_EXIT_FAILED && i < count; i++) {
+	for (size_t i = 0; quarantine != NULL && worst != SB_EXIT_FAILED && i < count; i++) {
 		sb_error error;
 		int status;
 
 		sb_error_init(&error);
-		status = session.quarantine == NULL
-				 ? sb_quarantine_unknown(ids[i])
-				 : sb_quarantine_told(change(&session, ids[i], settings, &error),
-					   ids[i], &error);
+		status = sb_quarantine_told(
+			change(quarantine, ids[i], settings, &error), ids[i], &error);
 		worst = status > worst ? status : worst;
 	}
-	sb_quarantine_session_close(&session);
+	sb_quarantine_close(quarantine);
 	return worst;
 }
 
@@ -139,13 +114,12 @@ static void tell_bad(void *data, const char *id, const char *message)
 static int verify(sb_quarantine *quarantine, const char *id, bool json)
 {
 	sb_quarantine_verified result = {0};
-	sb_quarantine_status status = SB_Q_OK;
+	sb_quarantine_status status;
 	char good[SB_NUMBER_SIZE], bad[SB_NUMBER_SIZE], strays[SB_NUMBER_SIZE];
 	sb_error error;
 
 	sb_error_init(&error);
-	if (quarantine != NULL)
-		status = sb_quarantine_verify(quarantine, id, &result, tell_bad, NULL, &error);
+	status = sb_quarantine_verify(quarantine, id, &result, tell_bad, NULL, &error);
 	if (status != SB_Q_OK)
 		return sb_quarantine_told(status, id != NULL ? id : "quarantine", &error);
 	if (json)
@@ -162,17 +136,13 @@ int sb_cmd_quarantine_verify(
 	const sb_globals *globals, const void *data, char **words, size_t count)
 {
 	const sb_quarantine_settings *settings = data;
-	sb_quarantine_session session;
+	sb_quarantine *quarantine =
+		sb_quarantine_ids_ok(words, count) ? sb_cli_quarantine(globals) : NULL;
 	int status = SB_EXIT_FAILED;
 
-	if (!sb_quarantine_ids_ok(words, count))
-		return SB_EXIT_FAILED;
-	if (sb_quarantine_session_open(&session, globals) == 0)
-		status = count > 0 && session.quarantine == NULL
-				 ? sb_quarantine_unknown(words[0])
-				 : verify(session.quarantine, count > 0 ? words[0] : NULL,
-					   settings->json != 0);
-	sb_quarantine_session_close(&session);
+	if (quarantine != NULL)
+		status = verify(quarantine, count > 0 ? words[0] : NULL, settings->json != 0);
+	sb_quarantine_close(quarantine);
 	return sb_cli_flushed(status);
 }
 
@@ -190,31 +160,28 @@ static int tell_sum(uint64_t count, const char *what)
 }
 
 static int whole_store(const sb_globals *globals, const char *what,
-	sb_quarantine_status (*work)(
-		const sb_quarantine_session *session, uint64_t *count, sb_error *error))
+	sb_quarantine_status (*work)(sb_quarantine *quarantine, uint64_t *count, sb_error *error))
 {
-	sb_quarantine_session session;
+	sb_quarantine *quarantine = sb_cli_quarantine(globals);
 	int status = SB_EXIT_FAILED;
 
-	if (sb_quarantine_session_open(&session, globals) == 0) {
-		sb_quarantine_status done = SB_Q_OK;
+	if (quarantine != NULL) {
+		sb_quarantine_status done;
 		uint64_t count = 0;
 		sb_error error;
 
 		sb_error_init(&error);
-		if (session.quarantine != NULL)
-			done = work(&session, &count, &error);
+		done = work(quarantine, &count, &error);
 		status = done == SB_Q_OK ? tell_sum(count, what)
 					 : sb_quarantine_told(done, "quarantine", &error);
 	}
-	sb_quarantine_session_close(&session);
+	sb_quarantine_close(quarantine);
 	return sb_cli_flushed(status);
 }
 
-static sb_quarantine_status purge(
-	const sb_quarantine_session *session, uint64_t *count, sb_error *error)
+static sb_quarantine_status purge(sb_quarantine *quarantine, uint64_t *count, sb_error *error)
 {
-	return sb_quarantine_purge(session->quarantine, 0, count, error);
+	return sb_quarantine_purge(quarantine, 0, count, error);
 }
 
 int sb_cmd_quarantine_purge(
@@ -226,19 +193,13 @@ int sb_cmd_quarantine_purge(
 	return whole_store(globals, "deleted: their retention had ended", purge);
 }
 
-static sb_quarantine_status rotate(
-	const sb_quarantine_session *session, uint64_t *count, sb_error *error)
-{
-	return sb_quarantine_rekey(session->quarantine, count, error);
-}
-
 int sb_cmd_quarantine_rekey(
 	const sb_globals *globals, const void *settings, char **words, size_t count)
 {
 	(void)settings;
 	(void)words;
 	(void)count;
-	return whole_store(globals, "moved to a new key", rotate);
+	return whole_store(globals, "moved to a new key", sb_quarantine_rekey);
 }
 
 /* Without a session: an index that is damaged can't be opened. */
@@ -258,7 +219,7 @@ int sb_cmd_quarantine_rebuild(
 	sb_error_init(&error);
 	if (conf != NULL && sb_store_new(&store, conf, NULL, sb_clock_system(), &error) < 0)
 		sb_log_error(&error);
-	else if (conf != NULL && sb_store_is_empty(store))
+	else if (conf != NULL && sb_store_files_ops.absent(sb_store_options(store)))
 		status = tell_sum(0, "in the index");
 	else if (conf != NULL)
 		status =

@@ -9,6 +9,7 @@
 #include "cli/quarantine.h"
 #include "cli/quarantine_commands.h"
 #include "cli/term.h"
+#include "quarantine/record.h"
 #include "util/text.h"
 
 #define AT(member) offsetof(sb_quarantine_settings, member)
@@ -136,7 +137,7 @@ static int list_one(void *data, const sb_quarantine_record *record)
 
 	sb_buf_clear(&l->line);
 	if (l->settings->json != 0)
-		sb_quarantine_record_json(&l->line, record);
+		sb_record_json(&l->line, record);
 	else
 		put_line(l, record);
 	sb_buf_char(&l->line, '\n');
@@ -153,18 +154,18 @@ static int list_one(void *data, const sb_quarantine_record *record)
 static sb_quarantine_status find_cursor(
 	sb_quarantine *quarantine, const char *id, sb_quarantine_filter *filter, sb_error *error)
 {
-	sb_quarantine_record record;
+	sb_quarantine_record *record;
 	sb_quarantine_status status;
-	sb_arena arena;
 
 	if (id == NULL)
 		return SB_Q_OK;
-	sb_arena_init(&arena, 1 << 24);
-	status = sb_quarantine_find(quarantine, id, &arena, &record, error);
-	filter->cursor_time = record.time;
+	status = sb_quarantine_find(quarantine, id, &record, error);
+	if (status != SB_Q_OK)
+		return status;
+	filter->cursor_time = record->time;
 	filter->cursor_id = id;
-	sb_arena_done(&arena);
-	return status;
+	sb_quarantine_record_free(record);
+	return SB_Q_OK;
 }
 
 static void put_sum(const listing *l)
@@ -188,8 +189,6 @@ static int list(sb_quarantine *quarantine, const sb_quarantine_settings *setting
 	sb_error_init(&error);
 	if (read_filter(&filter, settings, hash) < 0)
 		return SB_EXIT_FAILED;
-	if (quarantine == NULL)
-		return SB_EXIT_OK;
 	sb_buf_init(&l.line, 1 << 24);
 	status = find_cursor(quarantine, settings->cursor, &filter, &error);
 	if (status == SB_Q_OK)
@@ -204,14 +203,14 @@ static int list(sb_quarantine *quarantine, const sb_quarantine_settings *setting
 int sb_cmd_quarantine_list(
 	const sb_globals *globals, const void *settings, char **words, size_t count)
 {
-	sb_quarantine_session session;
+	sb_quarantine *quarantine = sb_cli_quarantine(globals);
 	int status = SB_EXIT_FAILED;
 
 	(void)words;
 	(void)count;
-	if (sb_quarantine_session_open(&session, globals) == 0)
-		status = list(session.quarantine, settings);
-	sb_quarantine_session_close(&session);
+	if (quarantine != NULL)
+		status = list(quarantine, settings);
+	sb_quarantine_close(quarantine);
 	return sb_cli_flushed(status);
 }
 
@@ -307,42 +306,35 @@ static void put_all(sb_buf *out, const sb_quarantine_record *record)
 
 static int show(sb_quarantine *quarantine, const char *id, bool json)
 {
-	sb_quarantine_record record;
+	sb_quarantine_record *record;
 	sb_quarantine_status status;
 	sb_error error;
-	sb_arena arena;
 	sb_buf out;
 
 	sb_error_init(&error);
-	sb_arena_init(&arena, 1 << 24);
-	status = sb_quarantine_find(quarantine, id, &arena, &record, &error);
-	if (status != SB_Q_OK) {
-		sb_arena_done(&arena);
+	status = sb_quarantine_find(quarantine, id, &record, &error);
+	if (status != SB_Q_OK)
 		return sb_quarantine_told(status, id, &error);
-	}
 	sb_buf_init(&out, 1 << 24);
 	if (json) {
-		sb_quarantine_record_json(&out, &record);
+		sb_record_json(&out, record);
 		sb_buf_char(&out, '\n');
 	} else {
-		put_all(&out, &record);
+		put_all(&out, record);
 	}
-	sb_arena_done(&arena);
+	sb_quarantine_record_free(record);
 	return sb_cli_print(&out);
 }
 
 int sb_cmd_quarantine_show(const sb_globals *globals, const void *data, char **words, size_t count)
 {
 	const sb_quarantine_settings *settings = data;
-	sb_quarantine_session session;
+	sb_quarantine *quarantine =
+		sb_quarantine_ids_ok(words, count) ? sb_cli_quarantine(globals) : NULL;
 	int status = SB_EXIT_FAILED;
 
-	if (!sb_quarantine_ids_ok(words, count))
-		return SB_EXIT_FAILED;
-	if (sb_quarantine_session_open(&session, globals) == 0)
-		status = session.quarantine == NULL
-				 ? sb_quarantine_unknown(words[0])
-				 : show(session.quarantine, words[0], settings->json != 0);
-	sb_quarantine_session_close(&session);
+	if (quarantine != NULL)
+		status = show(quarantine, words[0], settings->json != 0);
+	sb_quarantine_close(quarantine);
 	return status;
 }

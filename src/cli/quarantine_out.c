@@ -15,9 +15,7 @@
 #include "cli/quarantine.h"
 #include "cli/quarantine_commands.h"
 #include "quarantine/temp.h"
-#include "scan/manager.h"
 #include "util/io.h"
-#include "util/text.h"
 
 #define AT(member) offsetof(sb_quarantine_settings, member)
 
@@ -104,7 +102,7 @@ static int get_to_file(
 int sb_cmd_quarantine_get(const sb_globals *globals, const void *data, char **words, size_t count)
 {
 	const sb_quarantine_settings *settings = data;
-	sb_quarantine_session session;
+	sb_quarantine *quarantine;
 	int status = SB_EXIT_FAILED;
 
 	if (!sb_quarantine_ids_ok(words, count))
@@ -113,124 +111,33 @@ int sb_cmd_quarantine_get(const sb_globals *globals, const void *data, char **wo
 		sb_log(SB_LOG_ERROR, "quarantine get: name a file with -o FILE");
 		return SB_EXIT_FAILED;
 	}
-	if (sb_quarantine_session_open(&session, globals) == 0) {
-		if (session.quarantine == NULL)
-			status = sb_quarantine_unknown(words[0]);
-		else if (strcmp(settings->output, "-") == 0)
-			status = get_to_stdout(session.quarantine, words[0], settings->reason);
-		else
-			status = get_to_file(
-				session.quarantine, words[0], settings->output, settings->reason);
-	}
-	sb_quarantine_session_close(&session);
+	quarantine = sb_cli_quarantine(globals);
+	if (quarantine != NULL && strcmp(settings->output, "-") == 0)
+		status = get_to_stdout(quarantine, words[0], settings->reason);
+	else if (quarantine != NULL)
+		status = get_to_file(quarantine, words[0], settings->output, settings->reason);
+	sb_quarantine_close(quarantine);
 	return status;
 }
 
 /* --- restore ------------------------------------------------------------------------------- */
 
-/* Clean by today's signatures; or released by a person, and allowed by that. */
-static bool may_leave(const sb_report *report, const sb_quarantine_record *record)
+/* What engines say to it is the library's message; how to get it all the same is ours. */
+static int restore_scanned(
+	sb_manager *manager, const sb_quarantine_settings *settings, const char *id)
 {
-	return sb_report_outcome(report) == SB_OUTCOME_CLEAN ||
-	       (record->state == SB_Q_RELEASED && sb_report_allowed(report));
-}
-
-static int rescan(void *manager, int fd, const sb_quarantine_record *record, sb_error *error)
-{
-	sb_scan_options *options = sb_scan_options_new();
-	sb_context *context = sb_context_new();
-	sb_input *input = sb_input_fd(fd);
 	sb_report *report = NULL;
-	int status = -SB_KIND_INTERNAL;
-
-	if (options != NULL && context != NULL && input != NULL &&
-		sb_context_set_source(context, "restore", 7) == 0 &&
-		(record->tenant == NULL || sb_context_set_tenant(context, record->tenant,
-						   strlen(record->tenant)) == 0) &&
-		sb_scan_options_set_context(options, context) == 0 &&
-		sb_input_set_name(input, record->name != NULL ? record->name : "",
-			record->name_length) == 0) {
-		sb_scan_options_set_quarantine(options, false);
-		status = sb_scan(&report, manager, input, options, error);
-	} else {
-		sb_error_no_memory(error);
-	}
-	if (status == 0 && !may_leave(report, record))
-		status = sb_error_set(error, SB_KIND_QUARANTINE_FAILED, 0,
-			"scanned anew it is %s (%s); --force --reason TEXT overrides",
-			sb_outcome_name(sb_report_outcome(report)), sb_report_explanation(report));
-	sb_report_free(report);
-	sb_input_free(input);
-	sb_context_free(context);
-	sb_scan_options_free(options);
-	return status;
-}
-
-/* Below one of quarantine.restore_roots, where there are any. */
-static int open_folder(const sb_conf *conf, const char *to, sb_error *error)
-{
-	const sb_texts_list *roots = &conf->quarantine.restore_roots;
-	char *path = sb_cli_absolute(to);
-	const char *below;
-	int fd = -1;
-
-	if (path == NULL)
-		sb_error_set(error, SB_KIND_FILE_NOT_FOUND, errno, "restore into %s", to);
-	else if (roots->count == 0)
-		fd = sb_quarantine_open_target(NULL, path, error);
-	else
-		sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
-			"restore into %s: it is below none of quarantine.restore_roots", to);
-	for (size_t i = 0; path != NULL && fd < 0 && i < roots->count; i++) {
-		size_t length = strlen(roots->items[i]);
-		if (strncmp(path, roots->items[i], length) != 0 ||
-			(path[length] != '/' && path[length] != '\0'))
-			continue;
-		below = path[length] == '/' ? path + length + 1 : ".";
-		fd = sb_quarantine_open_target(
-			roots->items[i], below[0] != '\0' ? below : ".", error);
-		break;
-	}
-	free(path);
-	return fd;
-}
-
-static int restore_to(
-	sb_manager *manager, const sb_quarantine_settings *settings, const char *id, int folder)
-{
-	sb_quarantine_target target = {.folder = folder,
-		.name = settings->name,
-		.reason = settings->reason,
-		.rescan = settings->force != 0 ? NULL : rescan,
-		.data = manager};
-	sb_quarantine *quarantine = NULL;
-	sb_quarantine_record record;
-	sb_quarantine_status status = SB_Q_OK;
+	sb_quarantine_status status;
 	sb_error error;
-	sb_arena arena;
 	int exit_status;
 
 	sb_error_init(&error);
-	if (sb_store_is_empty(sb_manager_store(manager)))
-		return sb_quarantine_unknown(id);
-	sb_arena_init(&arena, 1 << 24);
-	quarantine = sb_store_open(sb_manager_store(manager), &error);
-	if (quarantine == NULL)
-		status = SB_Q_IO;
-	if (status == SB_Q_OK)
-		status = sb_quarantine_find(quarantine, id, &arena, &record, &error);
-	if (status == SB_Q_OK) {
-		char *name = record.name != NULL && record.name_length > 0
-				     ? sb_arena_copy(&arena, record.name, record.name_length + 1)
-				     : NULL;
-		if (name != NULL)
-			name[record.name_length] = '\0';
-		if (target.name == NULL)
-			target.name = name != NULL ? name : id;
-		status = sb_quarantine_restore(quarantine, id, &target, &error);
-	}
+	status = sb_quarantine_restore(
+		manager, id, settings->to, settings->name, settings->reason, &report, &error);
 	exit_status = sb_quarantine_told(status, id, &error);
-	sb_arena_done(&arena);
+	if (status == SB_Q_REFUSED && report != NULL)
+		sb_log(SB_LOG_ERROR, "--force --reason TEXT overrides");
+	sb_report_free(report);
 	return exit_status;
 }
 
@@ -247,32 +154,42 @@ static int check_restore(const sb_quarantine_settings *settings)
 	return what != NULL ? -1 : 0;
 }
 
+static int restore_forced(
+	const sb_globals *globals, const sb_quarantine_settings *settings, const char *id)
+{
+	sb_quarantine *quarantine = sb_cli_quarantine(globals);
+	int status = SB_EXIT_FAILED;
+	sb_error error;
+
+	sb_error_init(&error);
+	if (quarantine != NULL)
+		status = sb_quarantine_told(
+			sb_quarantine_restore_unscanned(quarantine, id, settings->to,
+				settings->name, settings->reason, &error),
+			id, &error);
+	sb_quarantine_close(quarantine);
+	return status;
+}
+
+static int restore_behind_scan(
+	const sb_globals *globals, const sb_quarantine_settings *settings, const char *id)
+{
+	sb_config *config = sb_cli_config(globals);
+	sb_manager *manager = config != NULL ? sb_cli_open(config) : NULL;
+	int status = manager != NULL ? restore_scanned(manager, settings, id) : SB_EXIT_FAILED;
+
+	sb_manager_free(manager);
+	sb_config_free(config);
+	return status;
+}
+
 int sb_cmd_quarantine_restore(
 	const sb_globals *globals, const void *data, char **words, size_t count)
 {
 	const sb_quarantine_settings *settings = data;
-	sb_config *config;
-	sb_manager *manager;
-	sb_error error;
-	int folder = -1, status = SB_EXIT_FAILED;
 
 	if (!sb_quarantine_ids_ok(words, count) || check_restore(settings) < 0)
 		return SB_EXIT_FAILED;
-	config = sb_cli_config(globals);
-	manager = config != NULL ? sb_cli_open(config) : NULL;
-	sb_error_init(&error);
-	if (manager != NULL && sb_manager_store(manager) == NULL)
-		sb_log(SB_LOG_ERROR,
-			"the configuration has no quarantine: quarantine.enabled is false");
-	else if (manager != NULL) {
-		folder = open_folder(sb_manager_conf(manager), settings->to, &error);
-		if (folder < 0)
-			sb_log_error(&error);
-		else
-			status = restore_to(manager, settings, words[0], folder);
-	}
-	sb_close(&folder);
-	sb_manager_free(manager);
-	sb_config_free(config);
-	return status;
+	return settings->force != 0 ? restore_forced(globals, settings, words[0])
+				    : restore_behind_scan(globals, settings, words[0]);
 }

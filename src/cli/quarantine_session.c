@@ -5,56 +5,26 @@
 #include "cli/log.h"
 #include "cli/open.h"
 #include "cli/quarantine.h"
-#include "scan/manager.h"
 #include "util/text.h"
 
-static int open_store(sb_quarantine_session *session, sb_error *error)
-{
-	int status = sb_store_new(&session->store, session->conf, NULL, sb_clock_system(), error);
-
-	if (status < 0 || sb_store_is_empty(session->store))
-		return status;
-	/* Only now is there something to do, and to write down. */
-	sb_store_free(session->store);
-	session->store = NULL;
-	if (session->conf->audit.enabled)
-		status = sb_manager_open_audit(
-			&session->audit, session->conf, sb_clock_system(), NULL, error);
-	if (status == 0)
-		status = sb_store_new(
-			&session->store, session->conf, session->audit, sb_clock_system(), error);
-	if (status == 0)
-		session->quarantine = sb_store_open(session->store, error);
-	return status == 0 && session->quarantine == NULL ? -(int)error->kind : status;
-}
-
-int sb_quarantine_session_open(sb_quarantine_session *session, const sb_globals *globals)
+sb_quarantine *sb_cli_quarantine(const sb_globals *globals)
 {
 	sb_config *config = sb_cli_config(globals);
+	sb_quarantine *quarantine = NULL;
 	sb_error error;
-	int status = -1;
 
-	*session = (sb_quarantine_session){.conf = config != NULL ? sb_cli_conf(config) : NULL};
-	sb_config_free(config);
-	if (session->conf == NULL)
-		return -1;
+	if (config == NULL)
+		return NULL;
 	sb_error_init(&error);
-	if (session->conf->quarantine.enabled)
-		status = open_store(session, &error);
-	else
-		sb_error_set(&error, SB_KIND_NOT_CONFIGURED, 0,
-			"the configuration has no quarantine: quarantine.enabled is false");
-	if (status < 0)
+	if (sb_quarantine_open(&quarantine, config, &error) == SB_Q_OK &&
+		sb_quarantine_recover(quarantine, &error) != SB_Q_OK) {
+		sb_quarantine_close(quarantine);
+		quarantine = NULL;
+	}
+	if (quarantine == NULL)
 		sb_log_error(&error);
-	return status;
-}
-
-void sb_quarantine_session_close(sb_quarantine_session *session)
-{
-	sb_store_free(session->store);
-	if (session->audit != NULL)
-		sb_audit_close(session->audit);
-	sb_conf_free(session->conf);
+	sb_config_free(config);
+	return quarantine;
 }
 
 int sb_quarantine_told(sb_quarantine_status status, const char *id, const sb_error *error)
@@ -76,12 +46,6 @@ int sb_quarantine_told(sb_quarantine_status status, const char *id, const sb_err
 	else
 		sb_log(SB_LOG_ERROR, "%s: %s", id, error->message);
 	return refused[status] ? SB_EXIT_FOUND : SB_EXIT_FAILED;
-}
-
-int sb_quarantine_unknown(const char *id)
-{
-	sb_log(SB_LOG_ERROR, "quarantine object %s: there is none with this id", id);
-	return SB_EXIT_FOUND;
 }
 
 bool sb_quarantine_ids_ok(char *const *ids, size_t count)

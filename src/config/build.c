@@ -330,6 +330,8 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	conf->quarantine.max_per_hour = (uint64_t)v->quarantine.max_per_hour;
 	conf->quarantine.restore_roots = (sb_texts_list){
 		v->quarantine.restore_roots.items, v->quarantine.restore_roots.count};
+	conf->quarantine.store = config->store;
+	conf->quarantine.store_data = config->store_data;
 	conf->origin = config->file != NULL ? sb_arena_text(reader->arena, config->file) : NULL;
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }

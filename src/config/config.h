@@ -9,6 +9,7 @@
 
 #include <scanbridge/config.h>
 #include <scanbridge/sys/engine.h>
+#include <scanbridge/sys/store.h>
 
 #include "audit/audit.h"
 #include "policy/policy.h"
@@ -84,10 +85,12 @@ typedef struct sb_conf {
 	} audit;
 	struct {
 		bool enabled, remove_original;
-		const char *key_file; /* absolute; NULL: `key` in the store's folder */
+		const char *key_file;  /* absolute; NULL: `key` in the store's folder */
 		uint64_t retention_ms; /* 0: for ever */
 		uint64_t max_size, max_per_hour;
 		sb_texts_list restore_roots; /* empty: any, for the command line */
+		const sb_store_ops *store;   /* the program's own; NULL: the file store */
+		void *store_data;
 	} quarantine;
 	const char *const *notices; /* defaults that this build does not have, and warnings */
 	size_t notice_count;

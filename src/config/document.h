@@ -47,6 +47,8 @@ struct sb_config {
 	const char *file; /* the last file loaded, or NULL */
 	const sb_engine_ops *types[SB_CONFIG_TYPES];
 	size_t type_count;
+	const sb_store_ops *store; /* registered; or NULL */
+	void *store_data;
 };
 
 /* Parse a whole text. NULL with the error set; an empty text gives an empty map. */

@@ -200,6 +200,22 @@ int sb_config_register_engine(sb_config *config, const sb_engine_ops *ops, sb_er
 	return 0;
 }
 
+int sb_config_register_store(
+	sb_config *config, const sb_store_ops *ops, void *data, sb_error *error)
+{
+	if (ops == NULL || ops->abi != SB_STORE_ABI)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"the store was built for another version of the store interface");
+	if (ops->name == NULL || ops->commit == NULL || ops->find == NULL || ops->list == NULL ||
+		ops->read == NULL || ops->change == NULL || ops->remove == NULL)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"a store needs a name, and commit(), find(), list(), read(), change() and "
+			"remove()");
+	config->store = ops;
+	config->store_data = data;
+	return 0;
+}
+
 /* --- Where to look ----------------------------------------------------------------------- */
 
 static char *if_present(const char *folder, const char *name)

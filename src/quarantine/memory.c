@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Two small stores: one in memory, for tests of what stands above; and none at all. */
+/* Two small stores: one in memory, for tests of what stands above, written as anybody's would be;
+ * and none at all. */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "quarantine/record.h"
+#include "quarantine/quarantine.h"
 
 struct object {
-	char *text; /* the record */
-	size_t length;
-	sb_quarantine_state state;
-	bool hold;
-	uint64_t expires;
-	sb_quarantine_record key; /* the plain members only */
-	char *tenant;
+	sb_quarantine_record *record;
 	uint8_t *data;
 	struct object *next; /* newest first */
 };
@@ -24,19 +18,21 @@ struct memory {
 	struct object *first;
 };
 
-void *sb_store_memory_new(void)
+static sb_quarantine_status memory_open(void *data, void **self, sb_error *error)
 {
 	struct memory *m = calloc(1, sizeof *m);
 
-	if (m != NULL)
-		pthread_mutex_init(&m->lock, NULL);
-	return m;
+	(void)data;
+	if (m == NULL)
+		return sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
+	pthread_mutex_init(&m->lock, NULL);
+	*self = m;
+	return SB_Q_OK;
 }
 
 static void free_object(struct object *object)
 {
-	free(object->text);
-	free(object->tenant);
+	sb_quarantine_record_free(object->record);
 	free(object->data);
 	free(object);
 }
@@ -45,7 +41,7 @@ static struct object **find_place(struct memory *m, const char *id)
 {
 	struct object **at = &m->first;
 
-	while (*at != NULL && strcmp((*at)->key.id, id) != 0)
+	while (*at != NULL && strcmp((*at)->record->id, id) != 0)
 		at = &(*at)->next;
 	return at;
 }
@@ -66,41 +62,30 @@ static struct object *find_twin(struct memory *m, const sb_quarantine_record *re
 	struct object *o = m->first;
 
 	while (o != NULL &&
-		(o->key.size != record->size || !same_tenant(o->tenant, record->tenant) ||
-			memcmp(o->key.blake3, record->blake3, SB_BLAKE3_SIZE) != 0))
+		(o->record->size != record->size ||
+			!same_tenant(o->record->tenant, record->tenant) ||
+			memcmp(o->record->blake3, record->blake3, sizeof record->blake3) != 0))
 		o = o->next;
 	return o;
+}
+
+static int append(void *end, const void *bytes, size_t length)
+{
+	memcpy(*(uint8_t **)end, bytes, length);
+	*(uint8_t **)end += length;
+	return 0;
 }
 
 static sb_quarantine_status fill(struct object *o, const sb_quarantine_content *content,
 	const sb_quarantine_record *record, sb_error *error)
 {
-	uint8_t actual[SB_BLAKE3_SIZE];
-	sb_quarantine_status status;
-	sb_buf text;
+	uint8_t *end;
 
-	o->key = *record;
-	o->state = record->state;
-	o->hold = record->legal_hold;
-	o->expires = record->expires_at;
-	o->data = malloc((size_t)content->size + 1);
-	o->tenant = record->tenant != NULL ? strdup(record->tenant) : NULL;
-	if (o->data == NULL || (record->tenant != NULL && o->tenant == NULL))
+	o->record = sb_store_record_copy(record);
+	end = o->data = malloc((size_t)content->size + 1);
+	if (o->record == NULL || o->data == NULL)
 		return sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
-	if (content->size > 0 && content->read(content->data, 0, o->data, (size_t)content->size,
-					 error) != (int64_t)content->size)
-		return sb_quarantine_fail(
-			error, SB_Q_CHANGED, 0, "quarantine: the content is shorter than it was");
-	sb_blake3_memory(o->data, (size_t)content->size, actual);
-	if (memcmp(actual, content->blake3, sizeof actual) != 0)
-		return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
-			"quarantine: the content is not what was scanned");
-	sb_buf_init(&text, SB_RECORD_MAX);
-	status = sb_record_write(&text, record, error);
-	o->length = text.length;
-	o->text = sb_buf_take(&text);
-	sb_buf_done(&text);
-	return status;
+	return sb_store_content_pass(content, append, &end, error);
 }
 
 static sb_quarantine_status memory_commit(void *self, const sb_quarantine_content *content,
@@ -114,9 +99,9 @@ static sb_quarantine_status memory_commit(void *self, const sb_quarantine_conten
 	o = find_twin(m, record);
 	*duplicate = o != NULL;
 	if (o != NULL) {
-		memcpy(record->id, o->key.id, sizeof record->id);
-		if (o->state != SB_Q_QUARANTINED)
-			o->state = record->state;
+		memcpy(record->id, o->record->id, sizeof record->id);
+		if (o->record->state != SB_Q_QUARANTINED)
+			o->record->state = record->state;
 	} else {
 		o = calloc(1, sizeof *o);
 		status = o != NULL ? fill(o, content, record, error)
@@ -132,50 +117,18 @@ static sb_quarantine_status memory_commit(void *self, const sb_quarantine_conten
 	return status;
 }
 
-static sb_quarantine_status memory_audited(void *self, const char *id, sb_error *error)
-{
-	(void)self;
-	(void)id;
-	(void)error;
-	return SB_Q_OK;
-}
-
-static bool read_object(const struct object *o, sb_arena *arena, sb_quarantine_record *out)
-{
-	*out = (sb_quarantine_record){
-		.state = o->state, .legal_hold = o->hold, .expires_at = o->expires};
-	return sb_record_read(out, o->text, o->length, arena);
-}
-
 static sb_quarantine_status memory_find(
-	void *self, const char *id, sb_arena *arena, sb_quarantine_record *out, sb_error *error)
+	void *self, const char *id, sb_quarantine_each each, void *data, sb_error *error)
 {
 	struct memory *m = self;
 	struct object *o;
-	sb_quarantine_status status = SB_Q_OK;
 
 	pthread_mutex_lock(&m->lock);
 	o = *find_place(m, id);
-	if (o == NULL)
-		status = not_found(id, error);
-	else if (!read_object(o, arena, out))
-		status = sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
+	if (o != NULL)
+		(void)each(data, o->record);
 	pthread_mutex_unlock(&m->lock);
-	return status;
-}
-
-static bool matches(const struct object *o, const sb_quarantine_filter *f, uint64_t now)
-{
-	bool expired = o->expires != 0 && o->expires <= now && !o->hold;
-	bool below = f->cursor_id == NULL || o->key.time < f->cursor_time ||
-		     (o->key.time == f->cursor_time && strcmp(o->key.id, f->cursor_id) < 0);
-
-	return below && (f->tenant == NULL || same_tenant(o->tenant, f->tenant)) &&
-	       (f->hash == NULL || memcmp(f->hash, o->key.blake3, SB_BLAKE3_SIZE) == 0 ||
-		       memcmp(f->hash, o->key.sha256, SB_SHA256_SIZE) == 0) &&
-	       (f->state == SB_Q_STATE_NONE || f->state == o->state) && o->key.time >= f->after &&
-	       (f->before == 0 || o->key.time <= f->before) &&
-	       (f->only_expired ? expired : f->include_expired || !expired);
+	return o != NULL ? SB_Q_OK : not_found(id, error);
 }
 
 static sb_quarantine_status memory_list(void *self, const sb_quarantine_filter *filter,
@@ -183,23 +136,24 @@ static sb_quarantine_status memory_list(void *self, const sb_quarantine_filter *
 {
 	struct memory *m = self;
 	uint64_t seen = 0, told = 0;
-	bool stop = false;
 
 	(void)error;
 	pthread_mutex_lock(&m->lock);
-	for (struct object *o = m->first; o != NULL && !stop; o = o->next) {
-		sb_quarantine_record record;
-		sb_arena arena;
-		if (!matches(o, filter, now) || seen++ < filter->offset)
+	for (struct object *o = m->first; o != NULL; o = o->next) {
+		if (!sb_store_filter_matches(filter, o->record, now) || seen++ < filter->offset)
 			continue;
-		if (filter->limit != 0 && told++ == filter->limit)
+		if ((filter->limit != 0 && told++ == filter->limit) || each(data, o->record) != 0)
 			break;
-		sb_arena_init(&arena, SB_RECORD_ARENA);
-		stop = !read_object(o, &arena, &record) || each(data, &record) != 0;
-		sb_arena_done(&arena);
 	}
 	pthread_mutex_unlock(&m->lock);
 	return SB_Q_OK;
+}
+
+static int64_t read_data(void *data, uint64_t offset, void *buffer, size_t length, sb_error *error)
+{
+	(void)error;
+	memcpy(buffer, (const uint8_t *)data + offset, length);
+	return (int64_t)length;
 }
 
 static sb_quarantine_status memory_read(
@@ -207,15 +161,17 @@ static sb_quarantine_status memory_read(
 {
 	struct memory *m = self;
 	struct object *o;
-	sb_quarantine_status status = SB_Q_OK;
+	sb_quarantine_status status;
 
 	pthread_mutex_lock(&m->lock);
 	o = *find_place(m, id);
-	if (o == NULL)
+	if (o == NULL) {
 		status = not_found(id, error);
-	else if (sink != NULL && o->key.size > 0 && sink(data, o->data, (size_t)o->key.size) != 0)
-		status = sb_quarantine_fail(error, SB_Q_RETRIEVE_FAILED, 0,
-			"quarantine object %s: cannot write what was read", id);
+	} else {
+		const sb_quarantine_content content = {
+			read_data, o->data, o->record->size, o->record->blake3, o->record->sha256};
+		status = sb_store_content_pass(&content, sink, data, error);
+	}
 	pthread_mutex_unlock(&m->lock);
 	return status;
 }
@@ -228,10 +184,11 @@ static sb_quarantine_status memory_change(void *self, const char *id, sb_quarant
 
 	pthread_mutex_lock(&m->lock);
 	o = *find_place(m, id);
-	if (o != NULL) {
-		o->state = state != SB_Q_STATE_NONE ? state : o->state;
-		o->hold = legal_hold;
-		o->expires = expires_at;
+	if (o != NULL && state != SB_Q_STATE_NONE)
+		o->record->state = state;
+	if (o != NULL && state != SB_Q_DAMAGED) {
+		o->record->legal_hold = legal_hold;
+		o->record->expires_at = expires_at;
 	}
 	pthread_mutex_unlock(&m->lock);
 	return o != NULL ? SB_Q_OK : not_found(id, error);
@@ -248,7 +205,7 @@ static sb_quarantine_status memory_remove(void *self, const char *id, sb_error *
 	o = *place;
 	if (o == NULL) {
 		status = not_found(id, error);
-	} else if (o->hold) {
+	} else if (o->record->legal_hold) {
 		status = sb_quarantine_fail(
 			error, SB_Q_HELD, 0, "quarantine object %s is on legal hold", id);
 	} else {
@@ -272,17 +229,23 @@ static void memory_close(void *self)
 	free(m);
 }
 
-const sb_store_ops sb_store_memory_ops = {
-	.name = "memory",
-	.commit = memory_commit,
-	.audited = memory_audited,
-	.find = memory_find,
-	.list = memory_list,
-	.read = memory_read,
-	.change = memory_change,
-	.remove = memory_remove,
-	.close = memory_close,
-};
+const sb_store_ops *sb_store_memory(void)
+{
+	static const sb_store_ops ops = {
+		.abi = SB_STORE_ABI,
+		.name = "memory",
+		.open = memory_open,
+		.commit = memory_commit,
+		.find = memory_find,
+		.list = memory_list,
+		.read = memory_read,
+		.change = memory_change,
+		.remove = memory_remove,
+		.close = memory_close,
+	};
+
+	return &ops;
+}
 
 /* --- None ------------------------------------------------------------------------------------ */
 
@@ -298,11 +261,11 @@ static sb_quarantine_status none_commit(void *self, const sb_quarantine_content 
 }
 
 static sb_quarantine_status none_find(
-	void *self, const char *id, sb_arena *arena, sb_quarantine_record *out, sb_error *error)
+	void *self, const char *id, sb_quarantine_each each, void *data, sb_error *error)
 {
 	(void)self;
-	(void)arena;
-	(void)out;
+	(void)each;
+	(void)data;
 	return not_found(id, error);
 }
 
@@ -343,19 +306,13 @@ static sb_quarantine_status none_remove(void *self, const char *id, sb_error *er
 	return not_found(id, error);
 }
 
-static void none_close(void *self)
-{
-	(void)self;
-}
-
 const sb_store_ops sb_store_none_ops = {
+	.abi = SB_STORE_ABI,
 	.name = "none",
 	.commit = none_commit,
-	.audited = memory_audited,
 	.find = none_find,
 	.list = none_list,
 	.read = none_read,
 	.change = none_change,
 	.remove = none_remove,
-	.close = none_close,
 };

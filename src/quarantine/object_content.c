@@ -38,17 +38,6 @@ static sb_quarantine_status no_memory(sb_error *error)
 	return sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
 }
 
-static sb_quarantine_status mismatch(
-	sb_error *error, const char *what, const uint8_t *expected, const uint8_t *actual)
-{
-	char want[65], have[65];
-
-	sb_hex(want, expected, SB_BLAKE3_SIZE);
-	sb_hex(have, actual, SB_BLAKE3_SIZE);
-	return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
-		"%s: integrity check failed: expected BLAKE3 %s, actual %s", what, want, have);
-}
-
 /* --- Writing --------------------------------------------------------------------------------- */
 
 struct writer {
@@ -104,8 +93,9 @@ static sb_quarantine_status write_chunks(struct writer *w, sb_error *error)
 		return status;
 	sb_blake3_final(w->blake3, actual);
 	if (memcmp(actual, w->content->blake3, sizeof actual) != 0)
-		return mismatch(error, "quarantine: the content is not what was scanned",
-			w->content->blake3, actual);
+		return sb_quarantine_mismatch(error,
+			"quarantine: the content is not what was scanned", w->content->blake3,
+			actual);
 	return SB_Q_OK;
 }
 
@@ -386,7 +376,7 @@ static sb_quarantine_status read_chunks(
 		return status;
 	sb_blake3_final(o->blake3, actual);
 	if (memcmp(actual, o->object->blake3, sizeof actual) != 0)
-		return mismatch(error, o->id, o->object->blake3, actual);
+		return sb_quarantine_mismatch(error, o->id, o->object->blake3, actual);
 	return SB_Q_OK;
 }
 

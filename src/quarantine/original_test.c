@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "quarantine/quarantine.h"
+#include "quarantine/record.h"
 #include "util/io.h"
 
 #define MINUTE (UINT64_C(60) * 1000000000)
@@ -360,29 +360,29 @@ static void test_restore(void **state)
 	make(x->in_fd, "bad", "infected");
 	scan(x, "bad", SB_OUTCOME_INFECTED, id, &original);
 	target.data = x;
-	must(x, sb_quarantine_restore(x->q, id, &target, &x->error), SB_Q_REFUSED);
+	must(x, sb_quarantine_restore_at(x->q, id, &target, &x->error), SB_Q_REFUSED);
 	assert_int_equal(count_names(x->out_fd), 0);
 	target.data = NULL;
 	x->refuse = SB_Q_EVENT_RESTORE_INTENT;
-	must(x, sb_quarantine_restore(x->q, id, &target, &x->error), SB_Q_AUDIT);
+	must(x, sb_quarantine_restore_at(x->q, id, &target, &x->error), SB_Q_AUDIT);
 	assert_int_equal(count_names(x->out_fd), 0);
 	x->refuse = -1;
 	mode_t old = umask(0);
-	must(x, sb_quarantine_restore(x->q, id, &target, &x->error), SB_Q_OK);
+	must(x, sb_quarantine_restore_at(x->q, id, &target, &x->error), SB_Q_OK);
 	umask(old);
 	assert_true(holds(x->out_fd, target.name, "infected"));
 	assert_int_equal(fstatat(x->out_fd, target.name, &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	make(x->out_fd, target.name, "precious");
-	must(x, sb_quarantine_restore(x->q, id, &target, &x->error), SB_Q_EXISTS);
+	must(x, sb_quarantine_restore_at(x->q, id, &target, &x->error), SB_Q_EXISTS);
 	assert_true(holds(x->out_fd, target.name, "precious"));
 	assert_int_equal(symlinkat("nowhere", x->out_fd, "link"), 0);
 	target.name = "link";
-	must(x, sb_quarantine_restore(x->q, id, &target, &x->error), SB_Q_EXISTS);
+	must(x, sb_quarantine_restore_at(x->q, id, &target, &x->error), SB_Q_EXISTS);
 	assert_int_equal(count_names(x->out_fd), 2);
 	for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		target.name = bad[i];
-		must(x, sb_quarantine_restore(x->q, id, &target, &x->error), SB_Q_REFUSED);
+		must(x, sb_quarantine_restore_at(x->q, id, &target, &x->error), SB_Q_REFUSED);
 	}
 	assert_int_equal(count_names(x->out_fd), 2);
 	assert_int_equal(x->events[SB_Q_EVENT_RESTORED], 1);
@@ -459,7 +459,7 @@ static void *swap_all_the_time(void *data)
 static void restore_all_the_time(struct fixture *x, const char *id)
 {
 	sb_quarantine_target target = {.folder = x->in_fd, .name = "bad"};
-	sb_quarantine_status status = sb_quarantine_restore(x->q, id, &target, &x->error);
+	sb_quarantine_status status = sb_quarantine_restore_at(x->q, id, &target, &x->error);
 
 	if (status != SB_Q_OK && status != SB_Q_EXISTS)
 		fail_msg("%s", x->error.message);

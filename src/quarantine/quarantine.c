@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "quarantine/front.h"
+#include "quarantine/record.h"
 #include "util/io.h"
 #include "util/text.h"
 #include "util/uuid.h"
@@ -17,34 +18,71 @@ sb_quarantine_status sb_front_event(sb_quarantine *q, sb_quarantine_event event,
 {
 	sb_error own;
 
-	if (q->hooks.event == NULL)
+	if (q->options.hooks.event == NULL)
 		return SB_Q_OK;
 	if (error == NULL)
 		error = &own;
 	sb_error_init(error);
-	return q->hooks.event(q->hooks.data, event, record, reason, detail, error) == 0
+	return q->options.hooks.event(
+		       q->options.hooks.data, event, record, reason, detail, error) == 0
 		       ? SB_Q_OK
 		       : SB_Q_AUDIT;
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+sb_quarantine *sb_quarantine_prepare(
+	const sb_store_ops *ops, void *data, const sb_quarantine_options *options)
+{
+	sb_quarantine *q = calloc(1, sizeof *q);
+
+	if (q == NULL)
+		return NULL;
+	q->ops = ops;
+	q->data = data;
+	q->options = *options;
+	if (q->options.random == NULL)
+		q->options.random = sb_random;
+	pthread_mutex_init(&q->opens, NULL);
+	return q;
+}
+
+static void close_store(const sb_store_ops *ops, void *self)
+{
+	if (ops->close != NULL)
+		ops->close(self);
+}
+
+static sb_quarantine_status recover(sb_quarantine *q, sb_error *error)
+{
+	return q->ops->recover != NULL ? q->ops->recover(q->self, &q->options.hooks, error)
+				       : SB_Q_OK;
+}
+
+/* With `self` filled in. */
+static sb_quarantine_status begin(sb_quarantine *q, sb_error *error)
+{
+	sb_quarantine_status status = recover(q, error);
+
+	if (status == SB_Q_OK)
+		atomic_store(&q->opened, true);
+	else
+		close_store(q->ops, q->self);
+	return status;
 }
 
 sb_quarantine_status sb_quarantine_new(sb_quarantine **out, const sb_store_ops *ops, void *self,
 	const sb_quarantine_options *options, sb_error *error)
 {
-	sb_quarantine *q = calloc(1, sizeof *q);
+	sb_quarantine *q = sb_quarantine_prepare(ops, NULL, options);
 	sb_quarantine_status status;
 
 	if (q == NULL) {
-		ops->close(self);
+		close_store(ops, self);
 		return sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory");
 	}
-	*q = (sb_quarantine){.ops = ops,
-		.self = self,
-		.hooks = options->hooks,
-		.clock = options->clock,
-		.retention = options->retention,
-		.max_per_hour = options->max_per_hour,
-		.random = options->random != NULL ? options->random : sb_random};
-	status = sb_quarantine_recover(q, error);
+	q->self = self;
+	status = begin(q, error);
 	if (status != SB_Q_OK)
 		sb_quarantine_close(q);
 	else
@@ -52,16 +90,45 @@ sb_quarantine_status sb_quarantine_new(sb_quarantine **out, const sb_store_ops *
 	return status;
 }
 
+static sb_quarantine_status open_store(sb_quarantine *q, sb_error *error)
+{
+	sb_quarantine_status status = SB_Q_OK;
+
+	pthread_mutex_lock(&q->opens);
+	if (!atomic_load(&q->opened)) {
+		q->self = q->data;
+		if (q->ops->open != NULL)
+			status = q->ops->open(q->data, &q->self, error);
+		if (status == SB_Q_OK)
+			status = begin(q, error);
+	}
+	pthread_mutex_unlock(&q->opens);
+	return status;
+}
+
+sb_quarantine_status sb_front_need(sb_quarantine *q, bool *there, sb_error *error)
+{
+	*there = atomic_load(&q->opened) || q->ops->absent == NULL || !q->ops->absent(q->data);
+	return *there ? open_store(q, error) : SB_Q_OK;
+}
+
 sb_quarantine_status sb_quarantine_recover(sb_quarantine *q, sb_error *error)
 {
-	return q->ops->recover != NULL ? q->ops->recover(q->self, &q->hooks, error) : SB_Q_OK;
+	bool before = atomic_load(&q->opened), there;
+	sb_quarantine_status status = sb_front_need(q, &there, error);
+
+	return status == SB_Q_OK && before ? recover(q, error) : status;
 }
 
 void sb_quarantine_close(sb_quarantine *q)
 {
 	if (q == NULL)
 		return;
-	q->ops->close(q->self);
+	if (atomic_load(&q->opened))
+		close_store(q->ops, q->self);
+	pthread_mutex_destroy(&q->opens);
+	if (q->options.closed != NULL)
+		q->options.closed(q->options.data);
 	free(q);
 }
 
@@ -81,17 +148,51 @@ static sb_quarantine_status bad_id(sb_error *error)
 		"not an id of a quarantined object: expected 32 digits 0-9a-f");
 }
 
-sb_quarantine_status sb_quarantine_find(sb_quarantine *q, const char *id, sb_arena *arena,
+struct found {
+	sb_arena *arena;
+	sb_quarantine_record *out;
+	bool copied;
+};
+
+static int take_found(void *data, const sb_quarantine_record *record)
+{
+	struct found *found = data;
+
+	found->copied = sb_record_copy(found->out, record, found->arena);
+	return 1;
+}
+
+sb_quarantine_status sb_front_find(sb_quarantine *q, const char *id, sb_arena *arena,
 	sb_quarantine_record *out, sb_error *error)
 {
-	return sb_quarantine_id_ok(id) ? q->ops->find(q->self, id, arena, out, error)
-				       : bad_id(error);
+	struct found found = {arena, out, false};
+	sb_quarantine_status status;
+	bool there;
+
+	if (!sb_quarantine_id_ok(id))
+		return bad_id(error);
+	status = sb_front_need(q, &there, error);
+	if (status == SB_Q_OK && !there)
+		return sb_quarantine_fail(
+			error, SB_Q_NOT_FOUND, 0, "quarantine: there is no object %s", id);
+	if (status == SB_Q_OK)
+		status = q->ops->find(q->self, id, take_found, &found, error);
+	return status == SB_Q_OK && !found.copied
+		       ? sb_quarantine_fail(error, SB_Q_INTERNAL, 0, "out of memory")
+		       : status;
 }
 
 sb_quarantine_status sb_quarantine_list(sb_quarantine *q, const sb_quarantine_filter *filter,
 	sb_quarantine_each each, void *data, sb_error *error)
 {
-	return q->ops->list(q->self, filter, sb_clock_wall(q->clock), each, data, error);
+	static const sb_quarantine_filter all = {0};
+	uint64_t now = sb_clock_wall(q->options.clock);
+	bool there;
+	sb_quarantine_status status = sb_front_need(q, &there, error);
+
+	if (status != SB_Q_OK || !there)
+		return status;
+	return q->ops->list(q->self, filter != NULL ? filter : &all, now, each, data, error);
 }
 
 static int count_one(void *data, const sb_quarantine_record *record)
@@ -103,22 +204,20 @@ static int count_one(void *data, const sb_quarantine_record *record)
 
 sb_quarantine_status sb_quarantine_count(sb_quarantine *q, uint64_t *out, sb_error *error)
 {
-	const sb_quarantine_filter all = {0};
-
 	*out = 0;
-	return sb_quarantine_list(q, &all, count_one, out, error);
+	return sb_quarantine_list(q, NULL, count_one, out, error);
 }
 
 static bool is_expired(sb_quarantine *q, const sb_quarantine_record *record)
 {
 	return record->expires_at != 0 && !record->legal_hold &&
-	       record->expires_at <= sb_clock_wall(q->clock);
+	       record->expires_at <= sb_clock_wall(q->options.clock);
 }
 
 sb_quarantine_status sb_front_readable(sb_quarantine *q, const char *id, sb_arena *arena,
 	sb_quarantine_record *out, sb_error *error)
 {
-	sb_quarantine_status status = sb_quarantine_find(q, id, arena, out, error);
+	sb_quarantine_status status = sb_front_find(q, id, arena, out, error);
 	char time[SB_TIME_SIZE];
 
 	if (status != SB_Q_OK || !is_expired(q, out))
@@ -136,14 +235,14 @@ static void complete(
 {
 	uint8_t bytes[SB_QUARANTINE_ID / 2];
 
-	q->random(bytes, sizeof bytes);
+	q->options.random(bytes, sizeof bytes);
 	sb_hex(record->id, bytes, sizeof bytes);
-	record->time = sb_clock_wall(q->clock);
+	record->time = sb_clock_wall(q->options.clock);
 	record->size = content->size;
 	memcpy(record->blake3, content->blake3, sizeof record->blake3);
 	memcpy(record->sha256, content->sha256, sizeof record->sha256);
-	if (record->expires_at == 0 && q->retention != 0)
-		record->expires_at = record->time + q->retention;
+	if (record->expires_at == 0 && q->options.retention != 0)
+		record->expires_at = record->time + q->options.retention;
 }
 
 sb_quarantine_status sb_quarantine_commit(sb_quarantine *q, const sb_quarantine_content *content,
@@ -157,7 +256,9 @@ sb_quarantine_status sb_quarantine_commit(sb_quarantine *q, const sb_quarantine_
 		return sb_quarantine_fail(
 			error, SB_Q_INTERNAL, 0, "quarantine: a commit has no such state");
 	complete(q, content, record);
-	status = q->ops->commit(q->self, content, record, &twin, error);
+	status = open_store(q, error);
+	if (status == SB_Q_OK)
+		status = q->ops->commit(q->self, content, record, &twin, error);
 	/* What nobody wants any more makes room. */
 	if (status == SB_Q_STORAGE_FULL && sb_quarantine_purge(q, 0, &purged, NULL) == SB_Q_OK &&
 		purged > 0)
@@ -167,7 +268,7 @@ sb_quarantine_status sb_quarantine_commit(sb_quarantine *q, const sb_quarantine_
 	if (status == SB_Q_OK)
 		status = sb_front_event(q, SB_Q_EVENT_STORED, record, record->reason,
 			twin ? "duplicate" : NULL, error);
-	if (status == SB_Q_OK && !twin)
+	if (status == SB_Q_OK && !twin && q->ops->audited != NULL)
 		status = q->ops->audited(q->self, record->id, error);
 	return status;
 }
@@ -202,7 +303,7 @@ static sb_quarantine_status change(sb_quarantine *q, const char *id, sb_quaranti
 	sb_arena arena;
 
 	sb_arena_init(&arena, SB_FRONT_ARENA);
-	status = sb_quarantine_find(q, id, &arena, &record, error);
+	status = sb_front_find(q, id, &arena, &record, error);
 	if (status == SB_Q_OK && record.state == SB_Q_DAMAGED)
 		status = sb_quarantine_fail(error, SB_Q_REFUSED, 0,
 			"quarantine object %s is damaged: it can only be verified or deleted", id);
@@ -210,9 +311,6 @@ static sb_quarantine_status change(sb_quarantine *q, const char *id, sb_quaranti
 		status = sb_quarantine_fail(error, SB_Q_REFUSED, 0,
 			"quarantine object %s is %s: only what is held can be rejected", id,
 			sb_quarantine_state_name(record.state));
-	if (status == SB_Q_OK && event == SB_Q_EVENT_RELEASED && record.state == SB_Q_RELEASED)
-		status = sb_quarantine_fail(
-			error, SB_Q_REFUSED, 0, "quarantine object %s is released already", id);
 	if (status == SB_Q_OK)
 		status = sb_front_event(q, event, &record, reason, NULL, error);
 	if (status == SB_Q_OK)
@@ -223,10 +321,29 @@ static sb_quarantine_status change(sb_quarantine *q, const char *id, sb_quaranti
 	return status;
 }
 
+/* The object first: a rule that is not on record lets nothing pass. Said again for one that was
+ * released, it makes up for a rule that could not be written then. */
 sb_quarantine_status sb_quarantine_release(
 	sb_quarantine *q, const char *id, const char *reason, sb_error *error)
 {
-	return change(q, id, SB_Q_EVENT_RELEASED, SB_Q_RELEASED, false, reason, error);
+	sb_quarantine_record record;
+	sb_quarantine_status status;
+	bool again = false, added = false;
+	sb_arena arena;
+
+	sb_arena_init(&arena, SB_FRONT_ARENA);
+	status = sb_front_find(q, id, &arena, &record, error);
+	again = status == SB_Q_OK && record.state == SB_Q_RELEASED;
+	if (status == SB_Q_OK && !again)
+		status = change(q, id, SB_Q_EVENT_RELEASED, SB_Q_RELEASED, false, reason, error);
+	if (status == SB_Q_OK && q->options.allow != NULL &&
+		q->options.allow(q->options.data, &record, reason, &added, error) != 0)
+		status = SB_Q_IO;
+	if (status == SB_Q_OK && again && !added)
+		status = sb_quarantine_fail(
+			error, SB_Q_REFUSED, 0, "quarantine object %s is released already", id);
+	sb_arena_done(&arena);
+	return status;
 }
 
 sb_quarantine_status sb_quarantine_reject(
@@ -251,7 +368,7 @@ static sb_quarantine_status destroy(sb_quarantine *q, const char *id, sb_quarant
 	sb_arena arena;
 
 	sb_arena_init(&arena, SB_FRONT_ARENA);
-	status = sb_quarantine_find(q, id, &arena, &record, error);
+	status = sb_front_find(q, id, &arena, &record, error);
 	if (status == SB_Q_INTEGRITY) { /* no more is known of it than its id */
 		record = (sb_quarantine_record){.state = SB_Q_DAMAGED};
 		snprintf(record.id, sizeof record.id, "%s", id);
@@ -340,10 +457,13 @@ sb_quarantine_status sb_quarantine_purge(
 
 sb_quarantine_status sb_quarantine_rekey(sb_quarantine *q, uint64_t *moved, sb_error *error)
 {
-	sb_quarantine_status status;
+	bool there;
+	sb_quarantine_status status = sb_front_need(q, &there, error);
 	char detail[64];
 
 	*moved = 0;
+	if (status != SB_Q_OK || !there)
+		return status;
 	if (q->ops->rotate_key == NULL)
 		return sb_quarantine_fail(
 			error, SB_Q_NOT_CONFIGURED, 0, "this quarantine store has no keys");
@@ -414,16 +534,19 @@ sb_quarantine_status sb_quarantine_verify(sb_quarantine *q, const char *id,
 {
 	struct verifying v = {q, out, bad, data};
 	sb_quarantine_record record = {0};
-	sb_quarantine_status status = SB_Q_OK;
+	bool there;
+	sb_quarantine_status status = sb_front_need(q, &there, error);
 	char detail[96];
 	sb_arena arena;
 
 	*out = (sb_quarantine_verified){0};
+	if (status != SB_Q_OK || (!there && id == NULL))
+		return status;
 	if (id == NULL) {
 		status = verify_all(&v, error);
 	} else {
 		sb_arena_init(&arena, SB_FRONT_ARENA);
-		status = sb_quarantine_find(q, id, &arena, &record, error);
+		status = sb_front_find(q, id, &arena, &record, error);
 		sb_arena_done(&arena);
 		record = (sb_quarantine_record){0};
 		if (status == SB_Q_OK || status == SB_Q_INTEGRITY) {

@@ -10,7 +10,7 @@
 #include "util/json.h"
 #include "util/text.h"
 
-void sb_quarantine_record_stat(sb_quarantine_record *record, const struct stat *original)
+void sb_record_stat(sb_quarantine_record *record, const struct stat *original)
 {
 	record->has_original = true;
 	record->uid = original->st_uid;
@@ -18,6 +18,29 @@ void sb_quarantine_record_stat(sb_quarantine_record *record, const struct stat *
 	record->mode = original->st_mode;
 	record->nlink = original->st_nlink;
 	record->mtime = (int64_t)original->st_mtim.tv_sec * 1000000000 + original->st_mtim.tv_nsec;
+}
+
+static const char *copy_bytes(const char *bytes, size_t length, sb_arena *arena, bool *whole)
+{
+	const char *copy = bytes != NULL ? sb_arena_copy(arena, bytes, length) : NULL;
+
+	*whole = *whole && (bytes == NULL || copy != NULL);
+	return copy;
+}
+
+bool sb_record_copy(sb_quarantine_record *out, const sb_quarantine_record *record, sb_arena *arena)
+{
+	const char **const texts[] = {&out->reason, &out->tenant, &out->scan_id, &out->threats,
+		&out->engines, &out->metadata};
+	bool whole = true;
+
+	*out = *record;
+	out->name = copy_bytes(record->name, record->name_length, arena, &whole);
+	out->path = copy_bytes(record->path, record->path_length, arena, &whole);
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		if (*texts[i] != NULL)
+			*texts[i] = copy_bytes(*texts[i], strlen(*texts[i]), arena, &whole);
+	return whole;
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */
@@ -110,7 +133,7 @@ static void add_time(sb_json *json, const char *key, uint64_t ns)
 	sb_json_text(json, key, ns != 0 ? text : NULL);
 }
 
-void sb_quarantine_record_json(sb_buf *out, const sb_quarantine_record *record)
+void sb_record_json(sb_buf *out, const sb_quarantine_record *record)
 {
 	sb_json json = sb_json_on(out);
 

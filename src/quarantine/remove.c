@@ -19,27 +19,23 @@
 #include "util/io.h"
 #include "util/text.h"
 
-int64_t sb_removal_mtime(const struct stat *st)
+sb_quarantine_identity sb_removal_identify(const struct stat *st)
 {
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+	return (sb_quarantine_identity){(int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size,
+		(int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec};
 }
 
-sb_removal_identity sb_removal_identify(const struct stat *st)
+static bool same(const struct stat *st, const sb_quarantine_identity *identity)
 {
-	return (sb_removal_identity){
-		(int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size, sb_removal_mtime(st)};
-}
+	sb_quarantine_identity have = sb_removal_identify(st);
 
-static bool same(const struct stat *st, const sb_removal_identity *identity)
-{
-	return S_ISREG(st->st_mode) && (int64_t)st->st_dev == identity->dev &&
-	       (int64_t)st->st_ino == identity->ino && st->st_size == identity->size &&
-	       sb_removal_mtime(st) == identity->mtime;
+	return S_ISREG(st->st_mode) && have.dev == identity->dev && have.ino == identity->ino &&
+	       have.size == identity->size && have.mtime == identity->mtime;
 }
 
 /* A descriptor of the file itself tells afterwards whether it was this one that went. */
 int sb_removal_unlink(
-	int folder, const char *name, const sb_removal_identity *identity, uint64_t *links)
+	int folder, const char *name, const sb_quarantine_identity *identity, uint64_t *links)
 {
 	int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat before, after;
@@ -77,7 +73,7 @@ struct removal {
 	sb_quarantine *q;
 	const sb_quarantine_original *original;
 	sb_quarantine_claim claim;
-	sb_removal_identity identity;
+	sb_quarantine_identity identity;
 	char name[256]; /* escaped, for messages */
 	uint64_t links;
 	bool gone, unflushed;
@@ -144,17 +140,18 @@ static sb_quarantine_status take_away(struct removal *r, sb_error *error)
 static sb_quarantine_status claim(struct removal *r, sb_error *error)
 {
 	sb_quarantine *q = r->q;
+	struct stat folder;
 	uint8_t bytes[16];
 	char digits[33];
 
-	q->random(bytes, sizeof bytes);
+	q->options.random(bytes, sizeof bytes);
 	sb_hex(digits, bytes, sizeof bytes);
 	snprintf(r->claim.sibling, sizeof r->claim.sibling, ".sb-%s", digits);
-	if (fstat(r->original->parent, &r->claim.folder) != 0)
+	if (fstat(r->original->parent, &folder) != 0)
 		return sb_quarantine_fail(error, SB_Q_IO, errno, "%s", r->original->path);
-	if (q->ops->claim == NULL)
-		return SB_Q_OK;
-	return q->ops->claim(q->self, &r->claim, sb_clock_wall(q->clock), q->max_per_hour, error);
+	r->claim.folder = sb_removal_identify(&folder);
+	return q->ops->claim(q->self, &r->claim, sb_clock_wall(q->options.clock),
+		q->options.max_per_hour, error);
 }
 
 /* When the folder could not be flushed the claim stays: recovery looks again. */
@@ -170,7 +167,7 @@ static sb_quarantine_status settle(struct removal *r, sb_quarantine_status statu
 		status = sb_front_event(r->q, SB_Q_EVENT_REMOVED, record, NULL,
 			r->links > 0 ? detail : NULL, error);
 	}
-	if (r->q->ops->settle != NULL && !r->unflushed)
+	if (!r->unflushed)
 		settled = r->q->ops->settle(
 			r->q->self, r->claim.sibling, status == SB_Q_OK ? error : NULL);
 	return status != SB_Q_OK ? status : settled;
@@ -233,9 +230,13 @@ sb_quarantine_status sb_quarantine_remove_original(sb_quarantine *q, const char 
 	r.identity = sb_removal_identify(&original->scanned);
 	r.claim.parent = original->path;
 	r.claim.name = original->name;
-	r.claim.file = original->scanned;
+	r.claim.file = r.identity;
 	sb_arena_init(&arena, SB_FRONT_ARENA);
-	status = sb_quarantine_find(q, id, &arena, &record, error);
+	status = sb_front_find(q, id, &arena, &record, error);
+	if (status == SB_Q_OK && (q->ops->claim == NULL || q->ops->settle == NULL))
+		status = sb_quarantine_fail(error, SB_Q_REFUSED, 0,
+			"quarantine: the store %s keeps no record of removals: originals stay",
+			q->ops->name);
 	if (status == SB_Q_OK &&
 		(record.outcome != SB_OUTCOME_INFECTED || !name_ok(original->name)))
 		status = sb_quarantine_fail(error, SB_Q_REFUSED, 0,

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,7 +69,6 @@ static sb_quarantine_status cannot(const char *what, sb_error *error)
 /* What lies there now, not what we meant to write. */
 static sb_quarantine_status check(int fd, const sb_quarantine_record *record, sb_error *error)
 {
-	char want[2 * SB_BLAKE3_SIZE + 1], have[2 * SB_BLAKE3_SIZE + 1];
 	uint8_t actual[SB_BLAKE3_SIZE];
 
 	if (sb_blake3_file(fd, record->size, 1, actual, error) != 0)
@@ -76,10 +76,7 @@ static sb_quarantine_status check(int fd, const sb_quarantine_record *record, sb
 			error, SB_Q_RETRIEVE_FAILED, 0, "restore: cannot read what was written");
 	if (memcmp(actual, record->blake3, sizeof actual) == 0)
 		return SB_Q_OK;
-	sb_hex(want, record->blake3, SB_BLAKE3_SIZE);
-	sb_hex(have, actual, SB_BLAKE3_SIZE);
-	return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
-		"restore: integrity check failed: expected BLAKE3 %s, actual %s", want, have);
+	return sb_quarantine_mismatch(error, "restore", record->blake3, actual);
 }
 
 static sb_quarantine_status judge(const sb_quarantine_target *target, int fd,
@@ -103,7 +100,7 @@ static sb_quarantine_status put(sb_quarantine *q, const sb_quarantine_record *re
 	uint8_t bytes[8];
 	sb_temp temp; /* whoever owns the folder, what comes out is ours */
 
-	q->random(bytes, sizeof bytes);
+	q->options.random(bytes, sizeof bytes);
 	sb_hex(digits, bytes, sizeof bytes);
 	snprintf(temporary, sizeof temporary, ".sb-restore-%s", digits);
 	if (sb_temp_open(&temp, target->folder, temporary, 0) != 0)
@@ -122,15 +119,18 @@ static sb_quarantine_status put(sb_quarantine *q, const sb_quarantine_record *re
 	return status;
 }
 
-sb_quarantine_status sb_quarantine_restore(
-	sb_quarantine *q, const char *id, const sb_quarantine_target *target, sb_error *error)
+sb_quarantine_status sb_quarantine_restore_at(
+	sb_quarantine *q, const char *id, const sb_quarantine_target *wanted, sb_error *error)
 {
+	sb_quarantine_target with = *wanted, *target = &with;
 	sb_quarantine_record record;
 	sb_quarantine_status status;
 	sb_arena arena;
 
 	sb_arena_init(&arena, SB_FRONT_ARENA);
 	status = sb_front_readable(q, id, &arena, &record, error);
+	if (status == SB_Q_OK && target->name == NULL)
+		target->name = record.name != NULL && record.name_length > 0 ? record.name : id;
 	if (status == SB_Q_OK && !name_ok(target->name))
 		status = sb_quarantine_fail(
 			error, SB_Q_REFUSED, 0, "restore: this is no name for a file");
@@ -148,4 +148,80 @@ sb_quarantine_status sb_quarantine_restore(
 	}
 	sb_arena_done(&arena);
 	return status;
+}
+
+/* --- By the folder's path ----------------------------------------------------------------------
+ */
+
+/* What is left of @p path below @p root (`.` for the root itself); NULL: it lies elsewhere. */
+static const char *below(const char *root, const char *path)
+{
+	size_t length = strlen(root);
+
+	while (length > 1 && root[length - 1] == '/')
+		length--;
+	if (strncmp(path, root, length) != 0)
+		return NULL;
+	path += length;
+	if (length > 1 && *path != '/' && *path != '\0')
+		return NULL;
+	path += strspn(path, "/");
+	return *path != '\0' ? path : ".";
+}
+
+static int open_below_roots(const sb_quarantine *q, const char *path, sb_error *error)
+{
+	for (size_t i = 0; i < q->options.root_count; i++) {
+		const char *rest = below(q->options.roots[i], path);
+		if (rest != NULL)
+			return sb_quarantine_open_target(q->options.roots[i], rest, error);
+	}
+	sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+		"restore into %s: it is below none of quarantine.restore_roots", path);
+	return -1;
+}
+
+/* A descriptor, or -1. */
+static int open_folder(const sb_quarantine *q, const char *folder, sb_error *error)
+{
+	char *path;
+	int fd = -1;
+
+	if (q->options.root_count == 0)
+		return sb_quarantine_open_target(NULL, folder, error);
+	path = sb_absolute(folder);
+	if (path == NULL)
+		sb_error_no_memory(error);
+	else
+		fd = open_below_roots(q, path, error);
+	free(path);
+	return fd;
+}
+
+sb_quarantine_status sb_quarantine_restore_into(sb_quarantine *q, const char *id,
+	const char *folder, sb_quarantine_target *target, sb_error *error)
+{
+	sb_quarantine_status status;
+	sb_error own;
+
+	sb_error_init(&own);
+	target->folder = open_folder(q, folder, &own);
+	if (target->folder < 0)
+		return sb_quarantine_fail(error,
+			own.kind == SB_KIND_NOT_CONFIGURED ? SB_Q_NOT_CONFIGURED : SB_Q_IO, 0, "%s",
+			own.message);
+	status = sb_quarantine_restore_at(q, id, target, error);
+	sb_close(&target->folder);
+	return status;
+}
+
+sb_quarantine_status sb_quarantine_restore_unscanned(sb_quarantine *q, const char *id,
+	const char *folder, const char *name, const char *reason, sb_error *error)
+{
+	sb_quarantine_target target = {.name = name, .reason = reason};
+
+	if (reason == NULL || reason[0] == '\0')
+		return sb_quarantine_fail(error, SB_Q_REFUSED, 0,
+			"restore without a scan: there must be a reason for it");
+	return sb_quarantine_restore_into(q, id, folder, &target, error);
 }

@@ -50,6 +50,9 @@ sb_quarantine_status sb_files_pend(
 sb_quarantine_status sb_files_unpend(
 	sb_store_files *s, const char *id, const char *operation, sb_error *error);
 
+/* The record of an object as the index has it, in the arena. */
+sb_quarantine_status sb_files_find(sb_store_files *s, const char *id, sb_arena *arena,
+	sb_quarantine_record *out, sb_error *error);
 /* The row of an object as the object itself says. In a transaction. */
 sb_quarantine_status sb_files_put_object(
 	sb_store_files *s, const sb_object *object, sb_error *error);

@@ -39,10 +39,8 @@ static sb_quarantine_status add_claim(
 		status = sb_index_run(&s->index, error, NULL, NULL,
 			"INSERT INTO claims VALUES(?,?,?,?,?,?,?,?,?,?,?)", "tttbiiiiiii",
 			claim->sibling, claim->object, claim->parent, claim->name,
-			strlen(claim->name), (int64_t)claim->folder.st_dev,
-			(int64_t)claim->folder.st_ino, (int64_t)claim->file.st_dev,
-			(int64_t)claim->file.st_ino, (int64_t)claim->file.st_size,
-			sb_removal_mtime(&claim->file), s->writer);
+			strlen(claim->name), claim->folder.dev, claim->folder.ino, claim->file.dev,
+			claim->file.ino, claim->file.size, claim->file.mtime, s->writer);
 	return status;
 }
 
@@ -81,7 +79,7 @@ sb_quarantine_status sb_files_settle(void *self, const char *sibling, sb_error *
 struct left {
 	char sibling[48], object[SB_QUARANTINE_ID_SIZE], *parent, *name;
 	int64_t folder_dev, folder_ino, writer;
-	sb_removal_identity file;
+	sb_quarantine_identity file;
 	struct left *next;
 };
 
@@ -107,7 +105,7 @@ static int take_left(void *data, sqlite3_stmt *row)
 	left->folder_dev = sqlite3_column_int64(row, 4);
 	left->folder_ino = sqlite3_column_int64(row, 5);
 	left->file =
-		(sb_removal_identity){sqlite3_column_int64(row, 6), sqlite3_column_int64(row, 7),
+		(sb_quarantine_identity){sqlite3_column_int64(row, 6), sqlite3_column_int64(row, 7),
 			sqlite3_column_int64(row, 8), sqlite3_column_int64(row, 9)};
 	left->next = lefts->first;
 	lefts->first = left;
@@ -176,7 +174,7 @@ static sb_quarantine_status recover_one(sb_store_files *s, const struct left *le
 	if (what == NULL)
 		return SB_Q_OK;
 	sb_arena_init(&arena, SB_RECORD_ARENA);
-	if (sb_store_files_ops.find(s, left->object, &arena, &record, NULL) == SB_Q_OK &&
+	if (sb_files_find(s, left->object, &arena, &record, NULL) == SB_Q_OK &&
 		hooks->event != NULL &&
 		hooks->event(hooks->data, event, &record, NULL, what, error) != 0)
 		status = SB_Q_AUDIT;

@@ -166,15 +166,29 @@ sb_quarantine_status sb_files_put_object(
 
 /* --- Find, list, read ------------------------------------------------------------------------ */
 
-static sb_quarantine_status files_find(
-	void *self, const char *id, sb_arena *arena, sb_quarantine_record *out, sb_error *error)
+sb_quarantine_status sb_files_find(sb_store_files *s, const char *id, sb_arena *arena,
+	sb_quarantine_record *out, sb_error *error)
 {
-	sb_store_files *s = self;
 	sb_quarantine_status status;
 
 	pthread_mutex_lock(&s->lock);
 	status = sb_index_get(&s->index, id, arena, out, error);
 	pthread_mutex_unlock(&s->lock);
+	return status;
+}
+
+static sb_quarantine_status files_find(
+	void *self, const char *id, sb_quarantine_each each, void *data, sb_error *error)
+{
+	sb_quarantine_status status;
+	sb_quarantine_record record;
+	sb_arena arena;
+
+	sb_arena_init(&arena, SB_RECORD_ARENA);
+	status = sb_files_find(self, id, &arena, &record, error);
+	if (status == SB_Q_OK)
+		(void)each(data, &record);
+	sb_arena_done(&arena);
 	return status;
 }
 
@@ -306,7 +320,7 @@ static sb_quarantine_status files_read(
 	bool damaged;
 
 	sb_arena_init(&arena, SB_RECORD_ARENA);
-	status = files_find(s, id, &arena, &record, error);
+	status = sb_files_find(s, id, &arena, &record, error);
 	sb_arena_done(&arena);
 	if (status != SB_Q_OK)
 		return status;
@@ -476,8 +490,24 @@ sb_quarantine_status sb_store_files_rebuild(
 	return status;
 }
 
+static sb_quarantine_status files_open(void *data, void **self, sb_error *error)
+{
+	return sb_store_files_open(self, data, error);
+}
+
+static bool files_absent(void *data)
+{
+	const sb_store_files_options *options = data;
+	struct stat st;
+
+	return stat(options->dir, &st) != 0 && errno == ENOENT;
+}
+
 const sb_store_ops sb_store_files_ops = {
+	.abi = SB_STORE_ABI,
 	.name = "files",
+	.open = files_open,
+	.absent = files_absent,
 	.commit = sb_files_commit,
 	.audited = sb_files_audited,
 	.find = files_find,

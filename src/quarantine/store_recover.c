@@ -66,7 +66,7 @@ static sb_quarantine_status say_stored(
 	sb_arena arena;
 
 	sb_arena_init(&arena, SB_RECORD_ARENA);
-	status = sb_store_files_ops.find(s, id, &arena, &record, error);
+	status = sb_files_find(s, id, &arena, &record, error);
 	if (status == SB_Q_OK)
 		status = tell(hooks, SB_Q_EVENT_STORED, &record, "recovered after a crash", error);
 	else if (status == SB_Q_NOT_FOUND)

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "quarantine/quarantine.h"
+#include "quarantine/record.h"
 #include "util/buf.h"
 #include "util/io.h"
 #include "util/text.h"
@@ -198,14 +198,12 @@ static void must_verify(struct fixture *x, uint64_t good, uint64_t bad)
 
 static sb_quarantine_state state_of(struct fixture *x, const char *id)
 {
-	sb_quarantine_record record;
-	sb_quarantine_status status;
-	sb_arena arena;
+	sb_quarantine_record *record = NULL;
+	sb_quarantine_status status = sb_quarantine_find(x->q, id, &record, &x->error);
+	sb_quarantine_state state = status == SB_Q_OK ? record->state : SB_Q_STATE_NONE;
 
-	sb_arena_init(&arena, 1 << 20);
-	status = sb_quarantine_find(x->q, id, &arena, &record, &x->error);
-	sb_arena_done(&arena);
-	return status == SB_Q_OK ? record.state : SB_Q_STATE_NONE;
+	sb_quarantine_record_free(record);
+	return state;
 }
 
 /* --- Keeping --------------------------------------------------------------------------------- */
@@ -326,13 +324,10 @@ static void test_ids(void **state)
 {
 	static const char *const bad[] = {"..", "../key", "/etc/passwd", "", "KEY"};
 	struct fixture *x = *state;
-	sb_arena arena;
-	sb_quarantine_record record;
+	sb_quarantine_record *record;
 
-	sb_arena_init(&arena, 1 << 20);
 	for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		must(x, sb_quarantine_find(x->q, bad[i], &arena, &record, &x->error),
-			SB_Q_INVALID_ID);
+		must(x, sb_quarantine_find(x->q, bad[i], &record, &x->error), SB_Q_INVALID_ID);
 		must(x, sb_quarantine_get(x->q, bad[i], NULL, collect, NULL, &x->error),
 			SB_Q_INVALID_ID);
 		must(x, sb_quarantine_delete(x->q, bad[i], NULL, &x->error), SB_Q_INVALID_ID);
@@ -340,7 +335,6 @@ static void test_ids(void **state)
 	}
 	must(x, sb_quarantine_delete(x->q, "00000000000000000000000000000000", NULL, &x->error),
 		SB_Q_NOT_FOUND);
-	sb_arena_done(&arena);
 }
 
 /* --- Changing -------------------------------------------------------------------------------- */
@@ -385,9 +379,8 @@ static void test_states(void **state)
 static void use_memory(struct fixture *x)
 {
 	sb_quarantine_close(x->q);
-	assert_int_equal(sb_quarantine_new(&x->q, &sb_store_memory_ops, sb_store_memory_new(),
-				 &x->options, &x->error),
-		SB_Q_OK);
+	x->q = sb_quarantine_prepare(sb_store_memory(), NULL, &x->options);
+	assert_non_null(x->q);
 }
 
 static void test_states_in_memory(void **state)
@@ -548,7 +541,7 @@ static void sql(const struct fixture *x, const char *text)
 
 static int write_json(void *data, const sb_quarantine_record *record)
 {
-	sb_quarantine_record_json(data, record);
+	sb_record_json(data, record);
 	sb_buf_char(data, '\n');
 	return 0;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/text.h"
+
 static const struct {
 	const char *name;
 	sb_kind kind;
@@ -82,6 +84,17 @@ sb_quarantine_status sb_quarantine_fail(
 	va_end(args);
 	sb_error_set(error, sb_quarantine_status_kind(status), sys_errno, "%s", text);
 	return status;
+}
+
+sb_quarantine_status sb_quarantine_mismatch(
+	sb_error *error, const char *what, const uint8_t *expected, const uint8_t *actual)
+{
+	char want[2 * SB_BLAKE3_SIZE + 1], have[2 * SB_BLAKE3_SIZE + 1];
+
+	sb_hex(want, expected, SB_BLAKE3_SIZE);
+	sb_hex(have, actual, SB_BLAKE3_SIZE);
+	return sb_quarantine_fail(error, SB_Q_INTEGRITY, 0,
+		"%s: integrity check failed: expected BLAKE3 %s, actual %s", what, want, have);
 }
 
 const char *sb_quarantine_state_name(sb_quarantine_state state)

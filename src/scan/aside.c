@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "quarantine/record.h"
 #include "scan/manager_body.h"
 #include "scan/store.h"
 #include "scan/verdict.h"
@@ -122,7 +123,7 @@ static sb_quarantine_record record_of(const sb_job *job, const struct texts *tex
 	struct stat st;
 
 	if (sb_content_stat(job->content, &st))
-		sb_quarantine_record_stat(&record, &st);
+		sb_record_stat(&record, &st);
 	return record;
 }
 
@@ -248,7 +249,7 @@ void sb_aside(sb_job *job)
 	if (job->content == NULL || !job->report->hashed)
 		sb_error_set(&error, SB_KIND_QUARANTINE_FAILED, 0, "there is no content to keep");
 	else
-		quarantine = sb_store_open(job->manager->store, &error);
+		quarantine = sb_store_quarantine(job->manager->store);
 	if (quarantine != NULL)
 		status = commit(job, quarantine, &error);
 	if (status != SB_Q_OK)

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "scan/manager.h"
+#include "scan/releases.h"
 #include "util/json.h"
 #include "util/thread.h"
 
@@ -19,12 +20,16 @@ enum {
 static const uint64_t every = 3600 * 1000 * SB_MS;
 
 struct sb_store {
-	pthread_mutex_t lock; /* guards `quarantine` */
 	sb_quarantine *quarantine;
-	sb_audit *audit;
+	const sb_conf *conf;
+	sb_clock *clock;
 	sb_store_files_options files;
-	sb_quarantine_options options;
 	char *dir;
+
+	pthread_mutex_t audit_lock; /* guards `audit` */
+	sb_audit *audit;
+	sb_conf *own_conf; /* without a manager: then `audit` is ours, and opened at the first word
+			    */
 
 	pthread_t keeper;
 	bool has_keeper;
@@ -71,16 +76,31 @@ static bool is_of_scan(sb_quarantine_event event)
 	return strcmp(operation, "store") == 0 || strcmp(operation, "remove") == 0;
 }
 
+/* A manager's is open already. 0, or -kind. */
+static int open_audit(struct sb_store *store, sb_error *error)
+{
+	int status = 0;
+
+	pthread_mutex_lock(&store->audit_lock);
+	if (store->audit == NULL)
+		status = sb_manager_open_audit(
+			&store->audit, store->conf, store->clock, NULL, error);
+	pthread_mutex_unlock(&store->audit_lock);
+	return status;
+}
+
 static int write_event(void *data, sb_quarantine_event event, const sb_quarantine_record *record,
 	const char *reason, const char *detail, sb_error *error)
 {
 	struct sb_store *store = data;
 	const char *phase = sb_quarantine_event_phase(event);
 	sb_audit_entry entry = {.event = "quarantine_operation"};
+	int status = open_audit(store, error);
 	sb_json json;
 	sb_buf body;
-	int status;
 
+	if (status < 0)
+		return status;
 	sb_buf_init(&body, 1 << 16);
 	json = sb_json_on(&body);
 	sb_json_text(
@@ -106,8 +126,51 @@ static int write_event(void *data, sb_quarantine_event event, const sb_quarantin
 /* --- Opening -----------------------------------------------------------------------------------
  */
 
-int sb_store_new(
-	sb_store **out, const sb_conf *conf, sb_audit *audit, sb_clock *clock, sb_error *error)
+static int allow(void *data, const sb_quarantine_record *record, const char *reason, bool *added,
+	sb_error *error)
+{
+	struct sb_store *store = data;
+
+	return sb_releases_add(store->conf->data_dir, record, reason, added, error);
+}
+
+static void end_store(void *data)
+{
+	struct sb_store *store = data;
+
+	if (store->own_conf != NULL && store->audit != NULL)
+		sb_audit_close(store->audit);
+	sb_conf_free(store->own_conf);
+	pthread_cond_destroy(&store->end);
+	pthread_mutex_destroy(&store->upkeep_lock);
+	pthread_mutex_destroy(&store->audit_lock);
+	free(store->dir);
+	free(store);
+}
+
+static sb_quarantine *prepare(struct sb_store *store)
+{
+	const sb_conf *conf = store->conf;
+	sb_quarantine_options options = {.clock = store->clock,
+		.retention = conf->quarantine.retention_ms * SB_MS,
+		.max_per_hour = conf->quarantine.max_per_hour,
+		.roots = conf->quarantine.restore_roots.items,
+		.root_count = conf->quarantine.restore_roots.count,
+		.allow = allow,
+		.closed = end_store,
+		.data = store};
+
+	if (store->audit != NULL || (store->own_conf != NULL && conf->audit.enabled))
+		options.hooks = (sb_quarantine_hooks){write_event, store};
+	if (conf->quarantine.store != NULL)
+		return sb_quarantine_prepare(
+			conf->quarantine.store, conf->quarantine.store_data, &options);
+	return sb_quarantine_prepare(&sb_store_files_ops, &store->files, &options);
+}
+
+/* @p own: whether the configuration becomes the store's, which it does only when this succeeds. */
+static int make_store(sb_store **out, const sb_conf *conf, sb_conf *own, sb_audit *audit,
+	sb_clock *clock, sb_error *error)
 {
 	struct sb_store *store = calloc(1, sizeof *store);
 
@@ -115,20 +178,30 @@ int sb_store_new(
 		free(store);
 		return sb_error_no_memory(error);
 	}
-	pthread_mutex_init(&store->lock, NULL);
+	pthread_mutex_init(&store->audit_lock, NULL);
 	pthread_mutex_init(&store->upkeep_lock, NULL);
 	sb_cond_init(&store->end);
+	store->conf = conf;
 	store->audit = audit;
+	store->clock = clock;
+	store->own_conf = own;
 	store->files = (sb_store_files_options){.dir = store->dir,
 		.key_file = conf->quarantine.key_file,
 		.max_size = conf->quarantine.max_size};
-	store->options = (sb_quarantine_options){.clock = clock,
-		.retention = conf->quarantine.retention_ms * SB_MS,
-		.max_per_hour = conf->quarantine.max_per_hour};
-	if (audit != NULL)
-		store->options.hooks = (sb_quarantine_hooks){write_event, store};
+	store->quarantine = prepare(store);
+	if (store->quarantine == NULL) {
+		store->own_conf = NULL;
+		end_store(store);
+		return sb_error_no_memory(error);
+	}
 	*out = store;
 	return 0;
+}
+
+int sb_store_new(
+	sb_store **out, const sb_conf *conf, sb_audit *audit, sb_clock *clock, sb_error *error)
+{
+	return make_store(out, conf, NULL, audit, clock, error);
 }
 
 void sb_store_free(sb_store *store)
@@ -142,42 +215,54 @@ void sb_store_free(sb_store *store)
 		pthread_mutex_unlock(&store->upkeep_lock);
 		pthread_join(store->keeper, NULL);
 	}
-	sb_quarantine_close(store->quarantine);
-	pthread_cond_destroy(&store->end);
-	pthread_mutex_destroy(&store->upkeep_lock);
-	pthread_mutex_destroy(&store->lock);
-	free(store->dir);
-	free(store);
+	sb_quarantine_close(store->quarantine); /* which ends the store */
 }
 
-const sb_store_files_options *sb_store_options(const sb_store *store)
+sb_store_files_options *sb_store_options(sb_store *store)
 {
 	return &store->files;
 }
 
-sb_quarantine *sb_store_open(sb_store *store, sb_error *error)
+sb_quarantine *sb_store_quarantine(sb_store *store)
 {
-	sb_quarantine_status status = SB_Q_OK;
-	void *self = NULL;
-	sb_quarantine *quarantine;
-
-	pthread_mutex_lock(&store->lock);
-	if (store->quarantine == NULL) {
-		status = sb_store_files_open(&self, &store->files, error);
-		if (status == SB_Q_OK)
-			status = sb_quarantine_new(&store->quarantine, &sb_store_files_ops, self,
-				&store->options, error);
-	}
-	quarantine = store->quarantine;
-	pthread_mutex_unlock(&store->lock);
-	return quarantine;
+	return store->quarantine;
 }
 
-bool sb_store_is_empty(const sb_store *store)
+static sb_quarantine_status no_quarantine(sb_error *error)
 {
-	struct stat st;
+	return sb_quarantine_fail(error, SB_Q_NOT_CONFIGURED, 0,
+		"the configuration has no quarantine: quarantine.enabled is false");
+}
 
-	return stat(store->dir, &st) != 0;
+sb_quarantine_status sb_quarantine_open(
+	sb_quarantine **out, const sb_config *config, sb_error *error)
+{
+	sb_quarantine_status status = SB_Q_OK;
+	sb_conf *conf = NULL;
+	sb_store *store = NULL;
+
+	if (sb_conf_build(&conf, config, error) < 0)
+		return SB_Q_NOT_CONFIGURED;
+	if (!conf->quarantine.enabled)
+		status = no_quarantine(error);
+	else if (make_store(&store, conf, conf, NULL, sb_clock_system(), error) < 0)
+		status = SB_Q_INTERNAL;
+	if (status == SB_Q_OK)
+		*out = store->quarantine;
+	else
+		sb_conf_free(conf);
+	return status;
+}
+
+sb_quarantine_status sb_manager_quarantine(
+	sb_manager *manager, sb_quarantine **out, sb_error *error)
+{
+	sb_store *store = sb_manager_store(manager);
+
+	if (store == NULL)
+		return no_quarantine(error);
+	*out = store->quarantine;
+	return SB_Q_OK;
 }
 
 /* --- Upkeep ------------------------------------------------------------------------------------
@@ -186,20 +271,16 @@ bool sb_store_is_empty(const sb_store *store)
 /* True when there may be more. What fails here is said by whoever needs the store. */
 static bool purge_some(struct sb_store *store)
 {
-	sb_quarantine *quarantine;
 	uint64_t deleted = 0;
 
-	if (sb_store_is_empty(store))
-		return false;
-	quarantine = sb_store_open(store, NULL);
-	return quarantine != NULL &&
-	       sb_quarantine_purge(quarantine, SOME, &deleted, NULL) == SB_Q_OK && deleted == SOME;
+	return sb_quarantine_purge(store->quarantine, SOME, &deleted, NULL) == SB_Q_OK &&
+	       deleted == SOME;
 }
 
 static void *keep(void *data)
 {
 	struct sb_store *store = data;
-	sb_clock *clock = store->options.clock;
+	sb_clock *clock = store->clock;
 
 	pthread_mutex_lock(&store->upkeep_lock);
 	while (!store->ending) {

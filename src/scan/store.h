@@ -15,18 +15,15 @@
 typedef struct sb_store sb_store;
 
 /* Touches no disk. @p audit: NULL without an audit log; both outlive the store. */
-int sb_store_new(sb_store **out, const sb_conf *conf, sb_audit *audit, sb_clock *clock,
-	sb_error *error);
+int sb_store_new(
+	sb_store **out, const sb_conf *conf, sb_audit *audit, sb_clock *clock, sb_error *error);
 /* Ends the upkeep, and closes what was opened; NULL is fine. */
 void sb_store_free(sb_store *store);
 
-/* Where objects and keys are, absolute; belongs to the store. */
-const sb_store_files_options *sb_store_options(const sb_store *store);
-/* Opened, and recovered from a crash, at the first call; a failure is tried again at the next.
- * NULL and @p error, with the folder in the message. */
-sb_quarantine *sb_store_open(sb_store *store, sb_error *error);
-/* Nothing was ever stored: there is nothing to open. */
-bool sb_store_is_empty(const sb_store *store);
+/* Belongs to the store; opened, and recovered from a crash, when there is something to do. */
+sb_quarantine *sb_store_quarantine(sb_store *store);
+/* Where the file store's objects and keys are, absolute; belongs to the store. */
+sb_store_files_options *sb_store_options(sb_store *store);
 
 /* Let a thread of the store's own delete what retention has ended, after what a crash left: now,
  * and every hour. */

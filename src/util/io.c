@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int sb_write_all(int fd, const void *data, size_t length)
@@ -124,4 +126,14 @@ char *sb_read_file(const char *path, size_t max, size_t *length)
 	sb_close(&fd);
 	free(data);
 	return NULL;
+}
+
+char *sb_absolute(const char *path)
+{
+	char *folder = path[0] != '/' ? getcwd(NULL, 0) : strdup(""), *out = NULL;
+
+	if (folder != NULL && asprintf(&out, "%s%s%s", folder, path[0] != '/' ? "/" : "", path) < 0)
+		out = NULL;
+	free(folder);
+	return out;
 }

@@ -16,5 +16,7 @@ ssize_t sb_pread_full(int fd, void *data, size_t length, uint64_t offset);
 void sb_close(int *fd);
 /* A whole small file, NUL-terminated, to be freed; NULL with errno (EFBIG above max). */
 char *sb_read_file(const char *path, size_t max, size_t *length);
+/* @p path from the root on, whether it is there or not, to be freed; NULL with errno. */
+char *sb_absolute(const char *path);
 
 #endif

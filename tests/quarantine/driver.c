@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "quarantine/quarantine.h"
+#include "quarantine/record.h"
 #include "util/buf.h"
 #include "util/io.h"
 #include "util/text.h"
@@ -136,7 +136,7 @@ static sb_quarantine_status restore(const char *id, const char *folder, const ch
 	sb_quarantine_target target = {.name = name};
 
 	target.folder = sb_quarantine_open_target(NULL, folder, &error);
-	return target.folder < 0 ? SB_Q_IO : sb_quarantine_restore(q, id, &target, &error);
+	return target.folder < 0 ? SB_Q_IO : sb_quarantine_restore_at(q, id, &target, &error);
 }
 
 static int print_record(void *data, const sb_quarantine_record *record)
@@ -145,7 +145,7 @@ static int print_record(void *data, const sb_quarantine_record *record)
 
 	(void)data;
 	sb_buf_init(&out, 1 << 20);
-	sb_quarantine_record_json(&out, record);
+	sb_record_json(&out, record);
 	printf("%s\n", out.data);
 	sb_buf_done(&out);
 	return 0;

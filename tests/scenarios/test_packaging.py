@@ -43,7 +43,9 @@ class Installed(harness.ClamdCase):
     def test_what_is_installed(self):
         files = {str(path.relative_to(self.stage)) for path in self.stage.rglob("*")}
         for wanted in ("bin/scanbridge", "include/scanbridge/scanbridge.h",
-                       "include/scanbridge/sys/engine.h", "libscanbridge.so",
+                       "include/scanbridge/sys/engine.h",
+                       "include/scanbridge/quarantine.h", "include/scanbridge/sys/store.h",
+                       "libscanbridge.so",
                        "libscanbridge.so.0", "libscanbridge.a", "pkgconfig/scanbridge.pc",
                        "bash-completion/completions/scanbridge.bash",
                        "zsh/site-functions/_scanbridge",
@@ -85,6 +87,35 @@ class Installed(harness.ClamdCase):
         self.assertIn("good: ", self.command(program, "secret", "good"))
         out = self.command(program, "secret", "good", "bad", status=1)
         self.assertRegex(out, r"bad: .*infected.*mine")
+
+    def test_quarantine(self):
+        program = self.compile(ROOT / "examples/quarantine.c", *STRICT)
+        out = self.command(program, self.folder / "kept").splitlines()
+        self.assertEqual([line.split(":")[0] for line in out], [
+            "scanned", "listed", "shown", "restored", "restored", "left"])
+        self.assertEqual(out[0], "scanned: infected -> quarantine")
+        self.assertRegex(out[1], r"^listed: [0-9a-f]{32} quarantined letter\.com$")
+        record = json.loads(out[2].removeprefix("shown: "))
+        self.assertEqual(record["threats"][0]["name"], "Eicar-Test-Signature")
+        self.assertRegex(out[3], "^restored: refused: .*scanned anew it is infected")
+        self.assertEqual(out[4:], ["restored: ok", "left: 0"])
+        self.assertEqual((self.folder / "kept/letter.com").read_bytes(), harness.eicar())
+        operations = [(r["operation"], r["phase"]) for r in map(
+            json.loads, (self.folder / "kept/audit.jsonl").read_text().splitlines())
+            if r["event"] == "quarantine_operation"]
+        self.assertEqual(operations, [
+            ("store", "done"), ("restore", "intent"), ("restore", "failed"), ("release", "done"),
+            ("restore", "intent"), ("restore", "done"), ("delete", "intent"), ("delete", "done")])
+
+    def test_custom_store(self):
+        program = self.compile(ROOT / "examples/custom_store.c", *STRICT)
+        for name, size in (("one", 400), ("two", 600), ("three", 1)):
+            self.write(name, b"x" * size)
+        out = self.command(program, self.folder / "kept", "one", "one", "two", "three")
+        self.assertRegex(out, r"one: quarantine: .*\none: quarantine: .*\ntwo: quarantine: .*\n"
+                              r"three: block: .*there is no room for 1 bytes\n"
+                              r"2 objects, 1000 bytes\n$")
+        self.assertFalse((self.folder / "kept/quarantine").exists())
 
     def test_the_static_library_is_enough(self):
         wanted = self.command("pkg-config", "--cflags", "--libs", "--static",
