@@ -76,6 +76,8 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 			"isolation: process"},
 		{"cache", "enabled", v->cache.enabled, "cache"},
 		{"decision", "strategy", v->decision.strategy != 0, "a strategy other than any"},
+		{"decision", "quorum", v->decision.quorum != 0, "decision.quorum"},
+		{"decision", "threshold", v->decision.threshold > 0, "decision.threshold"},
 		{"decision", "early_decision", v->decision.early_decision, "early_decision"},
 		{"audit", "sinks", v->audit.sinks.count > 0, "audit.sinks"},
 	};
@@ -289,8 +291,8 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	conf->quarantine.retention_ms = v->quarantine.retention;
 	conf->quarantine.max_size = v->quarantine.max_size;
 	conf->quarantine.max_per_hour = (uint64_t)v->quarantine.max_per_hour;
-	conf->quarantine.restore_roots =
-		(sb_texts_list){v->quarantine.restore_roots.items, v->quarantine.restore_roots.count};
+	conf->quarantine.restore_roots = (sb_texts_list){
+		v->quarantine.restore_roots.items, v->quarantine.restore_roots.count};
 	conf->origin = config->file != NULL ? sb_arena_text(reader->arena, config->file) : NULL;
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }
@@ -300,8 +302,7 @@ static int default_notices(sb_reader *reader, const sb_config *config, sb_built 
 	int rc = 0;
 
 	if (sb_node_get(sb_node_get(config->root, "cache"), "enabled") == NULL)
-		rc = sb_notice(
-			reader, built, "cache is off: it is not available in this build");
+		rc = sb_notice(reader, built, "cache is off: it is not available in this build");
 	return rc == 0 && built->conf.engine_count > 0
 		       ? sb_notice(reader, built,
 				 "circuit breakers are off: they are not available in this build")

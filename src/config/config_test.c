@@ -193,6 +193,9 @@ static const struct {
 	{ENGINE("isolation: process"), "isolation: process is not available"},
 	{"audit: {sinks: [syslog]}\n", "audit.sinks is not available"},
 	{"decision: {strategy: all}\n", "a strategy other than any is not available"},
+	{"decision: {quorum: 2}\n", "decision.quorum is not available"},
+	{"decision: {threshold: 0.5}\n", "decision.threshold is not available"},
+	{ENGINE("weight: 2"), "a weight other than 1 is not available"},
 	{"decision: {early_decision: true}\n", "early_decision is not available"},
 	{ENGINE("breaker: {preset: strict}"), "a breaker is not available"},
 	{ENGINE("breaker: {open: 30}"), "needs a unit"},
@@ -298,7 +301,7 @@ static const char *const good[] = {
 	"quarantine: {enabled: false, retention: off}\ncache: {enabled: false}\n",
 	"listeners: []\naudit: {sinks: []}\nisolation: none\nuser: null\n",
 	"engines: []\n",
-	ENGINE("breaker: {preset: off}, retry: {attempts: 1}, on_open: fail_closed"),
+	ENGINE("weight: 1.0, breaker: {preset: off}, retry: {attempts: 1}, on_open: fail_closed"),
 	ENGINE("self_test: x/probe.bin, max_signature_age: 7d, level: 0x9, isolation: none"),
 	"policy: {preset: strict, rules: [{id: r, priority: -5, when: {threat_name: [A*, 'B?'], "
 	"size_above: 1KiB, error_class: engine, error_kind: [timeout], severity_at_least: low}, "

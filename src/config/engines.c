@@ -140,6 +140,9 @@ static int check_available(sb_reader *reader, const sb_node *node, const sb_engi
 		!sb_worker_available())
 		return sb_node_error(reader->error, sb_node_get(node, "isolation"),
 			"isolation: process is not available in this build");
+	if (values->weight < 1 || values->weight > 1)
+		return sb_node_error(reader->error, sb_node_get(node, "weight"),
+			"a weight other than 1 is not available in this build");
 	if (values->veto)
 		return sb_node_error(reader->error, sb_node_get(node, "veto"),
 			"veto is not available in this build");
