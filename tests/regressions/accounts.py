@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Tables that account for everything of a kind: each thing has a row that shows it at work, or
 says where that is shown, or that this build refuses it. A row is called with the test case."""
-from support.harness import ROOT, mock
+import subprocess
+
+from support.harness import PATIENCE, ROOT, SCANBRIDGE, mock
 
 
 def account(case, offered, table):
@@ -40,6 +42,14 @@ def later(by=None, **sections):
     return row
 
 
+def lacks(feature, why):
+    """Nothing to do while this build has no such part, as `--version` says."""
+    def row(case):
+        absent = case.run_program("--version").text.split("absent:")[-1]
+        case.assertIn(feature, absent, f"it is built by now, show that it matters; so far: {why}")
+    return row
+
+
 def engine(type_name="mock", /, **settings):
     """The section `engines` with one engine."""
     return [mock(**settings) | {"type": type_name}]
@@ -74,3 +84,15 @@ def member(*names, of=("note.txt",)):
             found = found[name] if isinstance(name, int) else (found or {}).get(name)
         return found
     return look
+
+
+def traced(case, calls, *words):
+    """The system calls of a run that goes well, a line each."""
+    log = case.folder / "trace"
+    line = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}", SCANBRIDGE, "--config",
+            case.config, *words]
+    quiet = {"ASAN_OPTIONS": "detect_leaks=0"}  # it can't look for them under a tracer
+    done = subprocess.run(line, capture_output=True, cwd=case.folder, timeout=PATIENCE,
+                          env=case.environment() | quiet)
+    case.assertEqual(done.returncode, 0, done.stderr)
+    return log.read_text().splitlines()

@@ -14,11 +14,11 @@ import threading
 import unittest
 import zipfile
 
-from accounts import (account, attempt, changes, covered, engine, later, member, verdict,
-                      verdict_of)
+from accounts import (account, attempt, changes, covered, engine, later, member, traced,
+                      verdict, verdict_of)
 from regressions import CLEAN, Case, On, clamav, mock
 from support import surface
-from support.harness import BUILD, PATIENCE, SCANBRIDGE, samples, yara
+from support.harness import BUILD, samples, yara
 
 HOOKS = BUILD / "src/worker/scanbridge-worker-hooks"
 BAD = {"engines": engine(default="infected:Bad.Thing")}
@@ -61,27 +61,9 @@ def logs(case):
     return sorted(str(path.relative_to(case.folder)) for path in case.folder.rglob("*.jsonl"))
 
 
-def traced(case, calls, *arguments):
-    """The system calls of a scan, a line each."""
-    log = case.folder / "trace"
-    line = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}", SCANBRIDGE, "--config",
-            case.config, "scan", "--json", *arguments]
-    done = subprocess.run(line, capture_output=True, cwd=case.folder, env=case.environment(),
-                          timeout=PATIENCE)
-    case.assertEqual(done.returncode, 0, done.stderr)
-    return log.read_text().splitlines()
-
-
 def flushes(case):
     """Whether a scan forces its records to disk."""
-    return any("sync(" in line for line in traced(case, "fdatasync,fsync", "note.txt"))
-
-
-def flush_each(case):
-    """Four scans end together: fewer flushes than verdicts, unless each has to have its own."""
-    for number in range(4):
-        case.write(f"in/{number}", b"%d" % number)
-    return sum("sync(" in line for line in traced(case, "fdatasync,fsync", "in"))
+    return any("sync(" in line for line in traced(case, "fdatasync,fsync", "scan", "note.txt"))
 
 
 def workers(case, **settings):
@@ -90,7 +72,7 @@ def workers(case, **settings):
     for number in range(60):
         case.write(f"in/{number}", os.urandom(200_000))
     return sum("clone" in line and "CLONE_THREAD" not in line and "CLONE_VM" not in line
-               for line in traced(case, "clone,clone3,fork", "in"))
+               for line in traced(case, "clone,clone3,fork", "scan", "in"))
 
 
 def side_by_side(case):
