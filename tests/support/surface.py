@@ -4,7 +4,7 @@ and their words from its completion. For tests that must notice when something i
 import re
 import subprocess
 
-from support.harness import SCANBRIDGE
+from support.harness import ROOT, SCANBRIDGE
 
 # Headings of the manual whose keys stand below another map.
 PARENTS = {"retry": "engines", "breaker": "engines", "ignore": "decision", "rules": "policy",
@@ -59,3 +59,29 @@ def commands():
 def words_of(option):
     """What an option takes, where that is a closed list: `audit show --event`."""
     return re.search(rf"'{option}'\S*\) words='(.*?)'", _told("completion", "bash"))[1].split()
+
+
+# --- Headers -------------------------------------------------------------------------------
+def _without_comments(text):
+    return re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)
+
+
+def header_code():
+    """All public headers without comments and preprocessor lines."""
+    text = "\n".join(_without_comments(path.read_text())
+                     for path in sorted((ROOT / "include").rglob("*.h")))
+    return re.sub(r"^#.*(?:\\\n.*)*$", "", text, flags=re.M)
+
+
+def declarations():
+    """Name -> text of every function and object that is exported."""
+    found = re.findall(r"\bSB_API\b([^;{]*)", header_code())
+    return {re.search(r"\b(sb_\w+)\s*(?:\(|$|\[)", text.strip())[1]: text for text in found}
+
+
+def signature_types():
+    """Every name of ours in declarations and in the members of public structures that is no
+    function: all that a caller may have to write down."""
+    structures = re.findall(r"\b(?:struct|union) sb_\w+ \{(.*?)\n\}", header_code(), re.S)
+    texts = [*declarations().values(), *structures]
+    return {name for text in texts for name in re.findall(r"\bsb_\w+", text)} - set(declarations())
