@@ -22,7 +22,7 @@ extern const sb_manual_item sb_manual_files[], sb_manual_environment[];
 
 /* Of the configuration file. */
 extern const char *const sb_manual_config_introduction[];
-extern const sb_manual_item sb_manual_values[], sb_manual_engine_keys[];
+extern const sb_manual_item sb_manual_values[], sb_manual_engine_keys[], sb_manual_when_keys[];
 extern const char sb_manual_config_example[];
 
 /* --- scdoc ---------------------------------------------------------------------------- */

@@ -150,6 +150,7 @@ static void rules(sb_buf *out)
 		"In a rule: the conditions that all must hold. In a rule whose action allows, "
 		"those on threats must hold for every threat");
 	keys(out, sb_when_rows);
+	sb_scdoc_items(out, sb_manual_when_keys);
 	heading(out, "##", "container", "In when: what was found inside containers");
 	keys(out, sb_when_container_rows);
 	heading(out, "##", "time", "In when: a window, or a list of windows");

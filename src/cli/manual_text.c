@@ -82,6 +82,18 @@ const sb_manual_item sb_manual_engine_keys[] = {
 	{NULL},
 };
 
+/* Conditions that hold others, or keys of one's own. */
+const sb_manual_item sb_manual_when_keys[] = {
+	{"metadata", "A map: every key of it stands in the scan's metadata with a value that "
+		     "matches a pattern, or one of a list; case counts."},
+	{"container", "A map, see below."},
+	{"time", "A window or a list of windows, see below."},
+	{"all", "A list of conditions that all hold."},
+	{"any", "A list of conditions of which one holds."},
+	{"not", "Conditions that do not hold; of a list, none does."},
+	{NULL},
+};
+
 const char sb_manual_config_example[] =
 	"  limits: {max_size: 1GiB, timeout: 120s}\n"
 	"  engines:\n"

@@ -97,7 +97,7 @@ static int check(sb_unpacking *member, size_t more, bool copied)
 		return past(member, "max_member", limits->max_member);
 	if (walk->out->bytes + more > limits->max_bytes) {
 		walk->over = true;
-		return past(member, "max_bytes", limits->max_bytes);
+		return past(member, "max_size", limits->max_bytes);
 	}
 	if (walk->held + held > limits->max_memory)
 		return past(member, "max_memory", limits->max_memory);

@@ -297,7 +297,7 @@ static void test_limits(void **state)
 		at_limit(zip, &limits, d >= 0, "max_members 1");
 		limits = wide;
 		limits.max_bytes = (uint64_t)(DOC_SIZE + BIN_SIZE + d);
-		at_limit(zip, &limits, d >= 0, "max_bytes 5010");
+		at_limit(zip, &limits, d >= 0, "max_size 5010");
 		limits = wide;
 		limits.max_member = (uint64_t)(BIN_SIZE + d);
 		at_limit(zip, &limits, d >= 0, "max_member 4999");

@@ -154,7 +154,7 @@ void sb_policy_evaluate(const sb_policy *policy, const sb_facts *facts, sb_polic
 {
 	const sb_rule *rule = policy->rules, *end = rule + policy->count;
 
-	*out = (sb_policy_decision){SB_ACTION_BLOCK, NULL, NULL, "no rule matched"};
+	*out = (sb_policy_decision){.action = SB_ACTION_BLOCK, .reason = "no rule matched"};
 	while (rule < end && !(rule->enabled && sb_conditions_hold(&rule->when, facts,
 							sb_reading_of(rule->action))))
 		rule++;
@@ -167,6 +167,8 @@ void sb_policy_evaluate(const sb_policy *policy, const sb_facts *facts, sb_polic
 		out->action = rule->action;
 	if (sb_action_allows(out->action))
 		restrain(out, facts);
+	if (out->action == rule->action)
+		out->message = rule->message;
 }
 
 /* --- Building ---------------------------------------------------------------------------- */

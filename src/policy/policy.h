@@ -81,6 +81,7 @@ typedef struct sb_policy_decision {
 	sb_action action;
 	const char *rule_id, *rule_name; /* NULL when no rule matched */
 	const char *reason;              /* never NULL; belongs to the policy or static */
+	const char *message; /* for the user, of a rule whose action stands; NULL: none */
 } sb_policy_decision;
 
 /* audit_failed, internal and cancelled are allowed by no rule: such a match is `block`. */

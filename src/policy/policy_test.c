@@ -261,6 +261,7 @@ static bool evaluate(const sb_rule *rule, const sb_facts *facts, sb_policy_decis
 		assert_int_equal(out->action, SB_ACTION_BLOCK);
 		assert_string_equal(out->reason, "no rule matched");
 		assert_null(out->rule_name);
+		assert_null(out->message);
 	}
 	return matched;
 }
@@ -584,12 +585,17 @@ static void low_assurance_warns(void **unused)
 		sb_facts facts = {.outcome = SB_OUTCOME_CLEAN,
 			.low_assurance = true,
 			.assurance_reason = rows[i].given};
-		sb_rule rule = {.action = rows[i].rule};
+		sb_rule rule = {.action = rows[i].rule, .message = "for the user"};
 		sb_policy_decision got;
 
 		evaluate(&rule, &facts, &got);
 		assert_int_equal(got.action, rows[i].expected);
 		assert_string_equal(got.reason, rows[i].reason);
+		/* Words for an action that is not taken would mislead. */
+		if (rows[i].rule == rows[i].expected)
+			assert_string_equal(got.message, "for the user");
+		else
+			assert_null(got.message);
 	}
 }
 
@@ -666,12 +672,14 @@ static void many_rules_keep_their_order(void **unused)
 static void rules_are_copied(void **unused)
 {
 	char id[] = "id", name[] = "Name", reason[] = "reason", tenant[] = "acme";
+	char message[] = "message";
 	const char *tenants[] = {tenant};
 	sb_rule rules[] = {
 		{.id = id,
 			.name = name,
 			.description = name,
-			.message = reason,
+			.message = message,
+			.action = SB_ACTION_BLOCK,
 			.enabled = true,
 			.when.given = SB_WHEN_TENANT,
 			.when.tenants = {tenants, 1},
@@ -695,6 +703,7 @@ static void rules_are_copied(void **unused)
 	memset(id, 'x', 2);
 	memset(name, 'x', 4);
 	memset(reason, 'x', 6);
+	memset(message, 'x', 7);
 	memset(tenant, 'x', 4);
 	tenants[0] = NULL;
 	memset(rules, 0, sizeof rules);
@@ -702,6 +711,7 @@ static void rules_are_copied(void **unused)
 	assert_string_equal(got.rule_id, "id");
 	assert_string_equal(got.rule_name, "Name");
 	assert_string_equal(got.reason, "reason");
+	assert_string_equal(got.message, "message");
 	facts.tenant = NULL;
 	facts.size = 4;
 	sb_policy_evaluate(policy, &facts, &got);

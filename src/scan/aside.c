@@ -179,6 +179,7 @@ static void blocked(sb_job *job, const sb_error *why)
 	snprintf(reason, sizeof reason, "blocked, as it could not be quarantined: %.500s",
 		why->message);
 	report->action = SB_ACTION_BLOCK;
+	report->message = NULL;
 	report->reason = sb_arena_text(&report->arena, reason);
 	if (report->outcome == SB_OUTCOME_ERROR && report->error != NULL)
 		return;

@@ -346,6 +346,8 @@ static void verdict_json(sb_json *json, const sb_report *report)
 		sb_json_null(json, "rule");
 	}
 	sb_json_text(json, "reason", report->reason);
+	if (report->message != NULL)
+		sb_json_text(json, "message", report->message);
 	sb_json_text(json, "explanation", report->explanation);
 	if (report->outcome == SB_OUTCOME_SUSPICIOUS && report->confidence >= 0)
 		sb_json_number(json, "confidence", report->confidence);

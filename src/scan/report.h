@@ -41,6 +41,7 @@ struct sb_report {
 	sb_outcome outcome;
 	sb_action action;
 	const char *rule_id, *rule_name, *reason, *explanation;
+	const char *message; /* the rule's for the user, or NULL */
 	double confidence;
 	bool low_assurance;
 	const sb_error *error;

@@ -234,6 +234,8 @@ static void apply_policy(sb_job *job)
 	}
 	report->action = decision.action;
 	report->reason = sb_arena_text(&report->arena, decision.reason);
+	if (decision.message != NULL)
+		report->message = sb_arena_text(&report->arena, decision.message);
 	if (decision.rule_id != NULL) {
 		report->rule_id = sb_arena_text(&report->arena, decision.rule_id);
 		report->rule_name = sb_arena_text(&report->arena, decision.rule_name);
@@ -294,7 +296,7 @@ static void withhold(sb_job *job, const sb_error *why)
 	report->outcome = SB_OUTCOME_ERROR;
 	report->action = SB_ACTION_BLOCK;
 	report->error = error;
-	report->rule_id = report->rule_name = NULL;
+	report->rule_id = report->rule_name = report->message = NULL;
 	report->reason = "no verdict without its audit record";
 	report->explanation = "the audit record could not be made durable";
 	report->threat_count = 0;
@@ -330,8 +332,8 @@ static bool claim_start(sb_job *job, bool may_wait)
 	if (sb_timer_cancel(job->manager->timers, &job->start_timer))
 		sb_job_unref(job);
 	pthread_mutex_lock(&job->lock);
-	/* It precedes scan_completed: wait for it if the release thread has it in hand, which itself
-	 * takes tasks in order and cannot meet that. */
+	/* It precedes scan_completed: wait for it if the release thread has it in hand, which
+	 * itself takes tasks in order and cannot meet that. */
 	while (may_wait && job->start == SB_START_TAKEN)
 		pthread_cond_wait(&job->changed, &job->lock);
 	with_start = job->start == SB_START_LATER;

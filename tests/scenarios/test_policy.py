@@ -5,9 +5,10 @@ import json
 import re
 import unittest
 
-from support import harness
+from support import harness, surface
 from support.harness import CLEAN, ROOT, mock
 
+CONDITIONS = ROOT / "tests/policy/conditions.yaml"
 EXAMPLES = sorted((ROOT / "examples/policies").glob("*.yaml"))
 PRESETS = ("default", "strict", "monitor", "mail")
 
@@ -36,8 +37,24 @@ class PolicyCase(harness.Case):
 
 class Check(PolicyCase):
     def test_every_condition_both_ways(self):
-        result = self.command("check", str(ROOT / "tests/policy/conditions.yaml"), status=0)
-        self.assertRegex(result.text, r"41 rules, 79 of 79 tests passed, 0 errors")
+        result = self.command("check", str(CONDITIONS), status=0)
+        self.assertRegex(result.text, r"60 rules, 118 of 118 tests passed, 0 errors")
+
+    def test_no_condition_is_left_out(self):
+        """The file has a rule and a test both ways for every key that a rule may have."""
+        text = CONDITIONS.read_text()
+        keys = {key.removeprefix("when.") for key in surface.config_keys()
+                if key.startswith(("when.", "container.", "time."))}
+        told = dict(re.findall(r"- name: (.*)\n    given: .*\n    expect: {.*rule: (.*)}", text))
+        self.assertGreater(len(keys), 35)
+        for key in sorted(keys):
+            used = key.replace("time.", "time: {.*").replace("container.", r"container\.")
+            with self.subTest(key):
+                self.assertRegex(text, rf"\n    when: {{.*\b{used}: ")
+                if key != "never":
+                    self.assertEqual(told.get(f"{key} holds"), "rest" if key == "always" else key)
+                if key != "always":
+                    self.assertEqual(told.get(f"{key} does not hold"), "rest")
 
     def test_the_examples_pass_their_tests(self):
         self.assertEqual(len(EXAMPLES), 6)

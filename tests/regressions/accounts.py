@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Tables that account for everything of a kind: each thing has a row that shows it at work, or
+says where that is shown, or that this build refuses it. A row is called with the test case."""
+import subprocess
+
+from support.harness import PATIENCE, ROOT, SCANBRIDGE, mock
+
+
+def account(case, offered, table):
+    """Every thing has its row, and no row is left over."""
+    forgotten = sorted(set(offered) - set(table))
+    case.assertEqual(forgotten, [], "nobody shows that these matter: add rows")
+    case.assertEqual(sorted(set(table) - set(offered)), [], "these are gone: take their rows out")
+
+
+def attempt(case, table):
+    for name, row in table.items():
+        with case.subTest(name):
+            row(case)
+
+
+def covered(path, *words):
+    """Shown in another test: the file is there and has these words in it."""
+    def row(case):
+        text = (ROOT / path).read_text()
+        for word in words:
+            case.assertIn(word, text, path)
+    return row
+
+
+def later(by=None, **sections):
+    """A part that this build lacks: it is refused by name. Once it is not, `by` (a file below
+    the root that uses the row's last word) or another kind of row has to stand here."""
+    def row(case):
+        case.use(sections)
+        result = case.run_program("config", "check")
+        if result.status == 0 and by is not None:
+            covered(*by)(case)
+            return
+        case.assertEqual(result.status, 1, f"it is built by now, show that it matters: {result}")
+        case.assertIn("not available in this build", result.errors)
+    return row
+
+
+def lacks(feature, why):
+    """Nothing to do while this build has no such part, as `--version` says."""
+    def row(case):
+        absent = case.run_program("--version").text.split("absent:")[-1]
+        case.assertIn(feature, absent, f"it is built by now, show that it matters; so far: {why}")
+    return row
+
+
+def engine(type_name="mock", /, **settings):
+    """The section `engines` with one engine."""
+    return [mock(**settings) | {"type": type_name}]
+
+
+def changes(gives, was="clean allow", look=None, before=None, **after):
+    """What `look` sees with the sections `before` is `was`, and `gives` with `after` as well."""
+    def row(case):
+        for sections, wanted in ((before or {}, was), ((before or {}) | after, gives)):
+            case.use(sections)
+            case.assertEqual((look or verdict)(case), wanted, sections)
+    return row
+
+
+# --- What is looked at ---------------------------------------------------------------------
+def verdict(case, *arguments, **options):
+    """`clean allow`, `infected quarantine Some.Name`, `error block timeout`."""
+    report = case.scan(*(arguments or ["note.txt"]), **options).report
+    words = [report["outcome"], report["action"], *(t["name"] for t in report["threats"])]
+    return " ".join(words + ([report["error"]["kind"]] if report["error"] else []))
+
+
+def verdict_of(*arguments, **options):
+    return lambda case: verdict(case, *arguments, **options)
+
+
+def member(*names, of=("note.txt",)):
+    """A member of the report: member("file", "mime"); None where there is none."""
+    def look(case):
+        found = case.scan(*of).report
+        for name in names:
+            found = found[name] if isinstance(name, int) else (found or {}).get(name)
+        return found
+    return look
+
+
+def traced(case, calls, *words):
+    """The system calls of a run that goes well, a line each."""
+    log = case.folder / "trace"
+    line = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}", SCANBRIDGE, "--config",
+            case.config, *words]
+    quiet = {"ASAN_OPTIONS": "detect_leaks=0"}  # it can't look for them under a tracer
+    done = subprocess.run(line, capture_output=True, cwd=case.folder, timeout=PATIENCE,
+                          env=case.environment() | quiet)
+    case.assertEqual(done.returncode, 0, done.stderr)
+    return log.read_text().splitlines()

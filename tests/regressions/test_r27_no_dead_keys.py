@@ -1,0 +1,590 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""R27: dead options: read, documented, and looked at by nobody.
+
+Every key of the configuration that this build knows stands here with two scans that it makes
+differ, or with the test that shows it, or is refused by name. A new key without a row fails."""
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+import unittest
+import zipfile
+
+from accounts import (account, attempt, changes, covered, engine, later, member, traced,
+                      verdict, verdict_of)
+from regressions import CLEAN, Case, On, clamav, mock
+from support import surface
+from support.harness import BUILD, samples, yara
+
+HOOKS = BUILD / "src/worker/scanbridge-worker-hooks"
+BAD = {"engines": engine(default="infected:Bad.Thing")}
+ODD = {"engines": engine(default="suspicious:Odd.Thing")}
+LISTED = "infected quarantine Blocklist.Match"
+# What yara says of clean content counts for less: that is min_assurance's own row.
+RULES = {"engines": [yara()], "decision": {"min_assurance": "rules"}}
+OWN_RULES = {"engines": [yara(rules="own.yar")], "decision": {"min_assurance": "rules"}}
+
+
+# --- What is looked at ---------------------------------------------------------------------
+def limit_named(path):
+    """The key under `containers` that the error's message names."""
+    def look(case):
+        error = case.scan(path).report["error"]
+        return error and re.search(r"max_\w+", error["message"])[0]
+    return look
+
+
+def in_pieces(size):
+    return verdict_of("-", stdin=b"x" * size)
+
+
+def at_once(case):
+    """Two scans submitted at the same time, by the library."""
+    answers = case.driver().scan_all([f"path {case.folder}/note.txt tag={n}" for n in range(2)])
+    reports = [answer["report"] for answer in answers.values()]
+    return sorted(r["error"]["kind"] if r["error"] else r["outcome"] for r in reports)
+
+
+def pinned_while_written(case):
+    """Whether a large file that somebody has open for writing can be kept from changing."""
+    path = case.write("large", bytes(17 << 20))
+    with open(path, "r+b"):
+        return case.scan("large").report["file"]["pinned"]
+
+
+def logs(case):
+    case.scan("note.txt")
+    return sorted(str(path.relative_to(case.folder)) for path in case.folder.rglob("*.jsonl"))
+
+
+def flushes(case):
+    """Whether a scan forces its records to disk."""
+    return any("sync(" in line for line in traced(case, "fdatasync,fsync", "scan", "note.txt"))
+
+
+def workers(case, **settings):
+    """How many worker processes 60 files see."""
+    case.use({"engines": [yara(rules="own.yar", concurrency=8, **settings)]})
+    for number in range(60):
+        case.write(f"in/{number}", os.urandom(200_000))
+    return sum("clone" in line and "CLONE_THREAD" not in line and "CLONE_VM" not in line
+               for line in traced(case, "clone,clone3,fork", "scan", "in"))
+
+
+def side_by_side(case):
+    case.assertGreater(workers(case, workers=8), workers(case, workers=1))
+
+
+def recycled(case):
+    case.assertGreater(workers(case, workers=1, recycle=2), 15)
+    case.assertLess(workers(case, workers=1, recycle=0), 15)
+
+
+def reserved(case):
+    """Whether the log has disk beyond its end."""
+    case.scan("note.txt")
+    info = (case.data / "audit.jsonl").stat()
+    return info.st_blocks * 512 > info.st_size + (4 << 20)
+
+
+def without_log(case):
+    """The verdict when the second scan's record finds no room on disk."""
+    case.scan("note.txt")
+    full = (case.data / "audit.jsonl").stat().st_size
+
+    def no_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (full, full))
+    return verdict(case, preexec_fn=no_room)
+
+
+def stored(case):
+    case.scan("note.txt")
+    return case.run_program("quarantine", "list", "--json").reports[0]
+
+
+def files_left(case):
+    """How many of two infected files are left in their place."""
+    for number in range(2):
+        case.write(f"in/{number}", b"%d" % number)
+    case.scan("--jobs", "1", "in")
+    return len(os.listdir(case.folder / "in"))
+
+
+def restored(case):
+    case.scan("note.txt")
+    (case.folder / "back").mkdir(exist_ok=True)
+    (case.folder / "back/note.txt").unlink(missing_ok=True)
+    kept, = case.run_program("quarantine", "list", "--json").reports
+    return case.run_program("quarantine", "restore", "--to", "back", "--force", "--reason", "r",
+                            kept["id"]).status
+
+
+def key_made(case):
+    case.scan("note.txt")
+    return [name for name in ("own.key", "data/quarantine/key") if (case.folder / name).exists()]
+
+
+def deed(case):
+    """Whether a worker that opens a socket dies of its sandbox."""
+    case.write("deed", b"hook: socket\n")
+    result = case.scan("deed", env=case.environment() | {"SCANBRIDGE_WORKER": str(HOOKS)})
+    return "SIGSYS" in result.report["error"]["message"]
+
+
+def shown(case):
+    return "why it is there" in case.run_program("config", "show").text
+
+
+def self_test(case):
+    return case.run_program("engines", "--check").status
+
+
+def tried_again(case):
+    """Whether one of 30 failures was tried again."""
+    for number in range(30):
+        case.write(f"many/{number}", b"%d" % number)
+    reports = case.scan("--jobs", "30", "many").reports
+    return any(report["engines"][0]["attempts"] > 1 for report in reports)
+
+
+def took_half_a_second(case):
+    return case.scan("note.txt").report["duration_ms"] >= 500
+
+
+def outcomes(count):
+    """Of so many scans one after the other."""
+    def look(case):
+        program = case.driver()
+        reports = [program.scan(f"path {case.folder}/note.txt") for _ in range(count)]
+        return [r["error"]["kind"] if r["error"] else r["outcome"] for r in reports]
+    return look
+
+
+# --- A scripted clamd -----------------------------------------------------------------------
+def asking(look, gives, was, tcp=False, faults=None, before=None, **settings):
+    """The same for the engine clamd: look(case, listener) after two scans."""
+    def row(case):
+        for given, wanted in ((before or {}, was), ((before or {}) | settings, gives)):
+            listener = case.fake_clamd(tcp=tcp, fault=On(**(faults or {})))
+            case.use({"engines": [clamav(listener.address, **given)]})
+            case.write("more", b"x" * 100000)
+            case.scan("--jobs", "1", "note.txt", "more", status=0)
+            case.assertEqual(look(case, listener), wanted, given)
+    return row
+
+
+def connections(_case, listener):
+    """How many of them were used for contents."""
+    return sum(bool({b"FILDES", b"INSTREAM"} & set(peer.requests)) for peer in listener.peers)
+
+
+def commands(_case, listener):
+    return sorted({word.decode() for word in listener.requests()} & {"FILDES", "INSTREAM"})
+
+
+def pieces(case):
+    """The largest chunk of a stream that clamd is sent."""
+    for given, wanted in (({}, 65536), ({"chunk_size": 1000}, 1000)):
+        sizes = []
+        listener = case.fake_clamd(fildes=False, fault=On(
+            uploading=lambda peer, request, chunk, size, sizes=sizes: sizes.append(size)))
+        case.use({"engines": [clamav(listener.address, **given)]})
+        case.write("more", b"x" * 100000)
+        case.scan("more", status=0)
+        case.assertEqual(max(sizes), wanted)
+
+
+def addresses(case):
+    """Two replicas, of which only the one that is configured may be asked."""
+    for number in ([0], [1], [0, 1]):
+        listeners = [case.fake_clamd() for _ in range(2)]
+        case.use({"engines": [clamav([listeners[n].address for n in number])]})
+        case.scan("note.txt", status=0)
+        case.assertEqual([len(each.requests()) > 0 for each in listeners],
+                         [number[0] == 0, number[0] == 1])
+
+
+def old_signatures(case):
+    """Signatures of the year 2020, and how old they may be."""
+    listener = case.fake_clamd(fault=On(version=lambda peer, line: peer.send(
+        line.replace(b"2026", b"2020"))))
+    for given, wanted in (({}, "clean allow"),
+                          ({"max_signature_age": "30d"}, "error block engine_unavailable")):
+        case.use({"engines": [clamav(listener.address, **given)]})
+        case.assertEqual(verdict(case), wanted)
+
+
+def at_the_same_time(case):
+    """`concurrency`: never more calls than that; and with two, two meet in the engine."""
+    for allowed in (1, 2):
+        inside, met, most = [], threading.Event(), []
+
+        def reply(peer, request, inside=inside, met=met, most=most, allowed=allowed):
+            inside.append(1)
+            most.append(len(inside))
+            if len(inside) > 1:
+                met.set()
+            met.wait(0.1 if allowed == 1 else 30)
+            inside.pop()
+            peer.send(request.line())
+        listener = case.fake_clamd(fault=On(reply=reply))
+        case.use({"engines": [clamav(listener.address, concurrency=allowed)]})
+        for number in range(4):
+            case.write(f"in/{number}", b"%d" % number)
+        case.scan("--jobs", "4", "in", status=0)
+        case.assertEqual(max(most), allowed)
+
+
+def connecting(case):
+    """Nobody accepts at the first address; there is time for the second one, or there is not."""
+    silent, honest = case.server.silent_tcp(), case.fake_clamd().address
+    for given, wanted in (("50ms", "clean allow"), ("60s", "error block timeout")):
+        case.use({"engines": [clamav([silent, honest], connect_timeout=given, timeout="1s")]})
+        case.assertEqual(verdict(case), wanted)
+
+
+# --- Lists, containers, a mock's answers ------------------------------------------------------
+def listed(gives, was, look=None, before=None, **keys):
+    """A list beside an engine that finds everything clean."""
+    def sections(given):
+        return {"engines": [mock(), {"name": "list", "type": "hashlist"} | given]}
+    return changes(gives, was, look, sections(before or {}), **sections((before or {}) | keys))
+
+
+def opened(named, path, was=None, **keys):
+    return changes(named, was, limit_named(path), RULES, containers=keys)
+
+
+def answered(case):
+    """`responses`: by content."""
+    digest = case.run_program("hash", "note.txt").text.split()[0]
+    mocked("infected quarantine By.Hash", responses=[f"{digest}=infected:By.Hash"])(case)
+    mocked("clean allow", responses=[f"{digest[::-1]}=infected:By.Hash"])(case)
+
+
+# --- The rows ------------------------------------------------------------------------------
+def breaker(**keys):
+    return later(by=("src/scan/resilience_test.c", *keys),
+                 engines=engine(breaker={"preset": "default"} | keys))
+
+
+def of_type(type_name, **keys):
+    return later(engines=[{"name": "x", "type": type_name} | keys])
+
+
+def listener(**keys):
+    return later(listeners=[{"type": "http", "address": "127.0.0.1:8080"} | keys])
+
+
+def ignoring(**keys):
+    entry = {"threat": "Bad.Thing", "until": "2999-01-01", "reason": "why it is there"} | keys
+    return {"decision": {"ignore": [entry]}}
+
+
+def rules(*entries):
+    return {"policy": {"preset": "default", "rules": list(entries)}}
+
+
+def rule(then="block", **keys):
+    return {"id": "one", "when": {"outcome": "clean"}, "then": then} | keys
+
+
+def failing(retry, timeout="9s"):
+    return {"engines": engine(default="error:connection_failed", timeout=timeout, concurrency=64,
+                              retry={"initial": "1ms", "jitter": False} | retry)}
+
+
+def tries(gives, was, before, **keys):
+    """How often a failing engine is asked: never when the wait would end behind its time."""
+    return changes(gives, was, member("engines", 0, "attempts"), failing(before),
+                   **failing(before | keys))
+
+
+# Its wait is too long by a fifth; jitter may make it half as long.
+LATE = {"attempts": 2, "initial": "360ms"}
+
+
+def mocked(gives, was="clean allow", look=None, before=None, **keys):
+    return changes(gives, was, look, {"engines": engine(**(before or {}))},
+                   engines=engine(**((before or {}) | keys)))
+
+
+TOP = {
+    "data_dir": changes(["other/audit.jsonl"], ["data/audit.jsonl"], logs, data_dir="other"),
+    "user": later(user="nobody"),
+    "hashes": changes(True, False, lambda case: "md5" in case.scan("note.txt").report["file"],
+                      hashes=["md5"]),
+    "mime": changes("text/plain", None, member("file", "mime"), mime="always"),
+    "isolation": changes(False, True, deed, OWN_RULES, isolation="none"),
+    "limits.max_size": changes("error block file_too_large", limits={"max_size": 5}),
+    "limits.timeout": changes("error block timeout", before={"engines": engine(latency="300ms")},
+                              limits={"timeout": "30ms"}),
+    "limits.max_in_flight": changes(["clean", "overloaded"], ["clean", "clean"], at_once,
+                                    {"engines": engine(latency="500ms")},
+                                    limits={"max_in_flight": 1}),
+    "limits.spool_memory": changes("error block overloaded", look=in_pieces(1_000_000),
+                                   before={"limits": {"spool_disk": 0}},
+                                   limits={"spool_disk": 0, "spool_memory": "64KiB"}),
+    "limits.spool_disk": changes("error block overloaded", look=in_pieces(20_000_000),
+                                 limits={"spool_disk": 0}),
+    "limits.copy_unpinned": changes(True, False, pinned_while_written,
+                                    limits={"copy_unpinned": True}),
+}
+ENGINES = {
+    "engines.name": mocked("other", "mock", member("engines", 0, "engine"), name="other"),
+    "engines.type": changes("yara", "mock", member("engines", 0, "type"), engines=[yara()]),
+    "engines.role": changes(
+        "clean allow", "error block io",
+        before={"engines": engine(default="error:io") + [mock("other")]},
+        engines=engine(default="error:io", role="optional") + [mock("other")]),
+    "engines.timeout": mocked("error block timeout", before={"latency": "300ms"}, timeout="30ms"),
+    "engines.max_size": mocked("error block file_too_large", max_size=5),
+    "engines.concurrency": at_the_same_time,
+    "engines.weight": later(engines=engine(weight=2)),
+    "engines.veto": later(engines=engine(veto=True)),
+    "engines.heuristics": mocked("infected quarantine Heuristics.X",
+                                 "suspicious require_manual_review Heuristics.X",
+                                 before={"default": "infected:Heuristics.X"},
+                                 heuristics="infected"),
+    "engines.self_test": mocked(1, 0, self_test, self_test="eicar"),
+    "engines.max_signature_age": old_signatures,
+    "engines.isolation": changes(False, True, deed, OWN_RULES,
+                                 engines=[yara(rules="own.yar", isolation="none")]),
+    "engines.fallback_on": later(by=("src/scan/resilience_test.c", "fallback_on"),
+                                 engines=engine(fallback_on="open")),
+    "engines.on_open": later(by=("src/scan/resilience_test.c", "on_open"),
+                             engines=engine(on_open="fail_open")),
+    "engines.retry.attempts": tries(2, 3, {}, attempts=2),
+    "engines.retry.initial": tries(1, 3, {"max": "1h"}, initial="20s"),
+    "engines.retry.max": tries(3, 1, {"initial": "20s", "max": "1h"}, max="1ms"),
+    "engines.retry.multiplier": tries(2, 3, {"initial": "100ms", "max": "1h", "multiplier": 1},
+                                      multiplier=100),
+    "engines.retry.jitter": changes(True, False, tried_again, failing(LATE, "300ms"),
+                                    **failing(LATE | {"jitter": True}, "300ms")),
+    "engines.breaker.preset": breaker(),
+    "engines.breaker.failure_threshold": breaker(failure_threshold=2),
+    "engines.breaker.success_threshold": breaker(success_threshold=2),
+    "engines.breaker.open": breaker(open="1s"),
+    "engines.breaker.max_open": breaker(max_open="1s"),
+    "engines.breaker.half_open_probes": breaker(half_open_probes=2),
+}
+TYPES = {
+    "yara.rules": changes("infected quarantine Needle", look=verdict_of("needle"), before=RULES,
+                          **OWN_RULES),
+    "yara.workers": side_by_side,
+    "yara.recycle": recycled,
+    "clamd.address": addresses,
+    "clamd.transport": asking(commands, ["INSTREAM"], ["FILDES"], transport="instream"),
+    "clamd.chunk_size": pieces,
+    "clamd.connect_timeout": connecting,
+    "clamd.pool": asking(connections, 2, 1, pool=False),
+    "clamd.session_max": asking(connections, 2, 1, session_max=1000),
+    "hashlist.block": listed(LISTED, "clean allow", block="list"),
+    "hashlist.allow": listed("clean", "error", member("engines", 1, "outcome"), allow="list"),
+    "hashlist.members": listed("clean allow", LISTED, verdict_of("note.zip"), {"block": "list"},
+                               members=False),
+    "mock.responses": answered,
+    "mock.default": mocked("infected quarantine A", default="infected:A"),
+    "mock.latency": mocked(True, False, took_half_a_second, latency="500ms"),
+    "mock.fail_every": mocked(["clean", "io"], ["clean", "clean"], outcomes(2),
+                              {"fail_kind": "io"}, fail_every=2),
+    "mock.fail_kind": mocked("error block io", "error block encrypted",
+                             before={"fail_every": 1, "fail_kind": "encrypted"}, fail_kind="io"),
+    "mock.schedule": mocked(["clean", "io", "clean"], ["clean"] * 3, outcomes(3),
+                            {"fail_kind": "io"}, schedule=".x"),
+    "mock.content": mocked("unknown", "inspected", member("engines", 0, "coverage", "content"),
+                           content="unknown"),
+    "virustotal.api_key_file": of_type("virustotal", api_key_file="k"),
+    "virustotal.upload": of_type("virustotal", api_key_file="k", upload="always"),
+    "virustotal.min_detections": of_type("virustotal", api_key_file="k", min_detections=2),
+    "command.argv": of_type("command", argv=["a"]),
+    "command.infected_exit": of_type("command", argv=["a"], infected_exit=[2]),
+    "command.clean_exit": of_type("command", argv=["a"], clean_exit=[3]),
+    "icap.url": of_type("icap", url="icap://127.0.0.1/x"),
+    "plugin.path": of_type("plugin", path="x.so"),
+}
+CONTAINERS = {
+    "containers.max_depth": opened("max_depth", "nested.zip", max_depth=1),
+    "containers.max_members": opened("max_members", "three.zip", max_members=2),
+    "containers.max_size": opened("max_size", "three.zip", max_size="64KiB"),
+    "containers.max_member": opened("max_member", "three.zip", max_member=1000),
+    "containers.max_memory": opened("max_memory", "nested.zip", max_member=60000,
+                                    max_memory=80000),
+    "containers.max_ratio": opened(None, "zeros.zip", was="max_ratio", max_ratio=1000000),
+    "containers.passwords": changes("clean allow", "error block encrypted",
+                                    verdict_of("locked.zip"), RULES,
+                                    containers={"passwords": ["secret"]}),
+}
+DECISION = {
+    "decision.strategy": later(decision={"strategy": "all"}),
+    "decision.quorum": later(decision={"quorum": 2}),
+    "decision.threshold": later(decision={"threshold": 2.0}),
+    "decision.min_engines": changes("error block not_configured", decision={"min_engines": 2}),
+    "decision.min_assurance": changes("clean allow", "clean allow_with_warning",
+                                      before={"engines": [yara()]},
+                                      decision={"min_assurance": "rules"}),
+    "decision.early_decision": later(decision={"early_decision": True}),
+    "ignore.engine": changes("infected quarantine Bad.Thing", before=BAD | ignoring(),
+                             **ignoring(engine="other")),
+    "ignore.threat": changes("infected quarantine Bad.Thing", before=BAD | ignoring(),
+                             **ignoring(threat="Other.Thing")),
+    "ignore.until": changes("infected quarantine Bad.Thing", before=BAD | ignoring(),
+                            **ignoring(until="2020-01-01")),
+    "ignore.reason": changes(True, False, shown, BAD | ignoring(reason="x"), **ignoring()),
+}
+POLICY = {
+    "policy.preset": changes("infected allow_with_warning Bad.Thing",
+                             "infected quarantine Bad.Thing", before=BAD,
+                             policy={"preset": "monitor"}),
+    "policy.file": changes("clean block", policy={"file": "policy.yaml"}),
+    "rules.id": changes("one", "clean", member("rule", "id"), **rules(rule())),
+    "rules.name": changes("Name", "", member("rule", "name"), rules(rule()),
+                          **rules(rule(name="Name"))),
+    # For people, like a comment: it stays with the rule.
+    "rules.description": changes(True, False, shown, rules(rule()),
+                                 **rules(rule(description="why it is there"))),
+    "rules.priority": changes("two", "one", member("rule", "id"),
+                              rules(rule(), rule(id="two")),
+                              **rules(rule(), rule(id="two", priority=1))),
+    "rules.enabled": changes("clean", "one", member("rule", "id"), rules(rule()),
+                             **rules(rule(enabled=False))),
+    "then.action": changes("clean block", before=rules(rule("allow")), **rules(rule("block"))),
+    "then.reason": changes("Why.", "rule: one", member("reason"), rules(rule()),
+                           **rules(rule({"action": "block", "reason": "Why."}))),
+    "then.message": changes("Sorry.", None, member("message"), rules(rule()),
+                            **rules(rule({"action": "block", "message": "Sorry."}))),
+}
+STORE = {
+    "quarantine.enabled": changes(True, False, lambda case: case.scan("note.txt").report[
+        "quarantine_id"] is None, BAD, quarantine={"enabled": False}),
+    "quarantine.key_file": changes(["own.key"], ["data/quarantine/key"], key_made, BAD,
+                                   quarantine={"key_file": "own.key"}),
+    "quarantine.retention": changes(None, True, lambda case: stored(case)["expires_at"] and True,
+                                    BAD, quarantine={"retention": "off"}),
+    "quarantine.max_size": changes("infected block Bad.Thing quarantine_failed",
+                                   "infected quarantine Bad.Thing", before=BAD,
+                                   quarantine={"max_size": 10}),
+    "quarantine.remove_original": changes(0, 2, files_left, BAD,
+                                          quarantine={"remove_original": True}),
+    "quarantine.max_per_hour": changes(1, 0, files_left,
+                                       BAD | {"quarantine": {"remove_original": True}},
+                                       quarantine={"remove_original": True, "max_per_hour": 1}),
+    "quarantine.restore_roots": changes(2, 0, restored, BAD,
+                                        quarantine={"restore_roots": ["elsewhere"]}),
+    "audit.enabled": changes([], ["data/audit.jsonl"], logs, audit={"enabled": False}),
+    "audit.file": changes(["data/log.jsonl"], ["data/audit.jsonl"], logs,
+                          audit={"file": "log.jsonl"}),
+    "audit.on_failure": changes("clean allow", "error block audit_failed", without_log,
+                                {"audit": {"reserve": 0}},
+                                audit={"reserve": 0, "on_failure": "allow"}),
+    "audit.sync": changes(False, True, flushes, audit={"sync": "none"}),
+    "audit.reserve": changes(False, True, reserved, audit={"reserve": 0}),
+    "audit.sinks": later(audit={"sinks": ["stderr"]}),
+    "cache.enabled": later(cache={"enabled": True}),
+    "cache.memory": later(cache={"enabled": True, "memory": "1MiB"}),
+    "cache.persistent": later(cache={"enabled": True, "persistent": False}),
+    "cache.ttl": later(cache={"enabled": True, "ttl": "1s"}),
+    "listeners.type": listener(),
+    "listeners.address": listener(address="127.0.0.1:8081"),
+    "listeners.allow": listener(allow=["127.0.0.0/8"]),
+    "listeners.mode": listener(mode="0600"),
+    "listeners.owner": listener(owner="root"),
+    "listeners.group": listener(group="root"),
+    "listeners.trusted": listener(trusted=True),
+    "listeners.on_unscanned": listener(on_unscanned="found"),
+}
+CONDITIONS = {
+    key: covered("tests/scenarios/test_policy.py", "test_every_condition_both_ways",
+                 "test_no_condition_is_left_out")
+    for key in surface.config_keys() if key.startswith(("when.", "container.", "time."))}
+
+
+class Keys(Case):
+    def setUp(self):
+        super().setUp()
+        self.write("note.txt", CLEAN)
+        self.write("needle", b"a needle in the hay\n")
+        self.write("own.yar", b'rule Needle { strings: $a = "needle" condition: $a }\n')
+        self.write("policy.yaml", b"rules: [{id: none, when: {always: true}, then: block}]\n")
+        self.write("list", subprocess.run(["sha256sum"], input=CLEAN, capture_output=True,
+                                          check=True).stdout)
+        self.write("note.zip", samples.zipped("note.txt", CLEAN))
+        (self.folder / "elsewhere").mkdir()
+        (self.folder / "back").mkdir()
+
+    def use(self, sections):
+        """A fresh start with this configuration."""
+        for folder in ("data", "other", "in", "many"):
+            shutil.rmtree(self.folder / folder, ignore_errors=True)
+        (self.folder / "own.key").unlink(missing_ok=True)
+        self.configure(**sections)
+
+    def containers(self):
+        """What only these rows need: it takes a while to make."""
+        inner = samples.zipped("b", os.urandom(50000))
+        self.write("nested.zip", samples.zipped("inner.zip", inner))
+        self.write("zeros.zip", samples.zipped("zeros", bytes(20 << 20)))
+        with zipfile.ZipFile(self.folder / "three.zip", "w") as archive:
+            for number in range(3):
+                archive.writestr(str(number), os.urandom(50000))
+        samples.locked_zip(self.folder / "locked.zip", "secret.txt", CLEAN)
+
+    def test_every_key_has_its_row(self):
+        """R27: nothing is left out, and nothing that is gone is still accounted for."""
+        account(self, surface.config_keys(), ALL)
+
+    def test_general(self):
+        """R27: top level and limits."""
+        attempt(self, TOP)
+
+    def test_engines(self):
+        """R27: what every engine has."""
+        attempt(self, ENGINES)
+
+    def test_types(self):
+        """R27: what engines of a type have."""
+        attempt(self, TYPES)
+
+    def test_containers(self):
+        """R27: limits of what is opened, and passwords."""
+        self.containers()
+        attempt(self, CONTAINERS)
+
+    def test_decision_and_policy(self):
+        """R27: from answers to an action."""
+        attempt(self, DECISION | POLICY | CONDITIONS)
+
+    def test_stores(self):
+        """R27: quarantine, audit, cache, listeners."""
+        attempt(self, STORE)
+
+    def test_unknown_keys(self):
+        """R27: what is no key is refused, wherever it stands."""
+        for sections in ({"sise": 1}, {"limits": {"sise": 1}}, {"containers": {"sise": 1}},
+                         {"decision": {"sise": 1}}, ignoring(sise=1), {"policy": {"sise": 1}},
+                         rules(rule(sise=1)), rules(rule(when={"sise": 1})),
+                         rules(rule(when={"container": {"sise": 1}})),
+                         rules(rule(when={"time": {"sise": 1}})),
+                         rules(rule({"action": "block", "sise": 1})), {"quarantine": {"sise": 1}},
+                         {"audit": {"sise": 1}}, {"cache": {"sise": 1}},
+                         {"engines": engine(sise=1)}, {"engines": engine(retry={"sise": 1})},
+                         {"engines": engine(breaker={"sise": 1})},
+                         {"engines": [yara(sise=1)]}, {"engines": [clamav("unix:x", sise=1)]},
+                         {"engines": [{"name": "x", "type": "hashlist", "sise": 1}]},
+                         {"listeners": [{"type": "http", "address": "x:1", "sise": 1}]}):
+            with self.subTest(sections):
+                self.use(sections)
+                result = self.run_program("config", "check")
+                self.assertEqual(result.status, 1, str(result))
+                self.assertRegex(result.errors, r"scanbridge\.yaml:\d+:\d+: .*unknown key \"sise")
+
+
+ALL = TOP | ENGINES | TYPES | CONTAINERS | DECISION | POLICY | STORE | CONDITIONS
+
+if __name__ == "__main__":
+    unittest.main()
