@@ -7,6 +7,7 @@ import os
 import pathlib
 import queue
 import random
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,12 @@ SANITIZED = SCANBRIDGE.exists() and any(word in SCANBRIDGE.read_bytes()
 MANY = 2_000
 # The kernel holds so many events for us; two of them for every file that is written.
 QUEUE = int(pathlib.Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
+DELETE = 0x200  # IN_DELETE
+
+
+def blake3(data):
+    return subprocess.run(["b3sum", "--no-names"], input=data, capture_output=True,
+                          check=True).stdout.split()[0].decode()
 
 
 class Watcher:
@@ -593,6 +600,42 @@ class Folders(Case):
             self.skipTest("no namespaces here")
         self.assertEqual(done.returncode, 2, done)
         self.assertIn(b"fs.inotify.max_user_watches", done.stderr)
+
+
+class Example(Case):
+    """examples/drop-folder.md, with other folders."""
+
+    @needs(shutil.which("jq"), "no jq here")
+    def test_what_is_allowed_goes_on(self):
+        text = (harness.ROOT / "examples/drop-folder.md").read_text()
+        script = re.findall(r"^```sh\n(#!.*?)^```", text, re.M | re.S)[0]
+        self.configure(mock(responses=[f"{blake3(INFECTED)}=infected:Test"]))
+        (self.folder / "checked").mkdir()
+        (self.folder / "bin").mkdir()
+        (self.folder / "bin/scanbridge").symlink_to(SCANBRIDGE)
+        script = script.replace("/srv/incoming", f"{self.folder}/in").replace(
+            "/srv", str(self.folder))
+        secret = self.write("secret", b"not to be touched")
+        trap = f"in/x\n{blake3(b'not to be touched')}  "
+        self.write(f"{trap}{self.folder}/secret")
+        environment = self.environment() | {
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "SCANBRIDGE_CONFIG": str(self.config)}
+        process = subprocess.Popen(["sh", "-c", script], env=environment, cwd=self.folder,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(os.killpg, process.pid, signal.SIGTERM)
+        with harness.FolderWatch(self.folder / "checked", harness.FolderWatch.CREATE) as made:
+            self.write("in/bad", INFECTED)
+            self.write("in/good file")
+            while not (self.folder / "checked/good file").exists():
+                made.wait()
+        with harness.FolderWatch(self.folder / "in", DELETE) as gone:
+            while (self.folder / "in/good file").exists():
+                gone.wait()
+        self.assertTrue(secret.exists() and (self.folder / "in/bad").exists())
+        self.assertEqual([path.name for path in (self.folder / "checked").iterdir()
+                          if not path.name.startswith(".new")], ["good file"])
 
 
 class Masses(Case):
