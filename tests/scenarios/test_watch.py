@@ -660,6 +660,17 @@ class Masses(Case):
         self.assertEqual(watcher.end(), 0)
         self.assertEqual(max(watcher.count.values()), 1)
 
+    def test_more_than_can_be_pending(self):
+        """32,768 files are; those that find no room are found again when there is some."""
+        watcher = self.watch("--settle", "5s", "in").ready()
+        names = [f"in/{number % 10}/{number}" for number in range(34_000)]
+        for name in names:
+            self.write(name, name.encode())
+        watcher.sees(*names)
+        self.assertEqual(watcher.end(), 0)
+        self.assertEqual(set(watcher.count), set(names))
+        self.assertIn("looking through everything again", "".join(watcher.said))
+
     @needs(not SANITIZED, "a sanitizer needs memory of its own")
     def test_memory(self):
         for number in range(10_000):
