@@ -378,6 +378,28 @@ class Engines(Case):
             self.assertEqual(len(watcher.reports["in/large"]), times)
 
 
+class OtherUsers(Case):
+    @needs(os.geteuid() == 0, "needs a second user")
+    def test_what_may_not_be_read(self):
+        """It is told, it holds up nothing else, and it is judged once it may be."""
+        self.write("in/closed/a")
+        self.write("in/unreadable")
+        for name in ("closed", "unreadable"):
+            os.chmod(self.folder / "in" / name, 0)
+        os.chown(self.folder, harness.NOBODY, harness.NOBODY)
+        watcher = self.watch("in", user=harness.NOBODY, group=harness.NOBODY, extra_groups=[])
+        watcher.ready()
+        self.write("in/open")
+        self.assert_outcome(watcher.sees("in/open"), "clean")
+        watcher.hears("in/closed: could not be opened: Permission denied")
+        self.assert_outcome(watcher.sees("in/unreadable"), "error", kind="io", action="block")
+        os.chmod(self.folder / "in/unreadable", 0o644)
+        os.chmod(self.folder / "in/closed", 0o755)
+        watcher.sees("in/closed/a")
+        watcher.until(lambda: watcher.reports["in/unreadable"][-1]["outcome"] == "clean", "clean")
+        self.assertEqual(watcher.end(), 0)
+
+
 class Restarts(Case):
     def begin(self, *expected, status=0, arguments=("in",)):
         """Run until the expected files and a new one were judged; what else was is returned."""
