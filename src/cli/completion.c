@@ -25,6 +25,12 @@ static bool takes_folder(const char *placeholder)
 	return strcmp(placeholder, "DIR") == 0;
 }
 
+/* Of a command's words. */
+static bool names_folders(const sb_command *command)
+{
+	return strstr(command->synopsis, "FOLDER") != NULL;
+}
+
 /* The first word of `audit verify` that no row before @p command had; NULL: none. */
 static size_t new_group(const sb_command *command)
 {
@@ -162,7 +168,7 @@ static const char bash_values[] = "\tesac\n"
 /* An empty answer and `default` on: readline completes files itself, quotes and tilde included. */
 static const char bash_tail[] =
 	"\t*)\n"
-	"\t\t[[ $cur == -* ]] && words=$options files= ;;\n"
+	"\t\t[[ $cur == -* ]] && words=$options files= folders= ;;\n"
 	"\tesac\n"
 	"\tif [[ $files && $words ]]; then\n"
 	"\t\tcompopt -o filenames 2>/dev/null\n"
@@ -226,8 +232,9 @@ static void bash_commands(sb_buf *out)
 		sb_buf_text(out, "' words='");
 		if (c->words != NULL)
 			words(out, c->words);
-		sb_buf_printf(out, "' files=%s ;;\n",
-			c->words == NULL && takes_files(c->synopsis) ? "1" : "");
+		sb_buf_printf(out, "' files=%s folders=%s ;;\n",
+			c->words == NULL && takes_files(c->synopsis) ? "1" : "",
+			names_folders(c) ? "1" : "");
 	}
 }
 
@@ -399,6 +406,8 @@ static void zsh(sb_buf *out)
 			sb_buf_text(out, ")' \\\n");
 		} else if (takes_files(c->synopsis)) {
 			sb_buf_text(out, "\t\t'*:file:_files' \\\n");
+		} else if (names_folders(c)) {
+			sb_buf_text(out, "\t\t'*:folder:_files -/' \\\n");
 		}
 		sb_buf_text(out, "\t\t&& ret=0 ;;\n");
 	}
@@ -499,13 +508,15 @@ static void fish(sb_buf *out)
 			continue;
 		fish_first_word(out, c);
 		fish_options(out, c->name, c->options);
-		if (c->words == NULL && !takes_files(c->synopsis))
+		if (c->words == NULL && !takes_files(c->synopsis) && !names_folders(c))
 			continue;
 		fish_condition(out, c->name, strlen(c->name));
 		if (c->words != NULL) {
 			sb_buf_text(out, " -a '");
 			words(out, c->words);
 			sb_buf_text(out, "'\n");
+		} else if (names_folders(c)) {
+			sb_buf_text(out, " -x -a '(__fish_complete_directories)'\n");
 		} else {
 			sb_buf_text(out, " -F\n");
 		}

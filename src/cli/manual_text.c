@@ -38,6 +38,9 @@ const sb_manual_item sb_manual_files[] = {
 		"The data directory of root; of others $XDG_DATA_HOME/scanbridge. Only its owner "
 		"may look inside."},
 	{"audit.jsonl", "In the data directory: the audit log, one JSON object a line."},
+	{"watch.sqlite",
+		"In the data directory: what scanbridge-watch(1) has judged. Without it everything "
+		"is judged once more."},
 	{NULL},
 };
 
@@ -47,6 +50,7 @@ const sb_manual_item sb_manual_environment[] = {
 	{"XDG_DATA_HOME", "Where a person's data is; default ~/.local/share."},
 	{"NO_COLOR", "No colours, if it is set and not empty."},
 	{"TERM", "No colours on a terminal that is dumb."},
+	{"NOTIFY_SOCKET", "Set by systemd: scanbridge-watch(1) tells there when it is ready."},
 	{NULL},
 };
 

@@ -63,7 +63,7 @@ struct sb_watch {
 	int wake_fd;
 	atomic_bool stopped;
 	uint64_t settle; /* ns */
-	bool failed, listing, full, missed, mounted, ready, pipe_out, more_events;
+	bool failed, listing, full, missed, mounted, listed, ready, pipe_out, more_events;
 	size_t pruned; /* roots that were gone through; SIZE_MAX: not now */
 	uint64_t next_check, last_renew;
 	uint64_t vanished, unchanged;
@@ -437,7 +437,7 @@ static uint64_t renew_due(const sb_watch *watch)
 {
 	if (sb_tree_overflowed(watch->tree) || watch->mounted || (watch->missed && has_room(watch)))
 		return watch->last_renew + RENEW_MS * SB_MS;
-	if (watch->ready && sb_tree_unwatched(watch->tree) > 0)
+	if (watch->listed && sb_tree_unwatched(watch->tree) > 0)
 		return watch->last_renew + UNWATCHED_MS * SB_MS;
 	return SB_NEVER;
 }
@@ -508,20 +508,28 @@ static void look_around(sb_watch *watch)
 	watch->listing = !has_room(watch) || sb_tree_list(watch->tree);
 }
 
-/* The first list is done, or waits for files to be judged. */
+/* The first list is done: everything that is there is watched, or can't be. */
+static void first_list_done(sb_watch *watch)
+{
+	watch->listed = true;
+	watch->pruned = 0;
+	if (sb_tree_unwatched(watch->tree) > 0)
+		fail(watch, "it can't be seen what arrives in all of the folders");
+}
+
+/* Once, and not only when the last of a million files that were there already has its turn: the
+ * service manager does not wait that long. */
 static void begin(sb_watch *watch)
 {
 	size_t folders = sb_tree_folders(watch->tree);
 	char text[128];
 
-	if (sb_tree_unwatched(watch->tree) > 0) {
-		fail(watch, "it can't be seen what arrives in all of the folders");
-		return;
-	}
 	watch->ready = true;
-	watch->pruned = 0;
-	snprintf(
-		text, sizeof text, "watching %zu %s", folders, folders == 1 ? "folder" : "folders");
+	if (watch->listed)
+		snprintf(text, sizeof text, "watching %zu %s", folders,
+			folders == 1 ? "folder" : "folders");
+	else
+		snprintf(text, sizeof text, "watching; more folders follow as files are judged");
 	sb_output_note(watch->plan->output, text);
 	sb_watch_notify("READY=1");
 }
@@ -554,7 +562,9 @@ static void run(void *data, sb_feed *feed)
 	while (!atomic_load(&watch->stopped)) {
 		take_ended(watch);
 		look_around(watch);
-		if (!watch->ready && (!watch->listing || !has_room(watch)))
+		if (!watch->listed && !watch->listing)
+			first_list_done(watch);
+		if (!watch->failed && !watch->ready && (watch->listed || !has_room(watch)))
 			begin(watch);
 		offer(watch, feed);
 		keep_state(watch);

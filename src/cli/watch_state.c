@@ -29,8 +29,8 @@ static const char schema[] =
 enum { KNOWS, PUT, FORGET, FORGET_BELOW, NEXT, OLD, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
-	[KNOWS] = "SELECT 1 FROM files WHERE path = ?1 AND dev = ?2 AND ino = ?3 AND size = ?4"
-		  " AND mtime = ?5 AND ctime = ?6 AND digest = ?7",
+	[KNOWS] = ("SELECT 1 FROM files WHERE (path, dev, ino, size, mtime, ctime, digest) = "
+		   "(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
 	[PUT] = "INSERT OR REPLACE INTO files VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[FORGET] = "DELETE FROM files WHERE path = ?1",
 	[FORGET_BELOW] = "DELETE FROM files WHERE path > ?1 AND path < ?2",

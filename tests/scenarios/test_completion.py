@@ -24,6 +24,8 @@ TYPED = [
     ("scan -p moni\t", "scan -p monitor", "behind the short option"),
     ("scan --log-level=err\t", "scan --log-level=error", "joined by an equals sign"),
     ("--data-dir fold\t", "--data-dir folder/", "folders only"),
+    ("watch --settle 1s fold\t", "watch --settle 1s folder/", "a command that takes folders only"),
+    ("watch --sou\tx ", "watch --source x", "an option of such a command"),
     ("audit show --event policy_d\t", "audit show --event policy_decision", "an event"),
     ("completion fi\t", "completion fish", "a word of the command's own"),
     ("hash 'a na\t", "hash a name with blanks", "a file with blanks in its name"),

@@ -7,6 +7,7 @@ import os
 import pathlib
 import queue
 import random
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,12 @@ SANITIZED = SCANBRIDGE.exists() and any(word in SCANBRIDGE.read_bytes()
 MANY = 2_000
 # The kernel holds so many events for us; two of them for every file that is written.
 QUEUE = int(pathlib.Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
+DELETE = 0x200  # IN_DELETE
+
+
+def blake3(data):
+    return subprocess.run(["b3sum", "--no-names"], input=data, capture_output=True,
+                          check=True).stdout.split()[0].decode()
 
 
 class Watcher:
@@ -170,11 +177,7 @@ class Arrivals(Case):
         self.assertEqual(watcher.sees("in/growing")["file"]["size"], 5000)
         self.write("in/growing", b"other")  # a change is judged again
         self.assertEqual(watcher.sees("in/growing", times=2)["file"]["size"], 5)
-        os.chmod(self.folder / "in/growing", 0o600)  # nobody closed it: that is for a restart
-        self.write("in/last")
-        watcher.sees("in/last")
         watcher.end()
-        self.assertEqual(watcher.count["in/growing"], 2)
 
     def test_open_before_it_starts(self):
         with open(self.folder / "in/open", "wb") as file:
@@ -200,7 +203,9 @@ class Arrivals(Case):
         self.write("in/last")
         watcher.sees("in/last")
         watcher.end()
-        self.assertEqual(watcher.count, {"in/a": 1, "in/b": 1, "in/c": 1, "in/last": 1})
+        self.assertEqual(set(watcher.count), {"in/a", "in/b", "in/c", "in/last"})
+        # A link changes the file's dates: once more, if it comes just as the verdict does.
+        self.assertLessEqual(max(watcher.count.values()), 2)
 
     def test_left_out(self):
         os.mkfifo(self.folder / "in/fifo")
@@ -387,6 +392,28 @@ class Engines(Case):
             self.assertEqual(len(watcher.reports["in/large"]), times)
 
 
+class OtherUsers(Case):
+    @needs(os.geteuid() == 0, "needs a second user")
+    def test_what_may_not_be_read(self):
+        """It is told, it holds up nothing else, and it is judged once it may be."""
+        self.write("in/closed/a")
+        self.write("in/unreadable")
+        for name in ("closed", "unreadable"):
+            os.chmod(self.folder / "in" / name, 0)
+        os.chown(self.folder, harness.NOBODY, harness.NOBODY)
+        watcher = self.watch("in", user=harness.NOBODY, group=harness.NOBODY, extra_groups=[])
+        watcher.ready()
+        self.write("in/open")
+        self.assert_outcome(watcher.sees("in/open"), "clean")
+        watcher.hears("in/closed: could not be opened: Permission denied")
+        self.assert_outcome(watcher.sees("in/unreadable"), "error", kind="io", action="block")
+        os.chmod(self.folder / "in/unreadable", 0o644)
+        os.chmod(self.folder / "in/closed", 0o755)
+        watcher.sees("in/closed/a")
+        watcher.until(lambda: watcher.reports["in/unreadable"][-1]["outcome"] == "clean", "clean")
+        self.assertEqual(watcher.end(), 0)
+
+
 class Restarts(Case):
     def begin(self, *expected, status=0, arguments=("in",)):
         """Run until the expected files and a new one were judged; what else was is returned."""
@@ -519,7 +546,7 @@ class Folders(Case):
         self.write("in/sub/c")
         watcher.sees("in/sub/c")
         watcher.end()
-        self.assertEqual(watcher.count, {"in/sub/a": 1, "in/b": 1, "in/sub/c": 1})
+        self.assertEqual(set(watcher.count), {"in/sub/a", "in/b", "in/sub/c"})
 
     def test_folders_inside_move_and_go(self):
         self.write("in/x/y/a")
@@ -554,6 +581,12 @@ class Folders(Case):
     def mount(self, *words):
         return subprocess.run(words, capture_output=True, cwd=self.folder).returncode == 0
 
+    def unmount(self, name):
+        """Nothing keeps it busy, once the last scan has closed its file."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.mount("umount", name):
+            self.assertLess(time.monotonic(), deadline, "it keeps the file system busy")
+
     @needs(os.geteuid() == 0, "mounts need root")
     def test_a_mount_inside(self):
         self.write("in/sub/hidden")
@@ -566,7 +599,7 @@ class Folders(Case):
         watcher.sees("in/sub/a")
         self.write("in/sub/b")
         watcher.sees("in/sub/b")
-        self.assertTrue(self.mount("umount", "in/sub"), "it keeps the file system busy")
+        self.unmount("in/sub")
         self.write("in/sub/c")
         watcher.sees("in/sub/c")
         watcher.end()
@@ -582,7 +615,7 @@ class Folders(Case):
         self.write("in/a")
         watcher = self.watch("in").ready()
         watcher.sees("in/a")
-        self.assertTrue(self.mount("umount", "in"), "it keeps the file system busy")
+        self.unmount("in")
         watcher.hears("in: is gone")
         watcher.hears("in: is here again")  # the folder below
         self.write("in/below")
@@ -609,6 +642,42 @@ class Folders(Case):
         self.assertIn(b"fs.inotify.max_user_watches", done.stderr)
 
 
+class Example(Case):
+    """examples/drop-folder.md, with other folders."""
+
+    @needs(shutil.which("jq"), "no jq here")
+    def test_what_is_allowed_goes_on(self):
+        text = (harness.ROOT / "examples/drop-folder.md").read_text()
+        script = re.findall(r"^```sh\n(#!.*?)^```", text, re.M | re.S)[0]
+        self.configure(mock(responses=[f"{blake3(INFECTED)}=infected:Test"]))
+        (self.folder / "checked").mkdir()
+        (self.folder / "bin").mkdir()
+        (self.folder / "bin/scanbridge").symlink_to(SCANBRIDGE)
+        script = script.replace("/srv/incoming", f"{self.folder}/in").replace(
+            "/srv", str(self.folder))
+        secret = self.write("secret", b"not to be touched")
+        trap = f"in/x\n{blake3(b'not to be touched')}  "
+        self.write(f"{trap}{self.folder}/secret")
+        environment = self.environment() | {
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "SCANBRIDGE_CONFIG": str(self.config)}
+        process = subprocess.Popen(["sh", "-c", script], env=environment, cwd=self.folder,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(os.killpg, process.pid, signal.SIGTERM)
+        with harness.FolderWatch(self.folder / "checked", harness.FolderWatch.CREATE) as made:
+            self.write("in/bad", INFECTED)
+            self.write("in/good file")
+            while not (self.folder / "checked/good file").exists():
+                made.wait()
+        with harness.FolderWatch(self.folder / "in", DELETE) as gone:
+            while (self.folder / "in/good file").exists():
+                gone.wait()
+        self.assertTrue(secret.exists() and (self.folder / "in/bad").exists())
+        self.assertEqual([path.name for path in (self.folder / "checked").iterdir()
+                          if not path.name.startswith(".new")], ["good file"])
+
+
 class Masses(Case):
     def test_lost_events(self):
         """More happens while it stands still than the kernel remembers."""
@@ -630,6 +699,19 @@ class Masses(Case):
         watcher.sees("in/behind/it all")
         self.assertEqual(watcher.end(), 0)
         self.assertEqual(max(watcher.count.values()), 1)
+
+    @needs(not SANITIZED, "takes long with a sanitizer")
+    def test_more_than_can_be_pending(self):
+        """32,768 files are; those that find no room are found again when there is some. (On a
+        machine that makes files slowly there is room for all.)"""
+        watcher = self.watch("--settle", "5s", "in").ready()
+        names = [f"in/{number}" for number in range(34_000)]
+        for name in names:
+            with open(self.folder / name, "wb") as file:
+                file.write(name.encode())
+        watcher.sees(*names)
+        self.assertEqual(watcher.end(), 0)
+        self.assertEqual(set(watcher.count), set(names))
 
     @needs(not SANITIZED, "a sanitizer needs memory of its own")
     def test_memory(self):
