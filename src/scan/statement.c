@@ -321,11 +321,13 @@ static void apply_identity(sb_call *call)
 	bool failed = false;
 	char text[256];
 
-	sb_engine_identity_text(engine, known ? &identity : NULL, text, sizeof text);
 	pthread_mutex_lock(&engine->identity_lock);
-	if (engine->attested.known && strcmp(engine->attested.identity, text) == 0) {
-		bad = !engine->attested.ok;
-		attested = engine->attested.limits && engine->attested.encrypted;
+	if (engine->attested.known) {
+		sb_engine_identity_text(engine, known ? &identity : NULL, text, sizeof text);
+		if (strcmp(engine->attested.identity, text) == 0) {
+			bad = !engine->attested.ok;
+			attested = engine->attested.limits && engine->attested.encrypted;
+		}
 	}
 	pthread_mutex_unlock(&engine->identity_lock);
 	if (known && call->result.engine_version == NULL) {
