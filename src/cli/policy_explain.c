@@ -264,7 +264,8 @@ static void tell_decision(explain *e, const json_t *report, const sb_policy_deci
 		return;
 	}
 	if (is_stopped(report, got->action)) {
-		sb_buf_text(&e->out, "the report says block: the content could not be quarantined\n");
+		sb_buf_text(
+			&e->out, "the report says block: the content could not be quarantined\n");
 		return;
 	}
 	sb_buf_text(&e->out, "the report differs: ");

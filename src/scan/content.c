@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/io.h"
@@ -22,10 +24,22 @@ sb_content *sb_content_ref(sb_content *content)
 
 void sb_content_unref(sb_content *content)
 {
+	bool borrowed;
+
 	if (content == NULL)
 		return;
-	if (atomic_fetch_sub_explicit(&content->refs, 1, memory_order_acq_rel) != 1)
+	borrowed = content->place == SB_PLACE_BORROWED;
+	switch (atomic_fetch_sub_explicit(&content->refs, 1, memory_order_acq_rel)) {
+	case 1:
+		break;
+	case 2:
+		/* Waking nobody, at an address that was freed meanwhile, does no harm. */
+		if (borrowed)
+			syscall(SYS_futex, &content->refs, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 		return;
+	default:
+		return;
+	}
 	if (content->place == SB_PLACE_MEMFD && content->memory != NULL)
 		munmap((void *)(uintptr_t)content->memory, (size_t)sb_content_size(content));
 	sb_stream_free(content);
@@ -33,6 +47,16 @@ void sb_content_unref(sb_content *content)
 	sb_close(&content->fd);
 	sb_close(&content->memfd);
 	sb_content_unmake(content);
+}
+
+void sb_content_wait_alone(sb_content *content)
+{
+	unsigned refs;
+
+	if (content == NULL || content->place != SB_PLACE_BORROWED)
+		return;
+	while ((refs = atomic_load_explicit(&content->refs, memory_order_acquire)) > 1)
+		syscall(SYS_futex, &content->refs, FUTEX_WAIT_PRIVATE, refs, NULL, NULL, 0);
 }
 
 uint64_t sb_content_size(const sb_content *content)

@@ -105,6 +105,9 @@ void sb_content_kick(sb_content *content);
 
 sb_content *sb_content_ref(sb_content *content);
 void sb_content_unref(sb_content *content); /* NULL is fine */
+/* Wait until nobody else holds it, if it is borrowed memory: an engine that was given up may still
+ * be looking. To be called by whoever has to give the memory back, before the last unref. */
+void sb_content_wait_alone(sb_content *content);
 
 uint64_t sb_content_size(const sb_content *content);
 /* Always there for complete content. */

@@ -6,6 +6,7 @@
  */
 #include <jansson.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -270,6 +271,74 @@ static void an_engine_that_overruns_is_given_up(void **unused)
 	sb_report_free(report);
 	sem_post(&script.go); /* what it says now is too late, and harms nobody */
 	close_bench(&bench);
+}
+
+static _Atomic(unsigned) seen;
+
+static int looks_late(sb_call *call, unsigned attempt, sb_error *error)
+{
+	size_t length = 0;
+	const char *bytes = sb_call_memory(call, &length);
+	unsigned sum = 0;
+
+	(void)attempt;
+	sem_post(&script.entered);
+	while (sem_wait(&script.go) != 0)
+		;
+	for (size_t i = 0; bytes != NULL && i < length; i++)
+		sum += (unsigned char)bytes[i];
+	atomic_store(&seen, sum);
+	return sb_error_set(error, SB_KIND_TIMEOUT, 0, "late");
+}
+
+struct borrower {
+	sb_manager *manager;
+	_Atomic(bool) done;
+	sb_report *report;
+};
+
+static void *scan_borrowed(void *data)
+{
+	struct borrower *borrower = data;
+	char *bytes = malloc(1000);
+	sb_input *input;
+
+	assert_non_null(bytes);
+	memset(bytes, 1, 1000);
+	input = sb_input_memory(bytes, 1000);
+	assert_int_equal(sb_scan(&borrower->report, borrower->manager, input, NULL, NULL), 0);
+	sb_input_free(input);
+	memset(bytes, 7, 1000);
+	free(bytes);
+	atomic_store(&borrower->done, true);
+	return NULL;
+}
+
+/* Whoever goes on after it was given up must not look at what the caller has back. */
+static void memory_is_the_callers_again(void **unused)
+{
+	struct bench bench;
+	struct borrower borrower;
+	pthread_t thread;
+
+	(void)unused;
+	open_bench(&bench, looks_late,
+		"audit: {enabled: false}\n"
+		"engines: [{name: e, type: stubborn, self_test: off, timeout: 2s}]\n");
+	borrower = (struct borrower){.manager = bench.manager};
+	assert_int_equal(pthread_create(&thread, NULL, scan_borrowed, &borrower), 0);
+	while (sem_wait(&script.entered) != 0)
+		;
+	while (!atomic_load(&borrower.done)) {
+		sb_clock_fake_turn(bench.clock, 10 * SB_MS);
+		sched_yield();
+	}
+	pthread_join(thread, NULL);
+	expect("given up", borrower.report, SB_OUTCOME_ERROR, SB_KIND_TIMEOUT);
+	sb_report_free(borrower.report);
+	sem_post(&script.go);
+	close_bench(&bench); /* waits for the engine */
+	assert_int_equal(atomic_load(&seen), 1000);
 }
 
 static void waiting_for_a_slot_has_an_end(void **unused)
@@ -1178,6 +1247,7 @@ int main(void)
 		cmocka_unit_test(attempts_are_counted),
 		cmocka_unit_test(the_retry_budget_is_bounded),
 		cmocka_unit_test(an_engine_that_overruns_is_given_up),
+		cmocka_unit_test(memory_is_the_callers_again),
 		cmocka_unit_test(waiting_for_a_slot_has_an_end),
 		cmocka_unit_test(no_more_calls_inside_than_permits),
 		cmocka_unit_test(many_threads_share_a_manager),

@@ -312,6 +312,7 @@ static void withhold(sb_job *job, const sb_error *why)
 /* The report is final; nothing of the manager's may be held by a job that lives on. */
 void sb_verdict_let_go(sb_job *job)
 {
+	sb_content_wait_alone(job->content);
 	sb_content_unref(job->content);
 	job->content = NULL;
 }
