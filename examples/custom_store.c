@@ -47,6 +47,7 @@ static sb_manager *open_manager(const char *data_dir, sb_error *error)
 	char quoted[4096];
 
 	counted = *sb_store_memory();
+	counted.abi = SB_STORE_ABI; /* this program's, not that of the library it meets */
 	counted.name = "counted";
 	counted.commit = counted_commit;
 	snprintf(quoted, sizeof quoted, "\"%s\"", data_dir);

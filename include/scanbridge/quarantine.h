@@ -14,8 +14,9 @@
  * any use. Times are ns since the epoch.
  *
  * Every act is written to the audit log, where the configuration has one: before it takes effect,
- * and again when it has. What can't be written down does not happen (SB_Q_AUDIT). @p reason is
- * for the log: why, in words, UTF-8; NULL: nobody said.
+ * and for restoring and destroying again behind it. What can't be written down before does not
+ * happen (SB_Q_AUDIT); when only the record behind it fails, the status is the same, and the act
+ * stands. @p reason is for the log: why, in words, UTF-8; NULL: nobody said.
  *
  * Nothing is opened, made or written before there is something to do: of a quarantine in which
  * nothing was ever stored lists are empty, and no object is found.
@@ -214,8 +215,8 @@ SB_API sb_quarantine_status sb_quarantine_contains(
 typedef int (*sb_quarantine_sink)(void *data, const void *bytes, size_t length);
 
 /**
- * Hand out the content, which is what was held back, without a scan. Each piece was
- * authenticated before @p sink sees it; only SB_Q_OK means that it was the whole.
+ * Hand out the content, which is what was held back, without a scan. The built-in store
+ * authenticates each piece before @p sink sees it; only SB_Q_OK means that it was the whole.
  * SB_Q_EXPIRED, SB_Q_INTEGRITY, SB_Q_NO_KEY, SB_Q_RETRIEVE_FAILED.
  */
 SB_API sb_quarantine_status sb_quarantine_get(sb_quarantine *quarantine, const char *id,
@@ -226,11 +227,13 @@ SB_API sb_quarantine_status sb_quarantine_get(sb_quarantine *quarantine, const c
  * it now: it must be clean, or released by a person and allowed by policy. Verified whole,
  * scanned, flushed, and only then visible: mode 0600, ours, nothing overwritten, no
  * link followed. The object stays until it is deleted.
- * @param folder     a path; below one of `quarantine.restore_roots`, where there are any
- * @param name       in it, without `/`; NULL: as it was called, or its id
- * @param[out] report  NULL, or where the report of the new scan goes, also when it is refused, to
- * be given to sb_report_free(); NULL in it: no scan was made SB_Q_REFUSED: by the new scan, or no
- * name for a file; SB_Q_EXISTS; SB_Q_IO: no such folder; SB_Q_NOT_CONFIGURED: outside the roots.
+ * SB_Q_REFUSED: by the new scan, or no name for a file; SB_Q_EXISTS; SB_Q_IO: no such folder;
+ * SB_Q_NOT_CONFIGURED: outside the roots.
+ * @param folder  a path; below one of `quarantine.restore_roots`, where there are any (whoever
+ *                lets others name it should have some)
+ * @param name    in it, without `/`; NULL: as it was called, or its id
+ * @param[out] report  NULL, or where the report of the new scan goes, also of one that refused;
+ *                     to be given to sb_report_free(). NULL in it: no scan was made
  */
 SB_API sb_quarantine_status sb_quarantine_restore(sb_manager *manager, const char *id,
 	const char *folder, const char *name, const char *reason, sb_report **report,

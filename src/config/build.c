@@ -75,7 +75,6 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		{NULL, "isolation", v->isolation == 0 && !sb_worker_available(),
 			"isolation: process"},
 		{"cache", "enabled", v->cache.enabled, "cache"},
-		{"decision", "early_decision", v->decision.early_decision, "early_decision"},
 		{"audit", "sinks", v->audit.sinks.count > 0, "audit.sinks"},
 	};
 
@@ -312,6 +311,7 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 		.max_ratio = (unsigned)v->containers.max_ratio,
 	};
 	conf->mime_always = v->mime == 1;
+	conf->early_decision = v->decision.early_decision;
 	conf->decision.strategy = (sb_strategy)v->decision.strategy;
 	conf->decision.quorum = (unsigned)v->decision.quorum;
 	conf->decision.threshold = v->decision.threshold;

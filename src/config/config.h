@@ -75,6 +75,7 @@ typedef struct sb_conf {
 	sb_engine_conf *engines;
 	size_t engine_count;
 	sb_decision_rules decision;
+	bool early_decision; /* don't wait for whom the outcome doesn't need */
 	const sb_policy *policy;
 	struct {
 		bool enabled;

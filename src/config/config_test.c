@@ -204,7 +204,6 @@ static const struct {
 	{"engines: [{name: a, type: mock, weight: 0.5}]\n"
 	 "decision: {strategy: weighted, threshold: 0.6}\n",
 		"decision.threshold: 0.6 is needed, but the engines that decide weigh 0.5"},
-	{"decision: {early_decision: true}\n", "early_decision is not available"},
 	{ENGINE("breaker: {preset: strickt}"), "possible: default, strict, high_availability, off"},
 	{ENGINE("breaker: {max_open: 29s}"), "t:1:"},
 	{ENGINE("breaker: {max_open: 29s}"), "breaker.max_open is shorter than open"},

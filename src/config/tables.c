@@ -94,7 +94,7 @@ static const sb_setting decision_rows[] = {
 		WORDS("hash", "rules", "antivirus"),
 		"below it, clean files are allowed with a warning"),
 	V("early_decision", BOOL, decision.early_decision, "false", 0, 0,
-		"stop when the outcome can't change"),
+		"infected is certain: wait for no other engine"),
 	END,
 };
 

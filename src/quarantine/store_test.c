@@ -320,6 +320,52 @@ static void test_not_kept(void **state)
 	must_verify(x, 2, 0);
 }
 
+/* A folder in which somebody worked. */
+static void test_broken_folder(void **state)
+{
+	struct fixture *x = *state;
+	char id[SB_QUARANTINE_ID_SIZE], path[192], other[200];
+	struct given g;
+	void *self;
+
+	keep(x, "one thing", id);
+	snprintf(path, sizeof path, "%s/objects/%s", x->dir, id);
+	snprintf(other, sizeof other, "%s.away", path);
+	assert_int_equal(rename(path, other), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	must(x, sb_quarantine_delete(x->q, id, NULL, &x->error), SB_Q_DELETE_FAILED);
+	must(x, sb_quarantine_get(x->q, id, NULL, collect, NULL, &x->error), SB_Q_RETRIEVE_FAILED);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rename(other, path), 0);
+	must_get(x, id, "one thing");
+	must(x, sb_quarantine_delete(x->q, id, NULL, &x->error), SB_Q_OK);
+	snprintf(path, sizeof path, "%s/objects", x->dir);
+	assert_int_equal(rmdir(path), 0);
+	give(&g, "another thing");
+	must(x, sb_quarantine_commit(x->q, &g.content, &g.record, NULL, &x->error),
+		SB_Q_STORE_FAILED);
+	must_verify(x, 0, 0);
+	snprintf(path, sizeof path, "%s/index.sqlite", x->dir);
+	x->files.dir = path;
+	must(x, sb_store_files_open(&self, &x->files, &x->error), SB_Q_IO);
+	x->files.dir = x->dir;
+}
+
+/* What the caller must not ask for. */
+static void test_wrong_commit(void **state)
+{
+	struct fixture *x = *state;
+	struct given g;
+
+	give(&g, "one thing");
+	g.record.state = SB_Q_RELEASED;
+	must(x, sb_quarantine_commit(x->q, &g.content, &g.record, NULL, &x->error), SB_Q_INTERNAL);
+	give(&g, "one thing");
+	g.record.threats = "not JSON";
+	must(x, sb_quarantine_commit(x->q, &g.content, &g.record, NULL, &x->error), SB_Q_INTERNAL);
+	must_verify(x, 0, 0);
+}
+
 static void test_ids(void **state)
 {
 	static const char *const bad[] = {"..", "../key", "/etc/passwd", "", "KEY"};
@@ -795,6 +841,8 @@ int main(void)
 		TEST(test_keep),
 		TEST(test_folder),
 		TEST(test_not_kept),
+		TEST(test_broken_folder),
+		TEST(test_wrong_commit),
 		TEST(test_ids),
 		TEST(test_states),
 		TEST(test_states_in_memory),

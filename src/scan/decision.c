@@ -596,3 +596,22 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 		add_notes(&text, results, count, head.vote, head.culprit);
 	out->explanation = keep(&text, arena, "no memory for the explanation");
 }
+
+bool sb_decision_is_certain(sb_result *results, const bool *settled, size_t count,
+	const sb_decision_rules *rules, uint64_t unix_seconds)
+{
+	struct tally tally = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		enum vote vote = VOTE_CLEAN; /* of whoever has not answered: that is the worst */
+
+		if (settled[i]) {
+			mark_ignored(&results[i], rules, unix_seconds);
+			vote = read_alone(&results[i]).vote;
+		}
+		tally.votes[vote]++;
+		if (vote == VOTE_INFECTED)
+			count_hit(&tally, &results[i]);
+	}
+	return tally.votes[VOTE_INFECTED] > 0 && is_enough(&tally, rules);
+}

@@ -66,4 +66,9 @@ typedef struct sb_decision {
 void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_decision_rules *rules,
 	bool changed, const sb_error *content_error, uint64_t unix_seconds, sb_arena *arena);
 
+/* While some are still asked: is it infected already, whatever they will say? Nothing else is ever
+ * certain before the end. @p settled: which results are there. */
+bool sb_decision_is_certain(sb_result *results, const bool *settled, size_t count,
+	const sb_decision_rules *rules, uint64_t unix_seconds);
+
 #endif

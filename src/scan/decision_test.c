@@ -669,11 +669,56 @@ static void strategies_count_hits(void **state)
 	}
 }
 
+static void certainty_needs_no_more_answers(void **state)
+{
+	static const sb_result hit = {ENGINE("a"), INFECTED, WEIGHS(1)},
+			       veto = {ENGINE("a"), INFECTED, VETO},
+			       odd = {ENGINE("a"), SUSPICIOUS(1)}, well = {ENGINE("a"), CLEAN},
+			       shadow = {ENGINE("a"), SHADOW, INFECTED}, none = {0};
+	static const struct {
+		sb_decision_rules rules;
+		const sb_result *results[3]; /* NULL: still asked */
+		bool certain;
+	} cases[] = {
+		{{.strategy = SB_STRATEGY_ANY}, {&hit, NULL, NULL}, true},
+		{{.strategy = SB_STRATEGY_ANY}, {&odd, NULL, NULL}, false},
+		{{.strategy = SB_STRATEGY_ANY}, {&well, &well, NULL}, false},
+		{{.strategy = SB_STRATEGY_ANY}, {&shadow, &well, NULL}, false},
+		{{.strategy = SB_STRATEGY_ANY}, {&none, &none, NULL}, false},
+		{{.strategy = SB_STRATEGY_QUORUM, .quorum = 2}, {&hit, NULL, NULL}, false},
+		{{.strategy = SB_STRATEGY_QUORUM, .quorum = 2}, {&hit, &hit, NULL}, true},
+		{{.strategy = SB_STRATEGY_MAJORITY}, {&hit, NULL, NULL}, false},
+		{{.strategy = SB_STRATEGY_MAJORITY}, {&hit, &hit, NULL}, true},
+		{{.strategy = SB_STRATEGY_MAJORITY}, {&hit, &none, NULL}, false},
+		{{.strategy = SB_STRATEGY_ALL}, {&hit, &hit, NULL}, false},
+		{{.strategy = SB_STRATEGY_ALL}, {&hit, &hit, &hit}, true},
+		{{.strategy = SB_STRATEGY_ALL}, {&veto, NULL, NULL}, true},
+		{{.strategy = SB_STRATEGY_WEIGHTED, .threshold = 2}, {&hit, NULL, NULL}, false},
+		{{.strategy = SB_STRATEGY_WEIGHTED, .threshold = 2}, {&hit, &hit, NULL}, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		sb_result results[3] = {{0}};
+		bool settled[3];
+
+		for (size_t k = 0; k < 3; k++) {
+			settled[k] = cases[i].results[k] != NULL;
+			if (settled[k])
+				results[k] = *cases[i].results[k];
+		}
+		if (sb_decision_is_certain(results, settled, 3, &cases[i].rules, 0) !=
+			cases[i].certain)
+			fail_msg("case %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stories_end_as_told),
 		cmocka_unit_test(strategies_count_hits),
+		cmocka_unit_test(certainty_needs_no_more_answers),
 		cmocka_unit_test(made_errors_name_the_engine_and_the_remedy),
 		cmocka_unit_test(an_engines_own_error_is_passed_on),
 		cmocka_unit_test(content_that_could_not_be_made_is_an_error),

@@ -62,11 +62,54 @@ static void all_started(sb_job *job)
 
 static void start_call(sb_job *job, size_t slot, bool streamed, bool here);
 
+/*
+ * With the lock held: when it is certain what comes out (decision.early_decision), nobody else is
+ * waited for. True when that settled the last one. Those that are being asked are told to stop,
+ * by stop_early() once the lock is free.
+ */
+static bool settle_early(sb_job *job)
+{
+	const sb_conf *conf = job->manager->conf;
+	sb_report *report = job->report;
+	bool last = false;
+
+	if (!conf->early_decision || job->pending == 0 || job->early ||
+		!sb_decision_is_certain(report->results, job->settled, report->result_count,
+			&conf->decision, report->requested_wall / 1000000000))
+		return false;
+	job->early = true;
+	for (size_t i = 0; i < report->result_count; i++) {
+		if (job->settled[i])
+			continue;
+		sb_verdict_blank(job, i, true, SB_KIND_CANCELLED,
+			"not waited for: the outcome was certain without engine %s",
+			job->engines[i]->conf->name);
+		last = settle(job, i) || last;
+	}
+	return last;
+}
+
+static void cancel_calls(sb_job *job, bool unsettled_only)
+{
+	for (size_t i = 0; i < job->report->result_count; i++) {
+		struct sb_call *call = NULL;
+
+		pthread_mutex_lock(&job->lock);
+		if (job->calls[i] != NULL && !(unsettled_only && job->settled[i]))
+			call = sb_call_ref(job->calls[i]);
+		pthread_mutex_unlock(&job->lock);
+		if (call == NULL)
+			continue;
+		sb_call_cancel(call);
+		sb_call_unref(call);
+	}
+}
+
 void sb_job_deliver(sb_job *job, struct sb_call *call)
 {
 	sb_report *report = job->report;
 	size_t fallback = SB_NO_SLOT;
-	bool last = false;
+	bool last = false, early = false;
 
 	pthread_mutex_lock(&job->lock);
 	/* A call that was given up, perhaps before a rescan, has nothing to say any more. */
@@ -86,8 +129,15 @@ void sb_job_deliver(sb_job *job, struct sb_call *call)
 		sb_arena_init(&call->arena, 0);
 		fallback = sb_fallback_need(job, call->slot);
 		last = settle(job, call->slot);
+		early = !last && fallback == SB_NO_SLOT && call->result.outcome != SB_OUTCOME_ERROR;
+		if (early) {
+			last = settle_early(job);
+			early = job->early;
+		}
 	}
 	pthread_mutex_unlock(&job->lock);
+	if (early)
+		cancel_calls(job, false);
 	if (fallback != SB_NO_SLOT)
 		start_call(job, fallback, false, false);
 	if (last)
@@ -142,6 +192,11 @@ static void start_call(sb_job *job, size_t slot, bool streamed, bool here)
 	if (call != NULL) {
 		call->streamed = streamed;
 		pthread_mutex_lock(&job->lock);
+		if (job->settled[slot]) { /* it was certain before this one was asked */
+			pthread_mutex_unlock(&job->lock);
+			sb_call_unref(call);
+			return;
+		}
 		job->calls[slot] = sb_call_ref(call);
 		pthread_mutex_unlock(&job->lock);
 		if (atomic_load(&job->cancelled)) /* it may have come before the list had us */
@@ -663,7 +718,6 @@ bool sb_job_wait(sb_job *job, int64_t timeout_ms)
 
 void sb_job_cancel(sb_job *job)
 {
-	size_t count = job->report->result_count;
 	sb_error why;
 
 	atomic_store(&job->cancelled, true);
@@ -672,18 +726,7 @@ void sb_job_cancel(sb_job *job)
 		break_stream(job, &why);
 		stop_stream_timer(job);
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct sb_call *call = NULL;
-
-		pthread_mutex_lock(&job->lock);
-		if (job->calls[i] != NULL && !job->settled[i])
-			call = sb_call_ref(job->calls[i]);
-		pthread_mutex_unlock(&job->lock);
-		if (call == NULL)
-			continue;
-		sb_call_cancel(call);
-		sb_call_unref(call);
-	}
+	cancel_calls(job, true);
 }
 
 int sb_job_take(sb_job *job, sb_report **out, sb_error *error)

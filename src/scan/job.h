@@ -39,7 +39,7 @@ struct sb_job {
 	int fd;        /* AT, FD; ours when `own_fd` */
 	bool own_fd, follow;
 	bool keeps_nothing, removes; /* quarantine, and the original behind it */
-	const void *data; /* MEMORY, attended: the caller's */
+	const void *data;            /* MEMORY, attended: the caller's */
 	size_t length;
 	uint64_t max_size;
 	const char **passwords; /* of this scan, then the configuration's; NULL: only those */
@@ -63,6 +63,7 @@ struct sb_job {
 	size_t pending;
 	struct sb_call *offered; /* for the caller's idle thread to run */
 	bool idle, streaming, taken, done;
+	bool early; /* it was certain before all had answered */
 	sb_start start;
 	sb_job_status status;
 

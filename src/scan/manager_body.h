@@ -25,8 +25,8 @@ struct sb_manager {
 	size_t engine_count;
 	sb_crew *crew;                  /* reads content and finishes jobs that nobody waits for */
 	struct sb_inspector *inspector; /* tells media types where no engine does; or NULL */
-	sb_crew *testers;    /* run known-answer tests by themselves; NULL: nobody does */
-	sb_release *release; /* writes their records and announces their end */
+	sb_crew *testers;       /* run known-answer tests by themselves; NULL: nobody does */
+	sb_release *release;    /* writes their records and announces their end */
 	struct sb_store *store; /* the quarantine; NULL: off */
 	sb_crew *keepers;       /* put aside what jobs that nobody waits for hold back */
 	int data_dir_fd;

@@ -24,6 +24,7 @@
 
 #include <scanbridge/scanbridge.h>
 
+#include "scan/call.h"
 #include "scan/manager.h"
 #include "scan/report.h"
 #include "scan/scan_bench.h"
@@ -339,6 +340,41 @@ static void memory_is_the_callers_again(void **unused)
 	sem_post(&script.go);
 	close_bench(&bench); /* waits for the engine */
 	assert_int_equal(atomic_load(&seen), 1000);
+}
+
+static int first_finds_it(sb_call *call, unsigned attempt, sb_error *error)
+{
+	if (strcmp(call->engine->conf->name, "a") == 0)
+		return infected(call, attempt, error);
+	return until_cancelled(call, attempt, error);
+}
+
+/* decision.early_decision: nobody is waited for who could change nothing. */
+static void what_is_certain_comes_at_once(void **unused)
+{
+	static const char config[] =
+		"audit: {enabled: false}\ndecision: {early_decision: true}\nengines:\n"
+		"  - {name: a, type: obedient, self_test: off}\n"
+		"  - {name: b, type: obedient, self_test: off}\n"
+		"  - {name: c, type: stubborn, self_test: off, role: optional}\n";
+	struct bench bench;
+	sb_report *report;
+
+	(void)unused;
+	open_bench(&bench, first_finds_it, config);
+	for (unsigned i = 0; i < 50; i++) {
+		/* The clock stands still: no deadline ends it. */
+		report = i % 2 == 0 ? scan_text(&bench, "x")
+				    : take(submit_text(&bench, "x", NULL, NULL, NULL));
+		expect("early", report, SB_OUTCOME_INFECTED, SB_KIND_NONE);
+		for (size_t k = 1; k < 3; k++) {
+			assert_int_equal(sb_report_engine_outcome(report, k), SB_OUTCOME_ERROR);
+			assert_int_equal(sb_error_kind(sb_report_engine_error(report, k)),
+				SB_KIND_CANCELLED);
+		}
+		sb_report_free(report);
+	}
+	close_bench(&bench);
 }
 
 static void waiting_for_a_slot_has_an_end(void **unused)
@@ -1248,6 +1284,7 @@ int main(void)
 		cmocka_unit_test(the_retry_budget_is_bounded),
 		cmocka_unit_test(an_engine_that_overruns_is_given_up),
 		cmocka_unit_test(memory_is_the_callers_again),
+		cmocka_unit_test(what_is_certain_comes_at_once),
 		cmocka_unit_test(waiting_for_a_slot_has_an_end),
 		cmocka_unit_test(no_more_calls_inside_than_permits),
 		cmocka_unit_test(many_threads_share_a_manager),

@@ -164,8 +164,9 @@ typedef struct sb_quarantine_claim {
 /* --- The store --------------------------------------------------------------------- */
 
 /**
- * All functions but open(), absent() and close() may be called from any thread at once; ids have
- * been checked. Each returns SB_Q_OK, or what sb_quarantine_fail() returned.
+ * All functions but open() and close() may be called from any thread at once, also from one of
+ * the manager's own, which purges; ids have been checked. Each returns SB_Q_OK, or what
+ * sb_quarantine_fail() returned.
  */
 typedef struct sb_store_ops {
 	unsigned abi; /**< SB_STORE_ABI at compile time */
