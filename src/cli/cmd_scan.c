@@ -222,25 +222,24 @@ static unsigned default_jobs(const sb_conf *conf)
 	return jobs < 64 ? jobs : 64;
 }
 
-static unsigned jobs_for(const sb_conf *conf, const sb_scan_settings *settings)
-{
-	unsigned jobs = settings->jobs > 0 ? settings->jobs : default_jobs(conf);
-
-	/* More would only be turned away as `overloaded`. */
-	if (conf->limits.max_in_flight > 0 && jobs > conf->limits.max_in_flight)
-		jobs = conf->limits.max_in_flight;
-	return jobs;
-}
-
 /* Verdicts that wait for a flush are in flight, too: as many as are flushed together, and once more
- * as many, so that nobody waits while a flush is under way. Each thread may begin one more. */
+ * as many, so that nobody waits while a flush is under way. One that is just released may still be
+ * counted by the manager. */
 static unsigned in_flight_for(const sb_conf *conf, unsigned jobs)
 {
 	const unsigned waiting = 256, max = conf->limits.max_in_flight;
 
-	if (max == 0 || jobs + waiting + jobs <= max)
+	if (max == 0 || jobs + waiting < max)
 		return jobs + waiting;
-	return max > 2 * jobs ? max - jobs : jobs;
+	return max > 1 ? max - 1 : 1;
+}
+
+static unsigned jobs_for(const sb_conf *conf, const sb_scan_settings *settings)
+{
+	unsigned jobs = settings->jobs > 0 ? settings->jobs : default_jobs(conf);
+
+	/* More would only wait for each other. */
+	return jobs < in_flight_for(conf, jobs) ? jobs : in_flight_for(conf, jobs);
 }
 
 static uint64_t budget_for(const sb_conf *conf)

@@ -45,7 +45,7 @@ struct run {
 	sb_queue *queue;
 	atomic_bool stopped;
 	atomic_uint active, scanning;
-	atomic_uint unreleased; /* scans whose report has not come */
+	atomic_uint unreleased; /* scans that may begin, or whose report has not come */
 	sb_told told;
 	int done_fd, signal_fd;
 	pthread_t walker, shower;
@@ -152,6 +152,22 @@ static void write_out(struct run *run, unsigned left)
 		(void)poll(&ready, 1, TICK_MS); /* another worker may have taken them */
 }
 
+/* Count one more in before it begins, so that never more are in flight than may be. */
+static void reserve(struct run *run)
+{
+	const unsigned most = run->plan->in_flight;
+	unsigned now;
+
+	(void)sb_dispatch(run->queue, 0);
+	for (;;) {
+		now = atomic_load(&run->unreleased);
+		while (now < most)
+			if (atomic_compare_exchange_weak(&run->unreleased, &now, now + 1))
+				return;
+		write_out(run, most - 1);
+	}
+}
+
 /* The last worker waits for what is still to come. */
 static void drain(struct run *run)
 {
@@ -166,6 +182,7 @@ static int scan_input(struct worker *worker, sb_input *input, const sb_buf *path
 	struct run *run = worker->run;
 	const sb_scan_run *plan = run->plan;
 	struct scanned *scanned = malloc(sizeof *scanned + path->length + 1);
+	bool more;
 	int status;
 
 	if (scanned == NULL)
@@ -173,18 +190,20 @@ static int scan_input(struct worker *worker, sb_input *input, const sb_buf *path
 	scanned->run = run;
 	scanned->length = path->length;
 	memcpy(scanned->path, path->data, path->length + 1);
-	atomic_fetch_add(&run->unreleased, 1);
-	status = sb_scan_queued(plan->manager, input, plan->options, sb_feed_has_more(run->feed),
-		run->queue, released, scanned, error);
-	if (status < 0) {
+	/* The last that may begin waits for nobody: the others wait for it. */
+	more = sb_feed_has_more(run->feed) && atomic_load(&run->unreleased) < plan->in_flight;
+	status = sb_scan_queued(
+		plan->manager, input, plan->options, more, run->queue, released, scanned, error);
+	if (status < 0)
 		free(scanned);
-		atomic_fetch_sub(&run->unreleased, 1);
-	}
 	return status;
 }
 
-static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *path)
+/* False: no report will come. */
+static bool scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *path)
 {
+	bool begun;
+
 	sb_output *output = worker->run->plan->output;
 	sb_input *input = NULL;
 	sb_error error;
@@ -197,16 +216,18 @@ static void scan_item(struct worker *worker, const sb_walk_item *item, sb_buf *p
 		(void)sb_error_no_memory(&error);
 		tell(worker->run, path->failed ? item->name : path->data, path->length, NULL,
 			&error);
-		return;
+		return false;
 	}
 	if (item->standard_input && worker->run->plan->stdin_name != NULL) {
 		sb_buf_clear(path); /* what people called it, instead of `-` */
 		sb_buf_text(path, worker->run->plan->stdin_name);
 	}
 	sb_output_begins(output, path->data, path->length);
-	if (scan_input(worker, input, path, &error) < 0)
+	begun = scan_input(worker, input, path, &error) == 0;
+	if (!begun)
 		tell(worker->run, path->data, path->length, NULL, &error);
 	sb_input_free(input);
+	return begun;
 }
 
 static void *work(void *data)
@@ -217,10 +238,14 @@ static void *work(void *data)
 	sb_buf path;
 
 	sb_buf_init(&path, MAX_LINE + 4096);
-	while ((item = sb_feed_take(run->feed)) != NULL) {
-		scan_item(worker, item, &path);
+	for (;;) {
+		reserve(run);
+		item = sb_feed_take(run->feed);
+		if (item == NULL || !scan_item(worker, item, &path))
+			atomic_fetch_sub(&run->unreleased, 1);
+		if (item == NULL)
+			break;
 		sb_feed_done(run->feed, item);
-		write_out(run, run->plan->in_flight - 1);
 	}
 	drain(run);
 	sb_buf_done(&path);

@@ -145,8 +145,8 @@ class Installed(harness.ClamdCase):
         self.command(program, self.config, "eicar.com", status=1)
 
     def test_readme_commands(self):
-        self.write("mail/one.eml", CLEAN)
-        self.write("upload.bin", CLEAN)
+        for name in ("mail/one.eml", "upload.bin", "downloads/letter.txt"):
+            self.write(name, CLEAN)
         for block in self.blocks("sh"):
             script = f'set -e -x\nscanbridge() {{ "{SCANBRIDGE}" "$@"; }}\n' + block
             done = subprocess.run(["bash", "-c", script], cwd=self.folder, capture_output=True,

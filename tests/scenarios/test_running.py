@@ -60,6 +60,17 @@ class Interrupted(harness.Case):
         else:
             self.assertIn("engine", result.errors)
 
+    def test_never_more_at_once_than_may_be(self):
+        """However few that are, the command's own files are not turned away."""
+        for number in range(300):
+            self.write(f"in/{number}", b"%d" % number)
+        for most in (2, 3, 9):
+            with self.subTest(most):
+                self.configure(mock(), limits={"max_in_flight": most})
+                result = self.scan("--jobs", "8", "in")
+                self.assertEqual({report["outcome"] for report in result.reports}, {"clean"})
+                self.assertEqual(len(result.reports), 300)
+
     def test_a_reader_that_leaves(self):
         for number in range(50):
             self.write(f"in/{number}", b"%d" % number)
