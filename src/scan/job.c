@@ -16,6 +16,8 @@
 
 static const uint64_t start_after = 1000 * SB_MS; /* a scan_started of its own */
 
+enum { SHED_RETRY_MS = 1000 }; /* when to ask again after `overloaded`; a guess */
+
 #define OWNER(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* --- Making one ---------------------------------------------------------------------------- */
@@ -200,9 +202,11 @@ static int enter_manager(sb_manager *manager, sb_job *job, sb_error *error)
 	int before = sb_manager_enter(manager, error);
 	unsigned max = manager->conf->limits.max_in_flight;
 
-	if (before >= 0 && max > 0 && (unsigned)before >= max)
+	if (before >= 0 && max > 0 && (unsigned)before >= max) {
 		sb_error_set(&job->content_error, SB_KIND_OVERLOADED, 0,
 			"%d scans are in flight, as many as limits.max_in_flight allows", before);
+		sb_error_set_retry_after_ms(&job->content_error, SHED_RETRY_MS);
+	}
 	return before < 0 ? before : 0;
 }
 
