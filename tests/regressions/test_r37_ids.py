@@ -15,7 +15,8 @@ ID = "0123456789abcdef" * 2
 BAD = ("..", ".", "", "/", "/etc/passwd", "../index.sqlite", "../objects/" + ID, "objects/" + ID,
        ID[:-1], ID + "0", ID.upper(), ID[:-1] + "/", ID[:-1] + ".", ID[:-2] + "..", "./" + ID[2:],
        "../../../../../../../tmp/" + ID, ID[:-1] + "\n", " " + ID[1:], "%2e%2e%2f" + ID[9:],
-       "\u2025/" + ID[3:], "~", "*", "?" * 32, "-" + ID[1:], "0x" + ID[2:], ID[:-1] + "g", "x" * 5000)
+       "\u2025/" + ID[3:], "~", "*", "?" * 32, "-" + ID[1:], "0x" + ID[2:], ID[:-1] + "g",
+       "x" * 5000)
 COMMANDS = (("show",), ("get", "-o", "out"), ("restore", "--to", ".", "--force", "--reason", "r"),
             ("release",), ("reject",), ("hold",), ("delete",), ("verify",))
 

@@ -13,8 +13,8 @@ import unittest
 from regressions import CLEAN, Case, mock
 from support.harness import PATIENCE, ROOT, SCANBRIDGE
 
-FIELDS = {"scan_id", "quarantine_id", "file_hash_blake3", "operation", "phase", "reason", "tenant_id",
-          "original_filename", "file_size"}
+FIELDS = {"scan_id", "quarantine_id", "file_hash_blake3", "operation", "phase", "reason",
+          "tenant_id", "original_filename", "file_size"}
 BAD = mock(default="infected:A")
 
 
