@@ -186,15 +186,19 @@ static int fill_in(
 	return status;
 }
 
+enum { SHED_RETRY_MS = 1000 }; /* when to ask again after `overloaded`; a guess */
+
 /* Too many at once are shed before any work; the report says so and is audited like any. */
 static int enter_manager(sb_manager *manager, sb_job *job, sb_error *error)
 {
 	int before = sb_manager_enter(manager, error);
 	unsigned max = manager->conf->limits.max_in_flight;
 
-	if (before >= 0 && max > 0 && (unsigned)before >= max)
+	if (before >= 0 && max > 0 && (unsigned)before >= max) {
 		sb_error_set(&job->content_error, SB_KIND_OVERLOADED, 0,
 			"%d scans are in flight, as many as limits.max_in_flight allows", before);
+		sb_error_set_retry_after_ms(&job->content_error, SHED_RETRY_MS);
+	}
 	return before < 0 ? before : 0;
 }
 

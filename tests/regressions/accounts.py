@@ -28,6 +28,11 @@ def covered(path, *words):
     return row
 
 
+def because(reason):
+    """No test can show it, for a reason that has to be a good one."""
+    return lambda case: case.assertTrue(reason)
+
+
 def later(by=None, **sections):
     """A part that this build lacks: it is refused by name. Once it is not, `by` (a file below
     the root that uses the row's last word) or another kind of row has to stand here."""
@@ -86,13 +91,13 @@ def member(*names, of=("note.txt",)):
     return look
 
 
-def traced(case, calls, *words):
-    """The system calls of a run that goes well, a line each."""
+def traced(case, calls, *words, status=0):
+    """The system calls of a run, a line each."""
     log = case.folder / "trace"
-    line = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}", SCANBRIDGE, "--config",
+    line = ["strace", "-f", "-y", "-qq", "-o", log, "-e", f"trace={calls}", SCANBRIDGE, "--config",
             case.config, *words]
     quiet = {"ASAN_OPTIONS": "detect_leaks=0"}  # it can't look for them under a tracer
     done = subprocess.run(line, capture_output=True, cwd=case.folder, timeout=PATIENCE,
                           env=case.environment() | quiet)
-    case.assertEqual(done.returncode, 0, done.stderr)
+    case.assertEqual(done.returncode, status, done.stderr)
     return log.read_text().splitlines()

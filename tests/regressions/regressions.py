@@ -51,3 +51,24 @@ class Case(harness.Case):
         found = [entry for entry in report["engines"] if entry["engine"] == engine]
         self.assertEqual(len(found), 1, report)
         return found[0]
+
+    # --- quarantine ------------------------------------------------------------------------
+    def quarantine(self, *words, status=0, **options):
+        result = self.run_program("quarantine", *words, **options)
+        self.assertEqual(result.status, status, str(result))
+        return result
+
+    def objects(self, *words):
+        """What `quarantine list` shows, newest first."""
+        return self.quarantine("list", "--json", *words).reports
+
+    def store(self, *contents):
+        """Put contents into quarantine; their ids."""
+        self.configure(mock(default="infected:Some.Trojan"))
+        return [self.scan(self.write(f"in/{number}", data), status=1).report["quarantine_id"]
+                for number, data in enumerate(contents)]
+
+    def operations(self):
+        """The records about quarantine."""
+        return [record for record in self.verify_audit()
+                if record["event"] == "quarantine_operation"]

@@ -14,8 +14,8 @@ import threading
 import unittest
 import zipfile
 
-from accounts import (account, attempt, changes, covered, engine, later, member, traced,
-                      verdict, verdict_of)
+from accounts import (account, attempt, because, changes, covered, engine, later, member,
+                      traced, verdict, verdict_of)
 from regressions import CLEAN, Case, On, clamav, mock
 from support import surface
 from support.harness import BUILD, samples, yara
@@ -73,10 +73,6 @@ def workers(case, **settings):
         case.write(f"in/{number}", os.urandom(200_000))
     return sum("clone" in line and "CLONE_THREAD" not in line and "CLONE_VM" not in line
                for line in traced(case, "clone,clone3,fork", "scan", "in"))
-
-
-def side_by_side(case):
-    case.assertGreater(workers(case, workers=8), workers(case, workers=1))
 
 
 def recycled(case):
@@ -376,7 +372,8 @@ ENGINES = {
 TYPES = {
     "yara.rules": changes("infected quarantine Needle", look=verdict_of("needle"), before=RULES,
                           **OWN_RULES),
-    "yara.workers": side_by_side,
+    "yara.workers": because("below that number another process is started at once, beyond it when "
+                            "one has been busy for 20 ms: only a clock can tell the two apart"),
     "yara.recycle": recycled,
     "clamd.address": addresses,
     "clamd.transport": asking(commands, ["INSTREAM"], ["FILDES"], transport="instream"),

@@ -6,7 +6,7 @@
  *     open CONFIG                     open a manager (answers {"opened":true})
  *     path P | fd P | memory P        submit a scan; its report is printed when it ends
  *     stream P CHUNK                  the same, pushed in pieces of CHUNK bytes
- *     blocking P                      sb_scan() on the path
+ *     blocking P                      sb_scan() on the path; `-`: on a stream, which is refused
  *     many P N                        N scans by sb_scan(), one line with the outcomes
  *     cancel T                        end the scans that were tagged so
  *     wait                            until no scan is under way
@@ -275,7 +275,8 @@ static void blocking(const struct line *line, unsigned long count)
 	sb_error *error = sb_error_new();
 
 	for (unsigned long i = 0; i < count; i++) {
-		sb_input *input = sb_input_path(line->word[1]);
+		sb_input *input = strcmp(line->word[1], "-") != 0 ? sb_input_path(line->word[1])
+								  : sb_input_stream();
 		sb_report *report = NULL;
 		struct timespec begun;
 
