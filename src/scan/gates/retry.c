@@ -98,7 +98,7 @@ static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 	const sb_error *error = call->result.error;
 
 	if (error != NULL && !call->streamed && !atomic_load(&call->cancelled) &&
-		goes_elsewhere(call, error->kind)) {
+		now < call->deadline && goes_elsewhere(call, error->kind)) {
 		*at = now;
 		return SB_GATE_AGAIN;
 	}
