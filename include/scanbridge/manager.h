@@ -44,13 +44,14 @@ typedef enum sb_breaker_order {
 	SB_BREAKER_RESET, /**< closed, and as if it had never been open */
 } sb_breaker_order;
 
-/** Takes effect for the next call; calls inside the engine go on. Also for an engine with
- * `breaker: {preset: off}`. On record as `engine_state`. Any thread. 0, or
+/** Takes effect for the next call; calls inside the engine go on. For all replicas. Also for an
+ * engine with `breaker: {preset: off}`. On record as `engine_state`. Any thread. 0, or
  * -SB_KIND_NOT_CONFIGURED when there is no such engine. */
 SB_API int sb_manager_set_breaker(
 	sb_manager *manager, const char *engine, sb_breaker_order order, sb_error *error);
 /** `closed`, `open` or `half_open`; `off` for an engine whose breaker opens by hand only and is
- * closed; NULL when there is no such engine. Static text. Any thread.
+ * closed; NULL when there is no such engine. Of several replicas, each of which has a breaker: how
+ * far the one is closed that is most. Static text. Any thread.
  * @param[out] retry_after_ms  NULL, or: while open, until the engine is tried again; -1 when that
  *             takes an order or another configuration; otherwise 0 */
 SB_API const char *sb_manager_breaker(

@@ -80,9 +80,9 @@ int sb_audit_cmd_verify(const char *path, FILE *out)
 
 /* What tells a record's story, in this order, where it is there. */
 static const char *const members[] = {"outcome", "action", "operation", "phase", "name", "path",
-	"original_filename", "threats", "error", "matched_rule_id", "engine", "state",
-	"quarantine_id", "reason", "source", "user_id", "tenant_id", "scan_id", "offset", "length",
-	"last_seq", "log_id"};
+	"original_filename", "threats", "error", "matched_rule_id", "engine", "state", "from", "to",
+	"cause", "quarantine_id", "reason", "source", "user_id", "tenant_id", "scan_id", "offset",
+	"length", "last_seq", "log_id"};
 
 static void add_value(sb_buf *line, const json_t *value)
 {

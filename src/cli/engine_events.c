@@ -18,7 +18,7 @@ static const char *const causes[] = {
 	[SB_BREAKER_CAUSE_HAND] = ": by hand",
 };
 
-static void tell_open(const sb_engine_event *event)
+static void tell_open(const sb_engine_event *event, const char *name)
 {
 	char time[40] = "until further notice", last[400] = "";
 	sb_buf escaped;
@@ -31,22 +31,26 @@ static void tell_open(const sb_engine_event *event)
 		snprintf(last, sizeof last, "; the last one: %s: %.300s", sb_kind_name(event->kind),
 			escaped.length > 0 ? escaped.data : "");
 	}
-	sb_log(SB_LOG_WARN, "engine %s is left alone %s%s%s", event->engine, time,
-		causes[event->cause], last);
+	sb_log(SB_LOG_WARN, "engine %s is left alone %s%s%s", name, time, causes[event->cause],
+		last);
 	sb_buf_done(&escaped);
 }
 
 static void tell(const sb_engine_event *event)
 {
+	char name[256];
+
+	snprintf(name, sizeof name, "%s%s%s", event->engine, event->replica != NULL ? " at " : "",
+		event->replica != NULL ? event->replica : "");
 	switch (event->to) {
 	case SB_BREAKER_OPEN:
-		tell_open(event);
+		tell_open(event, name);
 		break;
 	case SB_BREAKER_HALF_OPEN:
-		sb_log(SB_LOG_INFO, "engine %s is tried again", event->engine);
+		sb_log(SB_LOG_INFO, "engine %s is tried again", name);
 		break;
 	case SB_BREAKER_CLOSED:
-		sb_log(SB_LOG_WARN, "engine %s works again%s", event->engine,
+		sb_log(SB_LOG_WARN, "engine %s works again%s", name,
 			event->by_hand ? ": somebody says so" : "");
 		break;
 	}

@@ -95,6 +95,12 @@ uint64_t sb_call_remaining_ms(const sb_call *call)
 	return call->deadline_ms > ms ? call->deadline_ms - ms : 0;
 }
 
+size_t sb_call_replica(const sb_call *call)
+{
+	(void)call;
+	return SB_ANY_REPLICA;
+}
+
 bool sb_call_cancelled(const sb_call *call)
 {
 	struct pollfd cancel = {.fd = call->cancel_fd, .events = POLLIN};

@@ -61,6 +61,8 @@ struct sb_call {
 	/* the gates' */
 	unsigned retries;
 	const sb_error *failure; /* of the attempt before, or NULL */
+	sb_breaker *breaker;     /* of the replica that the attempt goes to, or would have */
+	uint64_t tried;          /* a bit for each replica that it went to */
 	sb_breaker_pass pass;
 	_Atomic(bool) inside;    /* let in by the breaker, and not yet out */
 	bool asked;              /* in this attempt; or the engine is known to be stuck */

@@ -9,6 +9,7 @@
 
 #include "scan/manager_body.h"
 
+enum { MAX_REPLICAS = 64 };
 static const uint64_t lease = 5000 * SB_MS; /* how long an identity is believed */
 
 static int check_slots(const sb_engine_ops *ops, sb_error *error)
@@ -106,6 +107,27 @@ static int could_not_open(sb_engine *engine, int status, const sb_error *why, sb
 	return 0;
 }
 
+/* One for each replica. */
+static int open_breakers(sb_engine *engine, sb_error *error)
+{
+	const char *const *names = NULL;
+	size_t count = 1;
+
+	if (engine->broken.kind == SB_KIND_NONE && engine->ops->replicas != NULL)
+		names = engine->ops->replicas(engine->state, &count);
+	if (count < 1 || count > MAX_REPLICAS)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"engine %s has %zu replicas; 1 to %d are possible", engine->conf->name,
+			count, MAX_REPLICAS);
+	engine->breakers = calloc(count, sizeof *engine->breakers);
+	if (engine->breakers == NULL)
+		return sb_error_no_memory(error);
+	engine->replica_count = count;
+	for (size_t i = 0; i < count; i++)
+		sb_breaker_init(&engine->breakers[i], engine, count > 1 ? names[i] : NULL);
+	return 0;
+}
+
 int sb_engine_open(
 	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error)
 {
@@ -113,7 +135,6 @@ int sb_engine_open(
 	int status;
 
 	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
-	sb_breaker_init(&engine->breaker, &conf->breaker);
 	sb_poison_init(&engine->poison);
 	sb_tester_init(&engine->tester);
 	pthread_mutex_init(&engine->permits.lock, NULL);
@@ -129,7 +150,11 @@ int sb_engine_open(
 	sb_error_init(&own);
 	status = open_state(engine, &own);
 	if (status < 0)
-		return could_not_open(engine, status, &own, error);
+		status = could_not_open(engine, status, &own, error);
+	if (status == 0)
+		status = open_breakers(engine, error);
+	if (status < 0 || engine->broken.kind != SB_KIND_NONE)
+		return status;
 	engine->max_size = smaller_limit(engine);
 	engine->is_inline = (engine->ops->flags & SB_ENGINE_INLINE) != 0 &&
 			    (engine->ops->waits == NULL || !engine->ops->waits(engine->state));
@@ -154,7 +179,9 @@ void sb_engine_close(sb_engine *engine)
 	pthread_cond_destroy(&engine->lane.work);
 	pthread_mutex_destroy(&engine->lane.lock);
 	pthread_mutex_destroy(&engine->permits.lock);
-	sb_breaker_done(&engine->breaker);
+	for (size_t i = 0; i < engine->replica_count; i++)
+		sb_breaker_done(&engine->breakers[i]);
+	free(engine->breakers);
 	sb_poison_done(&engine->poison);
 	sb_tester_done(&engine->tester);
 	pthread_mutex_destroy(&engine->identity_lock);

@@ -54,7 +54,9 @@ typedef struct sb_engine {
 	uint64_t max_size; /* the smaller of configuration's and engine's; 0: none */
 	bool is_inline;    /* never waits: may run in any thread */
 	sb_environment environment;
-	sb_breaker breaker;
+	sb_breaker *breakers; /* one for each replica; of an engine without them, one */
+	size_t replica_count;
+	_Atomic(unsigned) turn; /* of replicas that are alike */
 	sb_poison poison;
 	sb_tester tester;
 	_Atomic(uint64_t) retries, fail_opens, fallbacks; /* for sb_manager_engine_metric() */

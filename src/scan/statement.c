@@ -73,6 +73,12 @@ bool sb_call_cancelled(const sb_call *call)
 	return atomic_load(&call->cancelled);
 }
 
+size_t sb_call_replica(const sb_call *call)
+{
+	return call->breaker != NULL ? (size_t)(call->breaker - call->engine->breakers)
+				     : SB_ANY_REPLICA;
+}
+
 /* --- The statement ---------------------------------------------------------------------- */
 
 void sb_call_restate(struct sb_call *call)

@@ -133,11 +133,11 @@ static void run(sb_task *task)
 	uint64_t now = sb_clock_now(engine->manager->clock);
 	bool more;
 
-	sb_breaker_look(&engine->breaker, now, &view);
+	sb_breaker_look(engine, now, &view);
 	if (view.phase == SB_BREAKER_CLOSED || probe(engine))
 		test_closed(engine);
 	now = sb_clock_now(engine->manager->clock);
-	sb_breaker_look(&engine->breaker, now, &view);
+	sb_breaker_look(engine, now, &view);
 	pthread_mutex_lock(&tester->lock);
 	more = tester->on && tester->again;
 	tester->again = false;
@@ -153,7 +153,8 @@ static void run(sb_task *task)
 
 /* --- On and off ------------------------------------------------------------------------------ */
 
-/* One that may overrun its deadline is left to real calls, which can be given up. */
+/* One that may overrun its deadline is left to real calls, which can be given up; and one with
+ * replicas, as a test can't tell which of them it was. */
 static bool can_be_tested(const sb_engine *engine)
 {
 	return engine->broken.kind == SB_KIND_NONE && strcmp(engine->conf->self_test, "off") != 0 &&
@@ -175,7 +176,7 @@ int sb_manager_start_tests(sb_manager *manager, sb_error *error)
 		engine->tester.on = true;
 		engine->tester.task.run = run;
 		pthread_mutex_unlock(&engine->tester.lock);
-		atomic_store(&engine->breaker.tested, true);
+		atomic_store(&engine->breakers[0].tested, true);
 		sb_tester_now(engine);
 	}
 	return status;

@@ -139,6 +139,36 @@ class Outage(Case):
             self.assert_outcome(report, "clean")
             self.assertEqual(self.entry(report, "clamav")["error"]["kind"], kind)
 
+    def test_one_of_two_replicas(self):
+        """Nobody notices that one is away; it is left alone, and comes back by itself."""
+        switch = {"on": True}
+        ill = self.fake_clamd(fault=On(reply=lambda peer, request: peer.close()),
+                              armed=lambda *_: switch["on"])
+        well = self.fake_clamd(tcp=True)
+        self.configure(clamav([ill.address, well.address], self_test="off",
+                              retry={"attempts": 1}, breaker=OPEN))
+        path = self.write("infected", INFECTED)
+        program = self.driver()
+        for _ in range(30):
+            self.assert_outcome(program.scan(f"path {path}"), "infected")
+        self.assertEqual(sum(r in (b"FILDES", b"INSTREAM") for r in ill.requests()), 5)
+        self.assertEqual(self.breaker(program)["breaker"], "closed")  # as far as callers see
+        switch["on"] = False
+        while self.breaker(program)["closed"] == 0:
+            self.assert_outcome(program.scan(f"path {path}"), "infected")
+        states = [record for record in self.verify_audit() if record["event"] == "engine_state"]
+        self.assertEqual({state["replica"] for state in states}, {ill.address})
+
+    def test_an_address_that_refuses(self):
+        """Before its breaker opens, too: the other replica is asked at once."""
+        dead = self.server.refusing_unix(f"{self.folder}/dead")
+        self.configure(clamav([dead, self.fake_clamd().address], self_test="off",
+                              retry={"attempts": 1}))
+        for name, data, outcome in (("clean", CLEAN, "clean"), ("infected", INFECTED, "infected")):
+            report = self.scan(self.write(name, data)).report
+            self.assert_outcome(report, outcome)
+            self.assertEqual(report["engines"][0]["attempts"], 1)
+
     def test_the_log_tells_of_it(self):
         """The command line says that an engine is left alone, and puts it on record."""
         dead = self.server.refusing_unix(f"{self.folder}/dead")

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define SB_ENGINE_ABI 2u
+#define SB_ENGINE_ABI 3u
 
 /* --- One call: this engine, this content, this attempt -------------------------------- */
 
@@ -57,6 +57,11 @@ SB_API uint64_t sb_call_remaining_ms(const sb_call *call);
 SB_API bool sb_call_cancelled(const sb_call *call);
 /** Becomes readable when the call is cancelled: for poll() beside a socket. Never read it. */
 SB_API int sb_call_cancel_fd(sb_call *call);
+
+/** Which of the engine's replicas to ask (see sb_engine_ops), by its index; in a known-answer test
+ * SB_ANY_REPLICA: whichever answers. */
+#define SB_ANY_REPLICA ((size_t)-1)
+SB_API size_t sb_call_replica(const sb_call *call);
 
 /* The statement. Each returns 0 or -kind (and then the call has failed). */
 /** Every one of the @p bytes was looked at and nothing was found. The core compares the
@@ -243,6 +248,11 @@ typedef struct sb_engine_ops {
 	/** Optional: who would judge now. May block up to @p timeout_ms; from any thread. NULL: the
 	 * settings are the identity. */
 	int (*identity)(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error);
+	/** Optional: places that judge alike (addresses of one service), up to 64. Asked once,
+	 * after open(). Each has a breaker of its own; every attempt is told which one to ask, and
+	 * asks no other: when it can't be reached, the core tries the next one at once. The names
+	 * are for people, and live as long as the state. */
+	const char *const *(*replicas)(const void *state, size_t *count);
 	/** Optional: known limits. Never blocks. */
 	void (*limits)(const void *state, sb_limits *out);
 	/** Optional: prove what the protocol doesn't tell. Runs after the core's own benign and

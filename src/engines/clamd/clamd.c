@@ -4,9 +4,10 @@
  * where it can be passed, a stream otherwise), asks over a pooled session or, for large content,
  * over a connection of its own, and turns the one reply into one statement.
  *
- * Trying again within one call happens only where nothing was judged: the next address when no
- * connection comes about, a fresh link when a pooled one had died, a stream when descriptors get
- * lost on the way. Everything else is returned, and the core's retry decides.
+ * Several addresses are replicas: the core says which one an attempt goes to. Trying again within
+ * one call happens only where nothing was judged: a fresh link when a pooled one had died, a
+ * stream when descriptors get lost on the way; and, in known-answer tests, the next address when
+ * no connection comes about. Everything else is returned, and the core decides.
  */
 #include "engines/clamd/clamd.h"
 
@@ -250,11 +251,13 @@ static int clamd_scan(void *state, sb_call *call, sb_error *error)
 	clamd *c = state;
 	sb_clamd_wait wait = {
 		sb_clamd_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
-	size_t first = atomic_load(&c->preferred);
+	size_t wanted = sb_call_replica(call);
+	size_t first = wanted != SB_ANY_REPLICA ? wanted : atomic_load(&c->preferred);
+	size_t tries = wanted != SB_ANY_REPLICA ? 1 : c->peer_count;
 	sb_clamd_reply reply;
 	int status = 0;
 
-	for (size_t i = 0; i < c->peer_count; i++) {
+	for (size_t i = 0; i < tries; i++) {
 		size_t at = (first + i) % c->peer_count;
 		bool unreachable;
 
@@ -268,6 +271,14 @@ static int clamd_scan(void *state, sb_call *call, sb_error *error)
 			break;
 	}
 	return status;
+}
+
+static const char *const *clamd_replicas(const void *state, size_t *count)
+{
+	const clamd *c = state;
+
+	*count = c->address.count;
+	return c->address.items;
 }
 
 /* Like clamd's own text, which is what people compare it with. */
@@ -322,6 +333,7 @@ const sb_engine_ops sb_engine_clamd = {
 	.open = clamd_open,
 	.scan = clamd_scan,
 	.identity = clamd_identity,
+	.replicas = clamd_replicas,
 	.canary = sb_clamd_canary,
 	.close = clamd_close,
 };

@@ -92,6 +92,12 @@ uint64_t sb_call_remaining_ms(const sb_call *call)
 	return call->deadline > now ? (call->deadline - now) / 1000000 : 0;
 }
 
+size_t sb_call_replica(const sb_call *call)
+{
+	(void)call;
+	return SB_ANY_REPLICA;
+}
+
 int sb_call_cancel_fd(sb_call *call)
 {
 	return call->cancel_fd;

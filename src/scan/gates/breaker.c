@@ -73,9 +73,10 @@ static void publish(sb_breaker *breaker, uint64_t now)
 	atomic_store(&breaker->word, word_of(state));
 }
 
-void sb_breaker_init(sb_breaker *breaker, const sb_breaker_rules *rules)
+void sb_breaker_init(sb_breaker *breaker, sb_engine *engine, const char *replica)
 {
-	*breaker = (sb_breaker){.rules = rules};
+	*breaker =
+		(sb_breaker){.engine = engine, .replica = replica, .rules = &engine->conf->breaker};
 	pthread_mutex_init(&breaker->lock, NULL);
 }
 
@@ -102,8 +103,7 @@ static void before(const sb_breaker *breaker, change *c)
 }
 
 /* With the lock. True when there is something to tell. @p why: the error that led to it. */
-static bool after(
-	sb_breaker *breaker, const sb_engine *engine, change *c, const sb_error *why, uint64_t now)
+static bool after(sb_breaker *breaker, change *c, const sb_error *why, uint64_t now)
 {
 	const sb_breaker_state *state = &breaker->state;
 	sb_engine_event *event = &c->event;
@@ -116,7 +116,8 @@ static bool after(
 		atomic_fetch_add(&breaker->opened, 1);
 	else if (state->phase == SB_BREAKER_CLOSED && c->from != SB_BREAKER_CLOSED)
 		atomic_fetch_add(&breaker->closed, 1);
-	*event = (sb_engine_event){.engine = engine->conf->name,
+	*event = (sb_engine_event){.engine = breaker->engine->conf->name,
+		.replica = breaker->replica,
 		.from = c->from,
 		.to = state->phase,
 		.cause = state->cause,
@@ -131,8 +132,10 @@ static bool after(
 	return true;
 }
 
-static void tell(sb_engine *engine, const change *c)
+static void tell(const sb_breaker *breaker, const change *c)
 {
+	sb_engine *engine = breaker->engine;
+
 	sb_events_put(engine->manager->events, &c->event);
 	if (c->event.open_ms >= 0)
 		sb_tester_at(engine,
@@ -160,7 +163,7 @@ static const char *const causes[] = {
 
 static sb_entered turn_away(struct sb_call *call, uint64_t now)
 {
-	sb_breaker *breaker = &call->engine->breaker;
+	sb_breaker *breaker = call->breaker;
 	uint64_t word = atomic_load(&breaker->word);
 	int64_t wait = ms_until(atomic_load(&breaker->until), now);
 
@@ -185,9 +188,8 @@ static sb_entered turn_away(struct sb_call *call, uint64_t now)
 	return SB_GATE_ANSWER;
 }
 
-static bool admit(sb_engine *engine, bool test, sb_breaker_pass *pass, uint64_t now)
+static bool admit(sb_breaker *breaker, bool test, sb_breaker_pass *pass, uint64_t now)
 {
-	sb_breaker *breaker = &engine->breaker;
 	bool admitted = true, told;
 	change c;
 
@@ -198,38 +200,106 @@ static bool admit(sb_engine *engine, bool test, sb_breaker_pass *pass, uint64_t 
 		admitted = false;
 	else
 		admitted = sb_breaker_admit(&breaker->state, breaker->rules, now, pass);
-	told = after(breaker, engine, &c, NULL, now);
+	told = after(breaker, &c, NULL, now);
 	pthread_mutex_unlock(&breaker->lock);
 	if (told)
-		tell(engine, &c);
+		tell(breaker, &c);
 	return admitted;
+}
+
+/* One place: in, or not. */
+static bool let_in(struct sb_call *call, sb_breaker *breaker, uint64_t now)
+{
+	uint64_t word = atomic_load(&breaker->word);
+
+	call->breaker = breaker;
+	if (phase_in(word) == SB_BREAKER_CLOSED)
+		call->pass = (sb_breaker_pass){.era = era_in(word)};
+	else if (phase_in(word) == SB_BREAKER_OPEN && now < atomic_load(&breaker->until))
+		return false;
+	else if (!admit(breaker, false, &call->pass, now))
+		return false;
+	atomic_fetch_add_explicit(&breaker->outstanding, 1, memory_order_relaxed);
+	atomic_store(&call->inside, true);
+	return true;
+}
+
+static uint64_t bit_of(const sb_breaker *breaker)
+{
+	return (uint64_t)1 << (breaker - breaker->engine->breakers);
+}
+
+/*
+ * Of the replicas that are in @p left: one that this call has not been sent to, before one that
+ * it has; with the fewest calls inside; and of those that are alike, in turn.
+ */
+static sb_breaker *choose(const struct sb_call *call, uint64_t left, unsigned turn)
+{
+	sb_engine *engine = call->engine;
+	sb_breaker *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < engine->replica_count; i++) {
+		sb_breaker *breaker = &engine->breakers[(i + turn) % engine->replica_count];
+		uint64_t load = atomic_load_explicit(&breaker->outstanding, memory_order_relaxed);
+
+		if ((call->tried & bit_of(breaker)) != 0)
+			load |= (uint64_t)1 << 32;
+		if ((left & bit_of(breaker)) == 0 || load >= least)
+			continue;
+		least = load;
+		best = breaker;
+	}
+	return best;
+}
+
+/* The one that lets in soonest, for the answer that none does. */
+static sb_breaker *soonest(sb_engine *engine)
+{
+	sb_breaker *first = &engine->breakers[0];
+
+	for (size_t i = 1; i < engine->replica_count; i++)
+		if (atomic_load(&engine->breakers[i].until) < atomic_load(&first->until))
+			first = &engine->breakers[i];
+	return first;
+}
+
+static bool let_in_somewhere(struct sb_call *call, uint64_t now)
+{
+	sb_engine *engine = call->engine;
+	uint64_t left = UINT64_MAX;
+	unsigned turn;
+	sb_breaker *breaker;
+
+	if (engine->replica_count == 1)
+		return let_in(call, &engine->breakers[0], now);
+	turn = call->tried == 0 ? atomic_fetch_add_explicit(&engine->turn, 1, memory_order_relaxed)
+				: atomic_load_explicit(&engine->turn, memory_order_relaxed);
+	turn %= (unsigned)engine->replica_count;
+	while ((breaker = choose(call, left, turn)) != NULL) {
+		left &= ~bit_of(breaker);
+		if (let_in(call, breaker, now)) {
+			call->tried |= bit_of(breaker);
+			return true;
+		}
+	}
+	call->breaker = soonest(engine);
+	return false;
 }
 
 static sb_entered enter(struct sb_call *call, uint64_t now, uint64_t *until)
 {
-	sb_breaker *breaker = &call->engine->breaker;
-	uint64_t word = atomic_load(&breaker->word);
-	bool admitted = true;
-
 	(void)until;
 	call->asked = false;
-	if (phase_in(word) == SB_BREAKER_CLOSED)
-		call->pass = (sb_breaker_pass){.era = era_in(word)};
-	else if (phase_in(word) == SB_BREAKER_OPEN && now < atomic_load(&breaker->until))
-		admitted = false;
-	else
-		admitted = admit(call->engine, false, &call->pass, now);
-	if (admitted) {
-		atomic_store(&call->inside, true);
+	if (let_in_somewhere(call, now))
 		return SB_GATE_PASS;
-	}
-	atomic_fetch_add_explicit(&breaker->rejections, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&call->breaker->rejections, 1, memory_order_relaxed);
 	return turn_away(call, now);
 }
 
 bool sb_breaker_closed_door(struct sb_call *call)
 {
-	uint64_t word = atomic_load(&call->engine->breaker.word);
+	uint64_t word = atomic_load(&call->breaker->word);
 
 	if (phase_in(word) != SB_BREAKER_OPEN || era_in(word) == call->pass.era)
 		return false;
@@ -237,12 +307,30 @@ bool sb_breaker_closed_door(struct sb_call *call)
 	return true;
 }
 
-bool sb_breaker_lets_in(const struct sb_call *call, uint64_t now)
+bool sb_breaker_lets_in(const struct sb_call *call, uint64_t then)
 {
-	const sb_breaker *breaker = &call->engine->breaker;
+	for (size_t i = 0; i < call->engine->replica_count; i++) {
+		const sb_breaker *breaker = &call->engine->breakers[i];
 
-	return phase_in(atomic_load(&breaker->word)) != SB_BREAKER_OPEN ||
-	       now >= atomic_load(&breaker->until);
+		if (phase_in(atomic_load(&breaker->word)) != SB_BREAKER_OPEN ||
+			then >= atomic_load(&breaker->until))
+			return true;
+	}
+	return false;
+}
+
+bool sb_breaker_another(const struct sb_call *call)
+{
+	if (call->engine->replica_count == 1)
+		return false; /* which is never marked as tried */
+	for (size_t i = 0; i < call->engine->replica_count; i++) {
+		const sb_breaker *breaker = &call->engine->breakers[i];
+
+		if ((call->tried & bit_of(breaker)) == 0 &&
+			phase_in(atomic_load(&breaker->word)) == SB_BREAKER_CLOSED)
+			return true;
+	}
+	return false;
 }
 
 /* --- Out ------------------------------------------------------------------------------------
@@ -277,10 +365,9 @@ static sb_breaker_end judge(struct sb_call *call)
 }
 
 /* Every call that was let in ends here, once. */
-static void end_call(sb_engine *engine, sb_breaker_pass pass, sb_breaker_end *end,
+static void end_call(sb_breaker *breaker, sb_breaker_pass pass, sb_breaker_end *end,
 	const sb_error *why, uint64_t now)
 {
-	sb_breaker *breaker = &engine->breaker;
 	bool told;
 	change c;
 
@@ -294,16 +381,16 @@ static void end_call(sb_engine *engine, sb_breaker_pass pass, sb_breaker_end *en
 		atomic_fetch_add_explicit(&breaker->successes, 1, memory_order_relaxed);
 		breaker->counted++;
 	}
-	told = after(breaker, engine, &c, why, now);
+	told = after(breaker, &c, why, now);
 	pthread_mutex_unlock(&breaker->lock);
 	if (told)
-		tell(engine, &c);
+		tell(breaker, &c);
 }
 
 /* Nothing that has to be noted under the lock? */
 static bool pass_quietly(struct sb_call *call, const sb_breaker_end *end, uint64_t now)
 {
-	sb_breaker *breaker = &call->engine->breaker;
+	sb_breaker *breaker = call->breaker;
 
 	if (end->mark == SB_BREAKER_NOTHING && !call->pass.probe)
 		return true;
@@ -317,10 +404,11 @@ static bool pass_quietly(struct sb_call *call, const sb_breaker_end *end, uint64
 
 static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 {
-	sb_breaker *breaker = &call->engine->breaker;
+	sb_breaker *breaker = call->breaker;
 	sb_breaker_end end;
 
 	(void)at;
+	atomic_fetch_sub_explicit(&breaker->outstanding, 1, memory_order_relaxed);
 	if (!atomic_exchange(&call->inside, false))
 		return SB_GATE_DONE; /* given up meanwhile: that counted */
 	end = judge(call);
@@ -330,7 +418,7 @@ static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 	else if (end.mark != SB_BREAKER_SUCCESS)
 		atomic_fetch_add_explicit(&breaker->failures, 1, memory_order_relaxed);
 	if (!pass_quietly(call, &end, now))
-		end_call(call->engine, call->pass, &end, call->result.error, now);
+		end_call(breaker, call->pass, &end, call->result.error, now);
 	return SB_GATE_DONE;
 }
 
@@ -345,8 +433,8 @@ void sb_breaker_give_up(struct sb_call *call)
 		return;
 	sb_error_set(&why, SB_KIND_TIMEOUT, 0, "engine %s overran its deadline",
 		call->engine->conf->name);
-	atomic_fetch_add_explicit(&call->engine->breaker.failures, 1, memory_order_relaxed);
-	end_call(call->engine, call->pass, &end, &why, sb_clock_now(call->clock));
+	atomic_fetch_add_explicit(&call->breaker->failures, 1, memory_order_relaxed);
+	end_call(call->breaker, call->pass, &end, &why, sb_clock_now(call->clock));
 }
 
 /* --- Known-answer tests ----------------------------------------------------------------------
@@ -354,7 +442,7 @@ void sb_breaker_give_up(struct sb_call *call)
 
 bool sb_breaker_admit_test(sb_engine *engine, sb_breaker_pass *pass)
 {
-	return admit(engine, true, pass, sb_clock_now(engine->manager->clock));
+	return admit(&engine->breakers[0], true, pass, sb_clock_now(engine->manager->clock));
 }
 
 /* It was meant to answer well: whatever it did instead is a failure, unless we ended it. */
@@ -374,17 +462,17 @@ void sb_breaker_end_test(
 	else if (found->kind == SB_KIND_AUTHENTICATION_FAILED)
 		end.mark = SB_BREAKER_FATAL;
 	if (end.mark != SB_BREAKER_SUCCESS)
-		atomic_fetch_add_explicit(&engine->breaker.failures, 1, memory_order_relaxed);
-	end_call(engine, pass, &end, end.mark != SB_BREAKER_SUCCESS ? found : NULL, now);
+		atomic_fetch_add_explicit(&engine->breakers[0].failures, 1, memory_order_relaxed);
+	end_call(&engine->breakers[0], pass, &end, end.mark != SB_BREAKER_SUCCESS ? found : NULL,
+		now);
 }
 
 /* --- By hand, and for looking ---------------------------------------------------------------
  */
 
-static void set_by_hand(sb_engine *engine, sb_breaker_order order)
+static void set_by_hand(sb_breaker *breaker, sb_breaker_order order)
 {
-	sb_breaker *breaker = &engine->breaker;
-	uint64_t now = sb_clock_now(engine->manager->clock);
+	uint64_t now = sb_clock_now(breaker->engine->manager->clock);
 	bool told;
 	change c;
 
@@ -394,11 +482,11 @@ static void set_by_hand(sb_engine *engine, sb_breaker_order order)
 		sb_breaker_force_open(&breaker->state);
 	else
 		sb_breaker_force_close(&breaker->state, order == SB_BREAKER_RESET);
-	told = after(breaker, engine, &c, NULL, now);
+	told = after(breaker, &c, NULL, now);
 	c.event.by_hand = true;
 	pthread_mutex_unlock(&breaker->lock);
 	if (told)
-		tell(engine, &c);
+		tell(breaker, &c);
 }
 
 static int unknown_engine(const char *engine, sb_error *error)
@@ -418,28 +506,56 @@ int sb_manager_set_breaker(
 			(int)order);
 	if (found == NULL)
 		return unknown_engine(engine, error);
-	set_by_hand(found, order);
+	for (size_t i = 0; i < found->replica_count; i++)
+		set_by_hand(&found->breakers[i], order);
 	return 0;
 }
 
-void sb_breaker_look(sb_breaker *breaker, uint64_t now, sb_breaker_view *out)
+/* One of them. */
+static void look(sb_breaker *breaker, uint64_t now, sb_breaker_view *out)
 {
 	pthread_mutex_lock(&breaker->lock);
-	*out = (sb_breaker_view){
-		.phase = breaker->state.phase,
-		.cause = breaker->state.cause,
-		.automatic = breaker->rules->automatic,
-		.successes = atomic_load(&breaker->successes),
-		.failures = atomic_load(&breaker->failures),
-		.rejections = atomic_load(&breaker->rejections),
-		.opened = atomic_load(&breaker->opened),
-		.closed = atomic_load(&breaker->closed),
-	};
+	out->phase = breaker->state.phase;
+	out->cause = breaker->state.cause;
+	out->retry_after_ms = 0;
 	if (out->phase == SB_BREAKER_OPEN)
 		out->retry_after_ms = ms_until(breaker->state.until, now);
 	if (out->phase == SB_BREAKER_OPEN && out->retry_after_ms == 0)
 		out->phase = SB_BREAKER_HALF_OPEN;
 	pthread_mutex_unlock(&breaker->lock);
+}
+
+/* Closed before half-open before open; of two that are open, the one that lets in sooner. */
+static bool is_further(const sb_breaker_view *a, const sb_breaker_view *b)
+{
+	static const int order[] = {
+		[SB_BREAKER_CLOSED] = 0, [SB_BREAKER_HALF_OPEN] = 1, [SB_BREAKER_OPEN] = 2};
+
+	if (order[a->phase] != order[b->phase])
+		return order[a->phase] < order[b->phase];
+	return (uint64_t)a->retry_after_ms < (uint64_t)b->retry_after_ms;
+}
+
+void sb_breaker_look(sb_engine *engine, uint64_t now, sb_breaker_view *out)
+{
+	sb_breaker_view all = {.automatic = engine->conf->breaker.automatic}, one = {0};
+
+	for (size_t i = 0; i < engine->replica_count; i++) {
+		sb_breaker *breaker = &engine->breakers[i];
+
+		look(breaker, now, &one);
+		if (i == 0 || is_further(&one, &all)) {
+			all.phase = one.phase;
+			all.cause = one.cause;
+			all.retry_after_ms = one.retry_after_ms;
+		}
+		all.successes += atomic_load(&breaker->successes);
+		all.failures += atomic_load(&breaker->failures);
+		all.rejections += atomic_load(&breaker->rejections);
+		all.opened += atomic_load(&breaker->opened);
+		all.closed += atomic_load(&breaker->closed);
+	}
+	*out = all;
 }
 
 const char *sb_breaker_phase_name(sb_breaker_phase phase)
@@ -468,7 +584,7 @@ const char *sb_manager_breaker(
 
 	if (found == NULL)
 		return NULL;
-	sb_breaker_look(&found->breaker, sb_clock_now(manager->clock), &view);
+	sb_breaker_look(found, sb_clock_now(manager->clock), &view);
 	if (retry_after_ms != NULL)
 		*retry_after_ms = view.retry_after_ms;
 	return sb_breaker_shown(&view);
@@ -478,19 +594,36 @@ int sb_manager_engine_metric(
 	const sb_manager *manager, const char *engine, sb_metric metric, uint64_t *out)
 {
 	sb_engine *found = sb_engine_named(manager, engine);
-	_Atomic(uint64_t) *const counters[] = {
-		[SB_METRIC_SUCCESSFUL] = found != NULL ? &found->breaker.successes : NULL,
-		[SB_METRIC_FAILED] = found != NULL ? &found->breaker.failures : NULL,
-		[SB_METRIC_REJECTED] = found != NULL ? &found->breaker.rejections : NULL,
-		[SB_METRIC_OPENED] = found != NULL ? &found->breaker.opened : NULL,
-		[SB_METRIC_CLOSED] = found != NULL ? &found->breaker.closed : NULL,
-		[SB_METRIC_RETRIES] = found != NULL ? &found->retries : NULL,
-		[SB_METRIC_FAIL_OPEN] = found != NULL ? &found->fail_opens : NULL,
-		[SB_METRIC_FALLBACKS] = found != NULL ? &found->fallbacks : NULL,
-	};
+	sb_breaker_view view;
 
-	if (found == NULL || (size_t)metric >= sizeof counters / sizeof counters[0])
+	if (found == NULL)
 		return -SB_KIND_NOT_CONFIGURED;
-	*out = atomic_load(counters[metric]);
-	return 0;
+	sb_breaker_look(found, sb_clock_now(manager->clock), &view);
+	switch (metric) {
+	case SB_METRIC_SUCCESSFUL:
+		*out = view.successes;
+		return 0;
+	case SB_METRIC_FAILED:
+		*out = view.failures;
+		return 0;
+	case SB_METRIC_REJECTED:
+		*out = view.rejections;
+		return 0;
+	case SB_METRIC_OPENED:
+		*out = view.opened;
+		return 0;
+	case SB_METRIC_CLOSED:
+		*out = view.closed;
+		return 0;
+	case SB_METRIC_RETRIES:
+		*out = atomic_load(&found->retries);
+		return 0;
+	case SB_METRIC_FAIL_OPEN:
+		*out = atomic_load(&found->fail_opens);
+		return 0;
+	case SB_METRIC_FALLBACKS:
+		*out = atomic_load(&found->fallbacks);
+		return 0;
+	}
+	return -SB_KIND_NOT_CONFIGURED;
 }

@@ -13,8 +13,14 @@
 #include "scan/gates/breaker_state.h"
 #include "util/error.h"
 
+struct sb_engine;
+
+/* Of an engine, or of one of its replicas. */
 typedef struct sb_breaker {
+	struct sb_engine *engine;
+	const char *replica; /* its name; NULL: the engine has no replicas */
 	const sb_breaker_rules *rules;
+	_Atomic(unsigned) outstanding; /* calls inside, those that were given up included */
 	_Atomic(bool) tested; /* probes are known-answer tests, and calls wait for their outcome */
 	pthread_mutex_t lock; /* guards state and counted */
 	sb_breaker_state state;
@@ -39,9 +45,10 @@ typedef struct sb_breaker_view {
 	uint64_t successes, failures, rejections, opened, closed;
 } sb_breaker_view;
 
-void sb_breaker_init(sb_breaker *breaker, const sb_breaker_rules *rules);
+void sb_breaker_init(sb_breaker *breaker, struct sb_engine *engine, const char *replica);
 void sb_breaker_done(sb_breaker *breaker);
-void sb_breaker_look(sb_breaker *breaker, uint64_t now, sb_breaker_view *out);
+/* Of all replicas together: as far closed as the one that is most, and all counters added up. */
+void sb_breaker_look(struct sb_engine *engine, uint64_t now, sb_breaker_view *out);
 /* `closed`, `open`, `half_open`; `off` for one that opens by hand only, and isn't. */
 const char *sb_breaker_shown(const sb_breaker_view *view);
 const char *sb_breaker_phase_name(sb_breaker_phase phase);
@@ -53,12 +60,13 @@ struct sb_call;
 void sb_breaker_give_up(struct sb_call *call);
 /* Did the breaker open since it let this call in? Then refuse it, as it would be now. */
 bool sb_breaker_closed_door(struct sb_call *call);
-struct sb_engine;
 /* A known-answer test instead of a call: in, and out with what it found (kind NONE: all well). */
 bool sb_breaker_admit_test(struct sb_engine *engine, sb_breaker_pass *pass);
 void sb_breaker_end_test(
 	struct sb_engine *engine, sb_breaker_pass pass, const sb_error *found, uint64_t begun);
-/* Would a call be let in now? A guess, for who could wait instead. */
-bool sb_breaker_lets_in(const struct sb_call *call, uint64_t now);
+/* Would a call be let in then? A guess, for who could wait instead. */
+bool sb_breaker_lets_in(const struct sb_call *call, uint64_t then);
+/* Is there a replica that this call has not been sent to, and that is closed? */
+bool sb_breaker_another(const struct sb_call *call);
 
 #endif

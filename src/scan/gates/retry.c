@@ -47,10 +47,11 @@ static uint64_t next_attempt(const struct sb_call *call, uint64_t now)
 {
 	const sb_error *error = call->result.error;
 	uint64_t half = call->started + (call->deadline - call->started) / 2;
-	uint64_t at = now + backoff_ns(call);
+	bool elsewhere = error->kind == SB_KIND_PROTOCOL_ERROR && sb_breaker_another(call);
+	uint64_t at = elsewhere ? now : now + backoff_ns(call);
 
 	if (call->retries + 1 >= call->engine->conf->retry.attempts ||
-		call->retries >= repeats[error->kind])
+		(call->retries >= repeats[error->kind] && !elsewhere))
 		return 0;
 	if (error->kind == SB_KIND_TIMEOUT && now > half)
 		return 0;
@@ -59,6 +60,16 @@ static uint64_t next_attempt(const struct sb_call *call, uint64_t now)
 	if (error->retry_after_ms >= 0)
 		at = now + (uint64_t)error->retry_after_ms * SB_MS;
 	return at < call->deadline && sb_breaker_lets_in(call, at) ? at : 0;
+}
+
+/*
+ * On to another replica, which is no attempt more: this one could not be reached, or its breaker
+ * opened while the call waited for a permit.
+ */
+static bool goes_elsewhere(struct sb_call *call, sb_kind kind)
+{
+	return (kind == SB_KIND_CONNECTION_FAILED || kind == SB_KIND_CIRCUIT_OPEN) &&
+	       sb_breaker_another(call);
 }
 
 /* What went wrong, for the case that the next attempt is not even made. */
@@ -86,6 +97,11 @@ static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 {
 	const sb_error *error = call->result.error;
 
+	if (error != NULL && !call->streamed && !atomic_load(&call->cancelled) &&
+		now < call->deadline && goes_elsewhere(call, error->kind)) {
+		*at = now;
+		return SB_GATE_AGAIN;
+	}
 	if (sb_error_kind(error) == SB_KIND_CIRCUIT_OPEN && call->failure != NULL) {
 		tell_failure(call);
 		return SB_GATE_DONE;
