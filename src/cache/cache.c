@@ -386,11 +386,13 @@ static void open_files(sb_cache *cache, const sb_cache_options *options)
 	disk.path = cache->path;
 	disk.dir = cache->dir;
 	cache->disk = sb_disk_open(&disk, &error);
-	if (cache->disk == NULL)
+	if (cache->disk == NULL) {
 		snprintf(cache->why, sizeof cache->why, "%.120s: %.120s", cache->path,
 			error.message);
-	else
-		sb_disk_settle(cache->disk, atomic_load(&cache->page));
+		return;
+	}
+	sb_disk_settle(cache->disk, atomic_load(&cache->page));
+	sb_disk_tidy(cache->disk, atomic_load(&cache->page));
 }
 
 /* The page caches of the connections are part of the bound. */

@@ -114,7 +114,7 @@ typedef struct sb_cache_known {
 	sb_cache_key key;
 	sb_exactness exactness;
 	uint64_t stored, expires; /* sb_clock_wall() */
-	sb_result result;         /* the statement; who said it is not known */
+	sb_result result;         /* the statement, and the engine's type */
 } sb_cache_known;
 int sb_cache_each(sb_cache *cache, const uint8_t hash[SB_BLAKE3_SIZE],
 	int (*each)(void *data, const sb_cache_known *known), void *data, sb_error *error);

@@ -105,8 +105,9 @@ uint64_t sb_disk_fresh_number(int dir)
 	return highest + 1;
 }
 
-void sb_disk_remove_old(sb_disk *disk, uint64_t number)
+void sb_disk_tidy(sb_disk *disk, const sb_page *page)
 {
+	uint64_t number = atomic_load(&page->body->number);
 	DIR *entries = list(disk->dir);
 	uint64_t old;
 

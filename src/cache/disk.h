@@ -74,6 +74,8 @@ sb_disk_status sb_disk_put(
 /* Rows older than @p stored (ns) at the old end of the table: no more than a thousand a time. */
 void sb_disk_sweep(sb_disk *disk, const sb_page *page, uint64_t stored);
 
+/* Remove what is left of databases that were in use before. */
+void sb_disk_tidy(sb_disk *disk, const sb_page *page);
 /* Mend counters that somebody left odd who died while he was forgetting. */
 void sb_disk_settle(sb_disk *disk, const sb_page *page);
 

@@ -301,9 +301,8 @@ sb_disk_status sb_disk_drop(sb_disk *disk, const sb_page *page, const uint8_t ge
 /* The number first: whoever sees the new era must not read from the old database. */
 void sb_disk_clear(sb_disk *disk, const sb_page *page)
 {
-	uint64_t number = atomic_fetch_add(&page->body->number, 1) + 1;
-
+	atomic_fetch_add(&page->body->number, 1);
 	sb_page_move(&page->body->everything);
 	sb_page_sync(page);
-	sb_disk_remove_old(disk, number);
+	sb_disk_tidy(disk, page);
 }

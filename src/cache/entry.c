@@ -12,6 +12,7 @@ enum member {
 	MEMBER_ENGINE_VERSION,
 	MEMBER_SIGNATURE_VERSION,
 	MEMBER_MIME,
+	MEMBER_TYPE,
 	MEMBER_CONTAINER,
 	MEMBER_DETECTION,
 };
@@ -220,6 +221,7 @@ size_t sb_entry_write(uint8_t *out, size_t room, const sb_cache_key *key, const 
 	put_text(&w, MEMBER_ENGINE_VERSION, result->engine_version);
 	put_text(&w, MEMBER_SIGNATURE_VERSION, result->signature_version);
 	put_text(&w, MEMBER_MIME, result->mime);
+	put_text(&w, MEMBER_TYPE, result->type);
 	put_container(&w, result->container);
 	for (const sb_detection *d = result->detections; d != NULL; d = d->next)
 		put_detection(&w, d);
@@ -392,33 +394,28 @@ static sb_detection *get_detection(reader *r, const member_value *value)
 
 static void get_members(reader *r, sb_result *out)
 {
+	const char **const texts[] = {
+		[MEMBER_ENGINE_VERSION] = &out->engine_version,
+		[MEMBER_SIGNATURE_VERSION] = &out->signature_version,
+		[MEMBER_MIME] = &out->mime,
+		[MEMBER_TYPE] = &out->type,
+	};
 	sb_detection **next = &out->detections;
 	member_value v = {0};
 
 	out->confidence = -1;
 	while (next_member(r, &v, MEMBER_DETECTION)) {
-		switch (v.type) {
-		case MEMBER_CONFIDENCE:
+		if (v.type == MEMBER_CONFIDENCE) {
 			out->confidence = get_confidence(r, &v);
-			break;
-		case MEMBER_ENGINE_VERSION:
-			out->engine_version = get_text(r, &v);
-			break;
-		case MEMBER_SIGNATURE_VERSION:
-			out->signature_version = get_text(r, &v);
-			break;
-		case MEMBER_MIME:
-			out->mime = get_text(r, &v);
-			break;
-		case MEMBER_CONTAINER:
+		} else if (v.type >= MEMBER_ENGINE_VERSION && v.type <= MEMBER_TYPE) {
+			*texts[v.type] = get_text(r, &v);
+		} else if (v.type == MEMBER_CONTAINER) {
 			out->container = get_container(r, &v);
-			break;
-		case MEMBER_DETECTION:
+		} else if (v.type == MEMBER_DETECTION) {
 			*next = get_detection(r, &v);
 			if (*next != NULL)
 				next = &(*next)->next;
-			break;
-		default:
+		} else {
 			r->damaged = true;
 		}
 	}

@@ -8,7 +8,8 @@
  *     1   32  BLAKE3 of content     82  1   exactness
  *     33  8   its length
  *     41  32  engine_gen            members:  1 confidence   2 engine version  3 signature version
- *     73  8   time, ns since 1970             4 media type   5 container       6 detection
+ *     73  8   time, ns since 1970             4 media type   5 engine's type   6 container
+ *                                             7 detection
  *
  * Reader and writer are pure; what the reader accepts the writer would have written. Complete
  * coverage isn't among the members: there is no way to write anything else.

@@ -39,6 +39,7 @@ static inline void sb_sample_make(sb_sample *s, uint64_t number)
 		.content = (sb_content_coverage)(number % 3),
 		.bytes = s->key.length,
 		.confidence = variant == 4 ? 0.25 : -1,
+		.type = variant == 0 ? NULL : "mock",
 		.engine_version = variant == 0 ? NULL : "1.4.6",
 		.signature_version = s->version};
 	if (variant == 1) {
@@ -100,7 +101,7 @@ static inline bool sb_sample_same(const sb_result *a, const sb_result *b)
 	       (a->confidence >= 0 ? a->confidence == b->confidence : b->confidence < 0) &&
 	       sb_sample_same_text(a->engine_version, b->engine_version) &&
 	       sb_sample_same_text(a->signature_version, b->signature_version) &&
-	       sb_sample_same_text(a->mime, b->mime) &&
+	       sb_sample_same_text(a->mime, b->mime) && sb_sample_same_text(a->type, b->type) &&
 	       sb_sample_same_container(a->container, b->container);
 }
 

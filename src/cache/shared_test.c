@@ -65,6 +65,7 @@ static bool visit(sb_cache *cache, uint64_t number)
 	sb_sample_make(&s, number);
 	sb_arena_init(&arena, 1 << 20);
 	known = sb_cache_lookup(cache, &s.key, &arena, &result, &ticket);
+	result.type = s.result.type; /* is left to whoever asks */
 	if (known && !sb_sample_same(&result, &s.result))
 		abort();
 	sb_arena_done(&arena);
