@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/page.h"
 #include "cache/samples.h"
 #include "util/io.h"
 
@@ -493,6 +494,44 @@ static void test_ticket(void **state)
 	}
 }
 
+/* Somebody died while he was forgetting, after he had announced it: for what may be concerned the
+ * cache is of no use, until anybody mends it, within a second or at the next start. */
+static void test_died_while_forgetting(void **state)
+{
+	sb_cache_key key;
+	sb_page *page;
+	scene x;
+	int dir;
+
+	(void)state;
+	begin(&x);
+	for (uint64_t i = 0; i < 20; i++)
+		store(x.cache, i);
+	sb_cache_flush(x.cache);
+	dir = open(x.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	page = sb_page_open(dir, 1, 1);
+	sb_sample_key(&key, 7);
+	for (unsigned round = 0; round < 2; round++) {
+		sb_page_begin(sb_page_hash(page, key.hash));
+		assert_false(knows(x.cache, 7));
+		assert_false(store(x.cache, 7));
+		assert_true(knows(x.cache, 8));
+		if (round == 0) {
+			reopen(&x);
+		} else {
+			sb_clock_fake_turn(x.clock, 1001 * SB_MS);
+			for (uint64_t i = 50; i < 52; i++) {
+				store(x.cache, i);
+				sb_cache_flush(x.cache);
+			}
+		}
+		assert_true(knows(x.cache, 7)); /* it was not deleted, after all */
+	}
+	sb_page_close(page);
+	close(dir);
+	end(&x);
+}
+
 /* --- Damage ---------------------------------------------------------------------------------- */
 
 static sqlite3 *open_database(const scene *x, unsigned number)
@@ -929,6 +968,7 @@ int main(void)
 		cmocka_unit_test(test_clear),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_ticket),
+		cmocka_unit_test(test_died_while_forgetting),
 		cmocka_unit_test(test_flipped_row),
 		cmocka_unit_test(test_moved_row),
 		cmocka_unit_test(test_foreign_rows),

@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-	CHECKPOINT_FRAMES = 1000, /* of 4 KiB: written back when nobody is in the way … */
-	CHECKPOINT_MUST = 4000,   /* … and waiting for readers to step aside */
+	CHECKPOINT_FRAMES = 4000, /* of 4 KiB: written back when nobody is in the way … */
+	CHECKPOINT_MUST = 16000,  /* … and waiting for readers to step aside */
 	SWEEP_ROWS = 1000,
 };
 

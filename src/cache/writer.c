@@ -10,7 +10,7 @@
 #include "cache/cache_body.h"
 #include "util/thread.h"
 
-enum { GROUP_MAX = 1024, QUEUE_MAX = 8 << 20, ENOUGH = 256 << 10, SWEEP_EVERY = 60 };
+enum { GROUP_MAX = 4096, QUEUE_MAX = 8 << 20, ENOUGH = 256 << 10, SWEEP_EVERY = 60 };
 
 static const uint64_t gather_ns = 20 * SB_MS; /* how long one waits for others to go with */
 static const uint64_t tick_ns = 1000 * SB_MS;
