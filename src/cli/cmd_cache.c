@@ -13,8 +13,7 @@
 #include "cli/open.h"
 #include "cli/settings.h"
 #include "cli/term.h"
-#include "util/json.h"
-#include "util/kinds.h"
+#include "scan/report.h"
 #include "util/text.h"
 
 const sb_option sb_cache_cli_options[] = {
@@ -103,20 +102,6 @@ static void put_detections(sb_json *json, const sb_result *result)
 	sb_json_end_array(json);
 }
 
-static void put_container(sb_json *json, const sb_container *container)
-{
-	if (container == NULL)
-		return;
-	sb_json_object(json, "container");
-	sb_json_text(json, "type", container->type);
-	sb_json_uint(json, "depth", container->depth);
-	sb_json_uint(json, "members", container->members);
-	sb_json_uint(json, "bytes", container->bytes);
-	for (unsigned bit = 0; sb_container_fact_name(bit) != NULL; bit++)
-		sb_json_bool(json, sb_container_fact_name(bit), (container->facts >> bit & 1) != 0);
-	sb_json_end_object(json);
-}
-
 static const char *exactness_name(sb_exactness exactness)
 {
 	static const char *const names[] = {"none", "partial", "exact"};
@@ -149,7 +134,8 @@ static void put_known(sb_buf *out, const sb_cache_known *known)
 	sb_json_text(&json, "engine_version", result->engine_version);
 	sb_json_text(&json, "signature_version", result->signature_version);
 	sb_json_text(&json, "mime", result->mime);
-	put_container(&json, result->container);
+	if (result->container != NULL)
+		sb_container_json(&json, result->container);
 	sb_json_text(&json, "identity", exactness_name(known->exactness));
 	sb_json_text(&json, "stored_at", stored);
 	sb_json_text(&json, "expires_at", expires);

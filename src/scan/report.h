@@ -13,6 +13,7 @@
 #include "scan/result.h"
 #include "util/arena.h"
 #include "util/hash.h"
+#include "util/json.h"
 #include "util/uuid.h"
 
 /* A threat by its name, merged over all deciding engines. */
@@ -69,5 +70,7 @@ int sb_report_merge(sb_report *report);
 void sb_report_merge_kind(sb_report *report);
 /* Whether there is a container to speak of; content that was opened may be none. */
 bool sb_report_is_container(const sb_report *report);
+/* The member `container`. */
+void sb_container_json(sb_json *json, const sb_container *container);
 
 #endif
