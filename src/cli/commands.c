@@ -312,6 +312,47 @@ const sb_command sb_commands[] = {
 		.description = "Interrupted, all objects stay readable: run it again. The old key "
 			       "stays in the key file until no object needs it.",
 		.run = sb_cmd_quarantine_rekey},
+	{.name = "cache stats",
+		.synopsis = "[--json]",
+		.summary = "show what the verdict cache holds, and how often it was of use",
+		.description =
+			"Counts are those of all processes that share the data directory, since "
+			"its cache was made. Only complete verdicts on content that could not "
+			"change are stored; others are refused. Evictions made room on disk; what "
+			"is damaged was thrown away instead of believed. A problem says why "
+			"nothing is kept on disk.",
+		.options = sb_cache_cli_options,
+		.options_size = sizeof(sb_cache_settings),
+		.run = sb_cmd_cache_stats},
+	{.name = "cache lookup",
+		.synopsis = "[--json] HASH",
+		.summary = "show what is remembered about a content",
+		.description =
+			"HASH is the content's BLAKE3, as reports and `scanbridge hash` show it. A "
+			"line for each verdict that still holds, newest first: one engine may have "
+			"several, since each generation of its signatures has its own.",
+		.options = sb_cache_cli_options,
+		.options_size = sizeof(sb_cache_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  scanbridge cache lookup \"$(scanbridge hash FILE | cut -c 1-64)\"\n",
+		.exit_status = "  0    there is something\n"
+			       "  1    nothing is known about it\n"
+			       "  2    no such HASH can be, or the command could not run\n",
+		.run = sb_cmd_cache_lookup},
+	{.name = "cache forget",
+		.synopsis = "HASH",
+		.summary = "forget all verdicts about a content, in all processes",
+		.exit_status = "  0    forgotten\n"
+			       "  1    nothing was known about it\n"
+			       "  2    no such HASH can be, or the command could not run\n",
+		.min_words = 1,
+		.max_words = 1,
+		.run = sb_cmd_cache_forget},
+	{.name = "cache clear",
+		.synopsis = "",
+		.summary = "forget all verdicts, in all processes",
+		.run = sb_cmd_cache_clear},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",
@@ -349,7 +390,7 @@ const sb_command sb_commands[] = {
 
 /* Commands of the product that other builds have. */
 static const char *const absent[] = {
-	"serve", "cache", "doctor", "setup", "rules", "audit init", NULL};
+	"serve", "doctor", "setup", "rules", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"
 				    "  2    the command could not run\n";

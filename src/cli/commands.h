@@ -80,6 +80,11 @@ extern const sb_option sb_policy_check_options[], sb_policy_explain_options[],
 int sb_cmd_policy_check(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_policy_explain(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_policy_replay(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_cache_cli_options[];
+int sb_cmd_cache_stats(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_cache_lookup(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_cache_forget(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_cache_clear(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

@@ -14,7 +14,7 @@
 #include "cli/open.h"
 #include "cli/quarantine.h"
 #include "cli/quarantine_commands.h"
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 
 #define AT(member) offsetof(sb_quarantine_settings, member)

@@ -42,6 +42,10 @@ typedef struct sb_policy_settings {
 	uint64_t examples;
 } sb_policy_settings;
 
+typedef struct sb_cache_settings {
+	int json;
+} sb_cache_settings;
+
 typedef struct sb_hash_settings {
 	int sha256, md5;
 	unsigned jobs;

@@ -317,6 +317,10 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	conf->decision.threshold = v->decision.threshold;
 	conf->decision.min_engines = (unsigned)v->decision.min_engines;
 	conf->decision.min_assurance = (sb_assurance)v->decision.min_assurance;
+	conf->cache.enabled = v->cache.enabled;
+	conf->cache.persistent = v->cache.persistent;
+	conf->cache.memory = v->cache.memory;
+	conf->cache.ttl_ms = v->cache.ttl;
 	conf->audit.enabled = v->audit.enabled;
 	conf->audit.failure_allows = v->audit.on_failure == 1;
 	conf->audit.sync = (sb_audit_sync)v->audit.sync;

@@ -59,7 +59,11 @@ typedef struct sb_engine_conf {
 
 typedef struct sb_conf {
 	const char *data_dir; /* absolute */
-	const char *origin;   /* the file it was read from, or NULL */
+	struct {
+		bool enabled, persistent;
+		uint64_t memory, ttl_ms;
+	} cache;
+	const char *origin; /* the file it was read from, or NULL */
 	struct {
 		uint64_t max_size, timeout_ms, spool_memory, spool_disk;
 		unsigned max_in_flight;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "quarantine/record.h"
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 
 enum { FORMAT = 1, BUSY_MS = 20000 };

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/buf.h"
 #include "util/io.h"
 #include "util/text.h"

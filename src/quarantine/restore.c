@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "quarantine/front.h"
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 #include "util/text.h"
 

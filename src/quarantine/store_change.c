@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 
 /* --- Change ---------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "quarantine/remove.h"
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 
 static int see_claimed(void *data, sqlite3_stmt *row)

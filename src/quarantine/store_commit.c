@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 
 /* A retention that ends this much later is worth two flushes: an hour. */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 #include "util/text.h"
 #include "util/uuid.h"

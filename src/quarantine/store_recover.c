@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/io.h"
 
 struct left {

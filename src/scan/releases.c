@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "quarantine/temp.h"
+#include "util/temp.h"
 #include "util/buf.h"
 #include "util/io.h"
 #include "util/json.h"

@@ -196,16 +196,8 @@ static void file_json(sb_json *json, const sb_report *report)
 	sb_json_end_object(json);
 }
 
-/* Only when there is one, or somebody looked and there is none: optional members. */
-static void container_json(sb_json *json, const sb_report *report)
+void sb_container_json(sb_json *json, const sb_container *container)
 {
-	const sb_container *container = &report->container;
-
-	if (!sb_report_is_container(report)) {
-		if (report->opened)
-			sb_json_bool(json, "opened", true);
-		return;
-	}
 	sb_json_object(json, "container");
 	sb_json_text(json, "type", container->type);
 	sb_json_uint(json, "depth", container->depth);
@@ -230,6 +222,15 @@ void sb_report_threat_json(sb_json *json, const sb_merged *threat)
 		sb_json_text(json, NULL, threat->engines[k]);
 	sb_json_end_array(json);
 	sb_json_end_object(json);
+}
+
+/* Only when there is one, or somebody looked and there is none: optional members. */
+static void container_json(sb_json *json, const sb_report *report)
+{
+	if (sb_report_is_container(report))
+		sb_container_json(json, &report->container);
+	else if (report->opened)
+		sb_json_bool(json, "opened", true);
 }
 
 static void threats_json(sb_json *json, const sb_report *report)

@@ -86,5 +86,7 @@ void sb_report_merge_kind(sb_report *report);
 void sb_report_threat_json(sb_json *json, const sb_merged *threat);
 /* Whether there is a container to speak of; content that was opened may be none. */
 bool sb_report_is_container(const sb_report *report);
+/* The member `container`. */
+void sb_container_json(sb_json *json, const sb_container *container);
 
 #endif

@@ -19,6 +19,7 @@ struct sb_clock {
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t changed;
 	uint64_t now, turns;
+	uint64_t stepped; /* modulo 2^64: the wall clock was set by so much */
 	struct waiter waiters[MAX_WAITERS];
 	unsigned count;
 };
@@ -54,9 +55,20 @@ uint64_t sb_clock_now(const sb_clock *clock)
 	return clock->fake ? fake_now(clock) : read_clock(CLOCK_MONOTONIC);
 }
 
+static uint64_t fake_wall(const sb_clock *clock)
+{
+	sb_clock *self = (sb_clock *)(uintptr_t)clock;
+	uint64_t wall;
+
+	pthread_mutex_lock(&self->lock);
+	wall = fake_epoch + self->now + self->stepped;
+	pthread_mutex_unlock(&self->lock);
+	return wall;
+}
+
 uint64_t sb_clock_wall(const sb_clock *clock)
 {
-	return clock->fake ? fake_epoch + fake_now(clock) : read_clock(CLOCK_REALTIME);
+	return clock->fake ? fake_wall(clock) : read_clock(CLOCK_REALTIME);
 }
 
 int sb_cond_init(pthread_cond_t *cond)
@@ -166,6 +178,13 @@ void sb_clock_fake_turn(sb_clock *clock, uint64_t ns)
 		sched_yield();
 		pthread_mutex_lock(&clock->lock);
 	}
+	pthread_mutex_unlock(&clock->lock);
+}
+
+void sb_clock_fake_step(sb_clock *clock, int64_t ns)
+{
+	pthread_mutex_lock(&clock->lock);
+	clock->stepped += (uint64_t)ns;
 	pthread_mutex_unlock(&clock->lock);
 }
 

@@ -35,6 +35,8 @@ sb_clock *sb_clock_fake_new(void);
 void sb_clock_fake_free(sb_clock *clock);
 /* Move it on and wake whoever waits by it. */
 void sb_clock_fake_turn(sb_clock *clock, uint64_t ns);
+/* Set its wall clock forward or back, as an administrator does; sb_clock_now() doesn't notice. */
+void sb_clock_fake_step(sb_clock *clock, int64_t ns);
 /* Block until @p waiters threads wait by this clock: then turning it is no race. */
 void sb_clock_fake_await(sb_clock *clock, unsigned waiters);
 

@@ -66,7 +66,7 @@ static void test_fake_clock(void **state)
 	sb_clock *clock = sb_clock_fake_new();
 	struct sleeper sleepers[SLEEPERS];
 	pthread_t threads[SLEEPERS];
-	uint64_t start = sb_clock_now(clock);
+	uint64_t start = sb_clock_now(clock), wall;
 	char text[SB_TIME_SIZE];
 
 	(void)state;
@@ -87,6 +87,12 @@ static void test_fake_clock(void **state)
 		pthread_mutex_destroy(&sleepers[i].mutex);
 	}
 	assert_int_equal(sb_clock_now(clock), start + SLEEPERS * SB_MS);
+	/* An administrator sets the wall clock: only that one notices. */
+	wall = sb_clock_wall(clock) - sb_clock_now(clock);
+	sb_clock_fake_step(clock, -5);
+	assert_int_equal(sb_clock_wall(clock) - sb_clock_now(clock), wall - 5);
+	sb_clock_fake_step(clock, 7);
+	assert_int_equal(sb_clock_wall(clock) - sb_clock_now(clock), wall + 2);
 	sb_clock_fake_free(clock);
 	sb_clock_fake_free(NULL);
 }

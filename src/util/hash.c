@@ -58,6 +58,16 @@ void sb_blake3_memory(const void *data, size_t length, uint8_t out[SB_BLAKE3_SIZ
 	blake3_hasher_finalize(&hasher, out, SB_BLAKE3_SIZE);
 }
 
+void sb_blake3_keyed(const uint8_t key[SB_BLAKE3_SIZE], const void *data, size_t length,
+	uint8_t out[SB_BLAKE3_SIZE])
+{
+	blake3_hasher hasher;
+
+	blake3_hasher_init_keyed(&hasher, key);
+	blake3_hasher_update(&hasher, data, length);
+	blake3_hasher_finalize(&hasher, out, SB_BLAKE3_SIZE);
+}
+
 struct sb_digester {
 	sb_digest_type type;
 	union {

@@ -24,6 +24,9 @@ void sb_blake3_update(sb_blake3 *hasher, const void *data, size_t length);
 void sb_blake3_final(const sb_blake3 *hasher, uint8_t out[SB_BLAKE3_SIZE]);
 /* All at once; no allocation. */
 void sb_blake3_memory(const void *data, size_t length, uint8_t out[SB_BLAKE3_SIZE]);
+/* The keyed mode of the paper: a message authentication code. No allocation. */
+void sb_blake3_keyed(const uint8_t key[SB_BLAKE3_SIZE], const void *data, size_t length,
+	uint8_t out[SB_BLAKE3_SIZE]);
 
 /*
  * The first @p size bytes of a regular file by its descriptor, from offset 0, with up to

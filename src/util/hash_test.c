@@ -110,6 +110,18 @@ static const struct {
 	{102400, "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085"},
 };
 
+/* By `b3sum --keyed` with a key of 32 times `k`, over `abc`. */
+static void test_blake3_keyed(void **state)
+{
+	uint8_t key[SB_BLAKE3_SIZE], out[SB_BLAKE3_SIZE];
+
+	(void)state;
+	memset(key, 'k', sizeof key);
+	sb_blake3_keyed(key, "abc", 3, out);
+	check_hex(out, sizeof out,
+		"afe3d7ad8d5833d736ab4f589515187829143f7f6fea514659bd53f4eaf74d62", "keyed");
+}
+
 static void test_blake3_vectors(void **state)
 {
 	static uint8_t data[102400];
@@ -252,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_digester_starts_anew),
 		cmocka_unit_test(test_blake3_vectors),
+		cmocka_unit_test(test_blake3_keyed),
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_tree_of_larger_units),

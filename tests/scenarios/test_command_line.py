@@ -10,7 +10,8 @@ from support import harness
 from support.harness import SCANBRIDGE, mock
 
 COMMANDS = ["scan", "engines", "audit verify", "audit show", "audit export", "config check",
-            "config show", "config init", "hash", "completion"]
+            "config show", "config init", "cache stats", "cache lookup", "cache forget",
+            "cache clear", "hash", "completion"]
 
 
 class Help(harness.Case):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "quarantine/temp.h"
+#include "util/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>

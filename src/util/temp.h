@@ -4,8 +4,8 @@
  * the file system can, so that a crash leaves nothing; else under a temporary name with a lock
  * on it, which tells the living from the dead. Always 0600, whatever the umask.
  */
-#ifndef SB_QUARANTINE_TEMP_H
-#define SB_QUARANTINE_TEMP_H
+#ifndef SB_UTIL_TEMP_H
+#define SB_UTIL_TEMP_H
 
 typedef struct sb_temp {
 	int dir, fd;
