@@ -16,7 +16,9 @@ from support.harness import BUILD, ROOT
 class Outside(Case):
     def build(self, compiler, name, *lines):
         source = self.write(name, "\n".join((
-            "#include <scanbridge/scanbridge.h>", "#include <scanbridge/sys/engine.h>",
+            "#include <scanbridge/scanbridge.h>",
+            *(f"#include <scanbridge/sys/{header.name}>"
+              for header in sorted((ROOT / "include/scanbridge/sys").glob("*.h"))),
             *lines)).encode())
         if not shutil.which(compiler):
             self.skipTest(f"{compiler} is not installed")
