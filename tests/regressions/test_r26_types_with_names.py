@@ -16,8 +16,8 @@ from support.harness import BUILD, ROOT
 class Outside(Case):
     def build(self, compiler, name, *lines):
         source = self.write(name, "\n".join((
-            "#include <scanbridge/scanbridge.h>", "#include <scanbridge/sys/engine.h>",
-            *lines)).encode())
+            *(f"#include <{path.relative_to(ROOT / 'include')}>"
+              for path in sorted((ROOT / "include").rglob("*.h"))), *lines)).encode())
         if not shutil.which(compiler):
             self.skipTest(f"{compiler} is not installed")
         return subprocess.run(
