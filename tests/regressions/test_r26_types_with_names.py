@@ -16,8 +16,10 @@ from support.harness import BUILD, ROOT
 class Outside(Case):
     def build(self, compiler, name, *lines):
         source = self.write(name, "\n".join((
-            *(f"#include <{path.relative_to(ROOT / 'include')}>"
-              for path in sorted((ROOT / "include").rglob("*.h"))), *lines)).encode())
+            "#include <scanbridge/scanbridge.h>",
+            *(f"#include <scanbridge/sys/{header.name}>"
+              for header in sorted((ROOT / "include/scanbridge/sys").glob("*.h"))),
+            *lines)).encode())
         if not shutil.which(compiler):
             self.skipTest(f"{compiler} is not installed")
         return subprocess.run(
