@@ -4,6 +4,7 @@
 that it makes differ, or with the test that shows it, or with what this build lacks for it."""
 import json
 import shutil
+import signal
 import unittest
 
 from accounts import account, attempt, covered, lacks, traced
@@ -159,8 +160,30 @@ def scanning(look, *more, path="in", **rest):
     return differs(look, f"scan --json {path}", *more, **rest)
 
 
-def listing(*more, **sections):
-    return differs(lines, "quarantine list --json", *more, **(BAD | sections))
+def listing(*more):
+    return differs(lines, "quarantine list --json", *more, **BAD)
+
+
+def as_scan(name):
+    """An option of `watch` that is the very row of `scan`: said once, and read by the same code."""
+    return covered("src/cli/cmd_watch.c", f'{{AS_SCAN, {{.name = "{name}"}}}}')
+
+
+def watched(look, *more):
+    """The same for a file that `watch` finds there, until it is told to stop."""
+    def row(case):
+        seen = []
+        for words in ((), more):
+            case.begin(BAD)
+            (case.folder / "in/two").unlink()
+            process = case.start("watch", "--json", *words, "in")
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            result = case.finish(process)
+            result.out = first + result.out
+            seen.append(look(case, result))
+        case.assertNotEqual(*seen)
+    return row
 
 
 TERMINAL = "tests/scenarios/test_terminal.py"
@@ -229,7 +252,7 @@ OPTIONS = {
     "quarantine list --hash": listing("--hash", "HASH"),
     "quarantine list --after": listing("--after", FAR),
     "quarantine list --before": listing("--before", PAST),
-    "quarantine list --all": listing("--all", quarantine={"retention": "1ms"}),
+    "quarantine list --all": covered("src/quarantine/store_test.c", "include_expired"),
     "quarantine list --limit": listing("--limit", "1"),
     "quarantine list --offset": listing("--offset", "1"),
     "quarantine list --cursor": listing("--cursor", "ID"),
@@ -254,6 +277,14 @@ OPTIONS = {
     "quarantine delete --reason": differs(reasons, "quarantine delete ID", "--reason",
                                           "for a test", **BAD),
     "quarantine verify --json": differs(is_json, "quarantine verify", "--json", **BAD),
+
+    **{f"watch --{name}": as_scan(name) for name in (
+        "exclude", "max-size", "engine", "policy", "jobs", "timeout", "archive-password",
+        "no-cache", "no-quarantine", "remove", "dry-run", "tenant", "user", "meta", "json",
+        "verbose", "no-color")},
+    "watch --settle": covered("tests/scenarios/test_watch.py", '"--settle"'),
+    "watch --source": watched(context, "--source", "mail"),
+    "watch --quiet": watched(silent, "--quiet"),
 
     "hash --sha256": differs(printed, "hash in/one", "--sha256"),
     "hash --md5": differs(printed, "hash in/one", "--md5"),
@@ -288,11 +319,11 @@ class Options(Case):
 
     def test_every_option_has_its_row(self):
         """R27: nothing is left out, and nothing that is gone is still accounted for."""
-        account(self, surface.options(), OPTIONS)
+        account(self, surface.options(), OPTIONS, ("watch ",))
 
     def test_every_option_matters(self):
         """R27: each makes a difference."""
-        attempt(self, OPTIONS)
+        attempt(self, OPTIONS, surface.options())
 
     def test_unknown_options(self):
         """R27: what is no option is refused, by every command."""

@@ -152,7 +152,7 @@ PARTS = {
     "MIME detection": media_types,
     "block and allow lists": lists,
     "policy for a tenant": tenants,
-    "weights": configured(decision={"strategy": "weighted", "threshold": 2.0}),
+    "weights": covered("tests/regressions/test_r27_no_dead_keys.py", '"engines.weight": later('),
     "dry run, explain, replay": explained,
     "condition on user": decided({"user": "eve"}, "--user", "eve"),
     "condition on metadata": decided({"metadata": {"queue": "7*"}}, "--meta", "queue=77"),

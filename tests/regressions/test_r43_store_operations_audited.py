@@ -68,7 +68,7 @@ class Audited(Case):
                       "--reason", "r", kept)
         self.breaking("unlinkat:error=EIO", "quarantine", "delete", kept)
         self.configure(BAD, quarantine={"retention": "1ms"})
-        self.scan(self.write("late", b"very late"), status=1)
+        self.breaking("unlinkat:error=EIO", "scan", str(self.write("late", b"very late")))
         self.breaking("unlinkat:error=EIO", "quarantine", "purge")
 
     def cut_off(self):
