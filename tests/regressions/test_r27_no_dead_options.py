@@ -286,6 +286,9 @@ OPTIONS = {
     "watch --source": watched(context, "--source", "mail"),
     "watch --quiet": watched(silent, "--quiet"),
 
+    **{f"cache {name} --json": covered("tests/scenarios/test_cache.py", '"--json"', f'"{name}"')
+       for name in ("stats", "lookup")},
+
     "hash --sha256": differs(printed, "hash in/one", "--sha256"),
     "hash --md5": differs(printed, "hash in/one", "--md5"),
     "hash --threads": threads,
