@@ -256,6 +256,7 @@ STEPS = [
     ("scenarios", scenarios("scenarios", RELEASE)),
     ("evasive", scenarios("evasive", RELEASE)),
     ("quarantine", scenarios("quarantine", RELEASE)),
+    ("cache", scenarios("cache", RELEASE)),
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN)),
     ("faults", fault_matrix),
