@@ -57,6 +57,15 @@ SB_API int sb_manager_set_breaker(
 SB_API const char *sb_manager_breaker(
 	const sb_manager *manager, const char *engine, int64_t *retry_after_ms);
 
+/**
+ * Let engines read their rules and lists anew; with @p engine NULL, all that have some. What can't
+ * be used changes nothing: the engine goes on with what it has, and the error says why. Scans under
+ * way end as they began. On record as `engine_state`. Blocks until it is done; any thread. 0, or
+ * -SB_KIND_NOT_CONFIGURED when there is no such engine or it has nothing to read anew, or the kind
+ * of the first failure; the others are done nevertheless.
+ */
+SB_API int sb_manager_reload(sb_manager *manager, const char *engine, sb_error *error);
+
 /** Counters of one engine since the manager was opened. They never go down. */
 typedef enum sb_metric {
 	SB_METRIC_SUCCESSFUL = 0, /**< attempts that were answered */

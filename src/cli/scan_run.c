@@ -353,11 +353,12 @@ static void *find_all(void *data)
 /* SIGINT and SIGTERM arrive through a descriptor; one that is ignored (a shell's `&`) stays so. */
 static int catch_signals(struct run *run)
 {
-	static const int wanted[] = {SIGINT, SIGTERM};
+	static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
+	const size_t count = run->plan->reloads ? 3 : 2;
 	struct sigaction now;
 
 	sigemptyset(&run->signals);
-	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+	for (size_t i = 0; i < count; i++)
 		if (sigaction(wanted[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			sigaddset(&run->signals, wanted[i]);
 	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
@@ -415,6 +416,18 @@ static bool go_on_ending(struct run *run, struct ending *ending)
 	return false;
 }
 
+/* Scans go on meanwhile; what can't be used changes nothing. */
+static void reload(struct run *run)
+{
+	sb_error error;
+
+	sb_error_init(&error);
+	if (sb_manager_reload(run->plan->manager, NULL, &error) < 0)
+		sb_log_error(&error);
+	else
+		sb_log(SB_LOG_WARN, "rules and lists were read anew");
+}
+
 static sb_run_end supervise(struct run *run)
 {
 	struct pollfd polled[] = {{run->done_fd, POLLIN, 0}, {run->signal_fd, POLLIN, 0}};
@@ -426,7 +439,9 @@ static sb_run_end supervise(struct run *run)
 		if (ready > 0 && (polled[0].revents & POLLIN) != 0)
 			break;
 		signal = ready > 0 ? signal_came(run) : 0;
-		if (signal != 0)
+		if (signal == SIGHUP)
+			reload(run);
+		else if (signal != 0)
 			begin_to_end(run, &ending, signal);
 		if (ending.signal == 0)
 			sb_output_tick(run->plan->output);

@@ -43,6 +43,7 @@ typedef struct sb_scan_run {
 	bool progress;
 	const sb_scan_finder *finder; /* NULL: the walk */
 	unsigned grace_ms;            /* after a signal, for scans to end by themselves */
+	bool reloads;                 /* SIGHUP: engines read rules and lists anew */
 } sb_scan_run;
 
 typedef enum sb_run_end {

@@ -6,6 +6,7 @@
  */
 #include <scanbridge/sys/engine.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,21 @@
 #include "worker/paths.h"
 #include "worker/pool.h"
 
+/* The rules as they were read once, and the processes that judge by them. */
+typedef struct rule_set {
+	sb_pool *pool;
+	unsigned users;
+} rule_set;
+
 typedef struct yara_state {
 	/* settings */
 	sb_texts rules;
 	int64_t workers, recycle;
 	const sb_environment *environment;
-	sb_pool *pool;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t unused;
+	bool has_lock;
+	rule_set *set;
 } yara_state;
 
 static const sb_setting yara_settings[] = {
@@ -61,30 +71,98 @@ static int gather(const yara_state *yara, sb_bundle *bundle, sb_error *error)
 	return status;
 }
 
-static int yara_open(void *state, sb_error *error)
+static void free_set(rule_set *set)
 {
-	yara_state *yara = state;
+	if (set == NULL)
+		return;
+	sb_pool_close(set->pool);
+	free(set);
+}
+
+/* Read, compiled by a zygote of its own, and ready. */
+static int make_set(const yara_state *yara, rule_set **out, sb_error *error)
+{
+	rule_set *set = calloc(1, sizeof *set);
 	sb_bundle bundle;
 	int status;
 
+	if (set == NULL)
+		return sb_error_no_memory(error);
 	sb_bundle_init(&bundle);
 	status = gather(yara, &bundle, error);
 	if (status == 0)
-		status = sb_pool_open_in(&yara->pool, "yara", &bundle, yara->environment,
+		status = sb_pool_open_in(&set->pool, "yara", &bundle, yara->environment,
 			(unsigned)yara->workers, (unsigned)yara->recycle, error);
 	sb_bundle_done(&bundle);
-	if (status == 0 && sb_pool_rules(yara->pool) == 0)
-		return sb_error_set(
+	if (status == 0 && sb_pool_rules(set->pool) == 0)
+		status = sb_error_set(
 			error, SB_KIND_NOT_CONFIGURED, 0, "the rule files hold no rule");
+	if (status == 0)
+		*out = set;
+	else
+		free_set(set);
 	return status;
+}
+
+static int yara_open(void *state, sb_error *error)
+{
+	yara_state *yara = state;
+
+	pthread_mutex_init(&yara->lock, NULL);
+	pthread_cond_init(&yara->unused, NULL);
+	yara->has_lock = true;
+	return make_set(yara, &yara->set, error);
+}
+
+/* A set is used from begin to end of a call, whatever comes after it meanwhile. */
+static rule_set *use(yara_state *yara)
+{
+	rule_set *set;
+
+	pthread_mutex_lock(&yara->lock);
+	set = yara->set;
+	set->users++;
+	pthread_mutex_unlock(&yara->lock);
+	return set;
+}
+
+static void leave(yara_state *yara, rule_set *set)
+{
+	pthread_mutex_lock(&yara->lock);
+	if (--set->users == 0 && set != yara->set)
+		pthread_cond_signal(&yara->unused);
+	pthread_mutex_unlock(&yara->lock);
+}
+
+/* The old processes end when the last call that began with them has. */
+static int yara_reload(void *state, sb_error *error)
+{
+	yara_state *yara = state;
+	rule_set *fresh, *old;
+	int status = make_set(yara, &fresh, error);
+
+	if (status < 0)
+		return status;
+	pthread_mutex_lock(&yara->lock);
+	old = yara->set;
+	yara->set = fresh;
+	while (old->users > 0)
+		pthread_cond_wait(&yara->unused, &yara->lock);
+	pthread_mutex_unlock(&yara->lock);
+	free_set(old);
+	return 0;
 }
 
 static void yara_close(void *state)
 {
 	yara_state *yara = state;
 
-	sb_pool_close(yara->pool);
-	yara->pool = NULL;
+	free_set(yara->set);
+	yara->set = NULL;
+	if (yara->has_lock) {
+		pthread_cond_destroy(&yara->unused);
+		pthread_mutex_destroy(&yara->lock);
+	}
 }
 
 /* --- From reply to statement ---------------------------------------------------------------------
@@ -156,12 +234,15 @@ static int yara_scan(void *data, sb_call *call, sb_error *error)
 {
 	yara_state *yara = data;
 	sb_answer *answer = malloc(sizeof *answer);
+	rule_set *set;
 	int status;
 
 	if (answer == NULL)
 		return sb_error_no_memory(error);
+	set = use(yara);
 	status = sb_pool_judge(
-		yara->pool, call, sb_call_wants_mime(call) ? SB_REQUEST_MIME : 0, answer, error);
+		set->pool, call, sb_call_wants_mime(call) ? SB_REQUEST_MIME : 0, answer, error);
+	leave(yara, set);
 	if (status == 0)
 		status = state(call, &answer->reply, error);
 	free(answer);
@@ -173,26 +254,29 @@ static int yara_scan(void *data, sb_call *call, sb_error *error)
 
 static int yara_identity(void *state_data, uint64_t timeout_ms, sb_identity *out, sb_error *error)
 {
-	const yara_state *yara = state_data;
+	yara_state *yara = state_data;
+	rule_set *set = use(yara);
 
 	(void)timeout_ms;
 	(void)error;
 	*out = (sb_identity){.exactness = SB_EXACT_FULL};
-	snprintf(
-		out->engine_version, sizeof out->engine_version, "%s", sb_pool_version(yara->pool));
+	snprintf(out->engine_version, sizeof out->engine_version, "%s", sb_pool_version(set->pool));
 	snprintf(out->signature_version, sizeof out->signature_version, "%.16s",
-		sb_pool_identity(yara->pool));
+		sb_pool_identity(set->pool));
+	leave(yara, set);
 	return 0;
 }
 
 /* Content that a hidden rule knows: whatever the rules are, the way from content to match works. */
 static int yara_canary(void *state_data, sb_check *check, sb_error *error)
 {
-	const yara_state *yara = state_data;
-	const char *canary = sb_pool_canary(yara->pool);
+	yara_state *yara = state_data;
+	rule_set *set = use(yara);
+	const char *canary = sb_pool_canary(set->pool);
 	sb_check_answer answer;
 	int status = sb_check_scan(check, canary, strlen(canary), &answer, error);
 
+	leave(yara, set);
 	if (status < 0)
 		return status;
 	if (answer.outcome == SB_OUTCOME_ERROR)
@@ -218,5 +302,6 @@ const sb_engine_ops sb_engine_yara = {
 	.scan = yara_scan,
 	.identity = yara_identity,
 	.canary = yara_canary,
+	.reload = yara_reload,
 	.close = yara_close,
 };
