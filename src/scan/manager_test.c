@@ -120,8 +120,10 @@ static int garbled(sb_call *call, unsigned attempt, sb_error *error)
 
 static const char no_audit[] = "audit: {enabled: false}\n";
 
-static const char one[] = "audit: {enabled: false}\nengines: [{name: e, type: obedient, "
-			  "self_test: off, timeout: 10s, retry: {attempts: 3, jitter: false}}]\n";
+/* So much time that nobody is late while the clock is turned in steps and threads work. */
+static const char one[] = "audit: {enabled: false}\nlimits: {timeout: 30d}\n"
+			  "engines: [{name: e, type: obedient, self_test: off, timeout: 24h, "
+			  "retry: {attempts: 3, jitter: false}}]\n";
 
 /* --- What one answer becomes ---------------------------------------------------------------------
  */
@@ -238,8 +240,9 @@ static void the_retry_budget_is_bounded(void **unused)
 
 	(void)unused;
 	open_bench(&bench, always_refused,
-		"audit: {enabled: false}\nengines: [{name: e, type: obedient, self_test: off, "
-		"timeout: 10s, breaker: {preset: off}, retry: {jitter: false}}]\n");
+		"audit: {enabled: false}\nlimits: {timeout: 30d}\nengines: [{name: e, type: "
+		"obedient, self_test: off, timeout: 24h, breaker: {preset: off}, "
+		"retry: {jitter: false}}]\n");
 	for (unsigned i = 0; i < scans; i++)
 		sb_report_free(turn_until_done(
 			&bench, submit_text(&bench, "x", NULL, NULL, NULL), 100 * SB_MS));
@@ -379,26 +382,32 @@ static void what_is_certain_comes_at_once(void **unused)
 
 static void waiting_for_a_slot_has_an_end(void **unused)
 {
+	sb_scan_options *options = sb_scan_options_new();
+	sb_input *input = sb_input_memory("y", 1);
 	struct bench bench;
-	sb_job *first, *second;
+	sb_job *first, *second = NULL;
 	sb_report *report;
 
 	(void)unused;
 	open_bench(&bench, until_go,
-		"audit: {enabled: false}\n"
-		"engines: [{name: e, type: stubborn, self_test: off, timeout: 2s, concurrency: "
+		"audit: {enabled: false}\nlimits: {timeout: 30d}\n"
+		"engines: [{name: e, type: stubborn, self_test: off, timeout: 24h, concurrency: "
 		"1}]\n");
 	first = submit_text(&bench, "x", NULL, NULL, NULL);
 	while (sem_wait(&script.entered) != 0)
 		;
-	second = submit_text(&bench, "y", NULL, NULL, NULL);
+	sb_scan_options_set_timeout_ms(options, 1000); /* long before the holder overruns */
+	assert_int_equal(
+		sb_submit(&second, bench.manager, input, options, NULL, NULL, NULL, NULL), 0);
 	report = turn_until_done(&bench, second, 10 * SB_MS);
 	expect("no slot", report, SB_OUTCOME_ERROR, SB_KIND_OVERLOADED);
 	sb_report_free(report);
-	report = turn_until_done(&bench, first, 10 * SB_MS);
+	report = turn_until_done(&bench, first, 3600000 * SB_MS);
 	expect("the slot's holder", report, SB_OUTCOME_ERROR, SB_KIND_TIMEOUT);
 	sb_report_free(report);
 	sem_post(&script.go);
+	sb_scan_options_free(options);
+	sb_input_free(input);
 	close_bench(&bench);
 }
 
@@ -767,8 +776,9 @@ static sb_report *scan_twice(struct bench *bench, const char *role)
 	snprintf(yaml, sizeof yaml,
 		"policy: {rules: [{id: m, when: {container.macros: true, mime: 'application/*'}, "
 		"then: require_manual_review}, {id: c, when: {outcome: clean}, then: allow}]}\n"
-		"engines: [{name: a, type: obedient, self_test: off, role: %s, retry: {initial: "
-		"1ms, jitter: false}}]\n",
+		"limits: {timeout: 30d}\n"
+		"engines: [{name: a, type: obedient, self_test: off, timeout: 24h, role: %s, "
+		"retry: {initial: 1ms, jitter: false}}]\n",
 		role);
 	open_bench(bench, second_view, yaml);
 	return turn_until_done(bench, submit_text(bench, "x", NULL, NULL, NULL), 10 * SB_MS);
@@ -1193,7 +1203,9 @@ static void a_broken_stream_is_no_verdict(void **unused)
 
 /* --- The record comes first --------------------------------------------------------------- */
 
-static const char audited[] = "engines: [{name: e, type: obedient, self_test: off}]\n";
+static const char audited[] =
+	"limits: {timeout: 30d}\n"
+	"engines: [{name: e, type: obedient, self_test: off, timeout: 24h}]\n";
 
 static void a_verdict_has_its_record(void **unused)
 {
