@@ -213,6 +213,7 @@ static int run(const sb_scan_session *session, sb_watch *watch, sb_output *outpu
 	plan.output = output;
 	plan.finder = &finder;
 	plan.grace_ms = GRACE_MS;
+	plan.reloads = true;
 	end = sb_scan_run_all(&plan);
 	if (end == SB_RUN_FAILED)
 		return SB_EXIT_FAILED;

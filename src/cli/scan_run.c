@@ -425,7 +425,7 @@ static void reload(struct run *run)
 	if (sb_manager_reload(run->plan->manager, NULL, &error) < 0)
 		sb_log_error(&error);
 	else
-		sb_log(SB_LOG_WARN, "rules and lists were read anew");
+		sb_output_note(run->plan->output, "rules and lists were read anew");
 }
 
 static sb_run_end supervise(struct run *run)

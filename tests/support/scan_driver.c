@@ -11,6 +11,7 @@
  *     cancel T                        end the scans that were tagged so
  *     wait                            until no scan is under way
  *     breaker E [open|close|reset]    an engine's breaker and counters, after that order
+ *     reload [E]                      let an engine, or all, read rules and lists anew
  *     stats                           descriptors, threads and resident memory of the process
  *     close                           free the manager
  *     quit
@@ -401,6 +402,17 @@ static void print_breaker(const char *engine, const char *order)
 	puts("}");
 }
 
+static void reload(const char *engine)
+{
+	sb_error *error = sb_error_new();
+
+	if (sb_manager_reload(manager, engine, error) == 0)
+		puts("{\"reloaded\":true}");
+	else
+		print_error("reload", error);
+	sb_error_free(error);
+}
+
 /* False at the end. */
 static bool obey(char *text)
 {
@@ -422,6 +434,8 @@ static bool obey(char *text)
 		puts("{\"waited\":true}");
 	} else if (!strcmp(line.word[0], "breaker") && line.words >= 2) {
 		print_breaker(line.word[1], line.words > 2 ? line.word[2] : NULL);
+	} else if (!strcmp(line.word[0], "reload")) {
+		reload(line.words > 1 ? line.word[1] : NULL);
 	} else if (!strcmp(line.word[0], "cancel") && line.words == 2) {
 		cancel(line.word[1]);
 	} else if (!strcmp(line.word[0], "close")) {
