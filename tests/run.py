@@ -260,6 +260,7 @@ STEPS = [
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN)),
     ("faults", fault_matrix),
+    ("outages", scenarios("faults", RELEASE)),
     ("quickstart", quickstart),
     ("fuzz", fuzzing),
     ("options", every_option),

@@ -13,12 +13,12 @@ DRIVER = BUILD / "tests" / "scan_driver"
 class Driver:
     """A process with at most one manager; `temp` is where it may put temporary files."""
 
-    def __init__(self, config, temp):
+    def __init__(self, config, temp, environment=None):
         self.config = config
         self._errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env={**os.environ, "TMPDIR": str(temp)})
+            env={**os.environ, "TMPDIR": str(temp), **(environment or {})})
 
     def send(self, line):
         self.process.stdin.write(line.encode() + b"\n")
