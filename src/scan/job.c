@@ -64,8 +64,9 @@ static void start_call(sb_job *job, size_t slot, bool streamed, bool here);
 
 /*
  * With the lock held: when it is certain what comes out (decision.early_decision), nobody else is
- * waited for. True when that settled the last one. Those that are being asked are told to stop,
- * by stop_early() once the lock is free.
+ * waited for. True when that settled the last one. Those that are being asked are to be told to
+ * stop once the lock is free: they go into the job's list, with a reference each, since whoever
+ * finishes the job may be at it by then.
  */
 static bool settle_early(sb_job *job)
 {
@@ -84,24 +85,19 @@ static bool settle_early(sb_job *job)
 		sb_verdict_blank(job, i, true, SB_KIND_CANCELLED,
 			"not waited for: the outcome was certain without engine %s",
 			job->engines[i]->conf->name);
+		if (job->calls[i] != NULL)
+			job->unneeded[job->unneeded_count++] = sb_call_ref(job->calls[i]);
 		last = settle(job, i) || last;
 	}
 	return last;
 }
 
-static void cancel_calls(sb_job *job, bool unsettled_only)
+/* Once, by the thread that settled it early; the caller's reference keeps the job. */
+static void stop_unneeded(sb_job *job)
 {
-	for (size_t i = 0; i < job->report->result_count; i++) {
-		struct sb_call *call = NULL;
-
-		pthread_mutex_lock(&job->lock);
-		if (job->calls[i] != NULL && !(unsettled_only && job->settled[i]))
-			call = sb_call_ref(job->calls[i]);
-		pthread_mutex_unlock(&job->lock);
-		if (call == NULL)
-			continue;
-		sb_call_cancel(call);
-		sb_call_unref(call);
+	for (size_t i = 0; i < job->unneeded_count; i++) {
+		sb_call_cancel(job->unneeded[i]);
+		sb_call_unref(job->unneeded[i]);
 	}
 }
 
@@ -129,15 +125,15 @@ void sb_job_deliver(sb_job *job, struct sb_call *call)
 		sb_arena_init(&call->arena, 0);
 		fallback = sb_fallback_need(job, call->slot);
 		last = settle(job, call->slot);
-		early = !last && fallback == SB_NO_SLOT && call->result.outcome != SB_OUTCOME_ERROR;
-		if (early) {
+		if (!last && fallback == SB_NO_SLOT && !job->early &&
+			call->result.outcome != SB_OUTCOME_ERROR) {
 			last = settle_early(job);
 			early = job->early;
 		}
 	}
 	pthread_mutex_unlock(&job->lock);
 	if (early)
-		cancel_calls(job, false);
+		stop_unneeded(job);
 	if (fallback != SB_NO_SLOT)
 		start_call(job, fallback, false, false);
 	if (last)
@@ -338,12 +334,24 @@ static void ask(sb_job *job)
 /* --- Attended ------------------------------------------------------------------------------------
  */
 
+/* A call that this thread was given, with its permit. Nobody needs it any more when the outcome
+ * was certain meanwhile: then it only has to find its way out again. */
+static void run_offered(struct sb_call *call, bool needed)
+{
+	if (needed)
+		sb_call_run(call);
+	else
+		sb_call_refuse(call, true, SB_KIND_CANCELLED, "not needed any more");
+	sb_call_drive(call, true);
+}
+
 /* Wait for the answers, running what is offered meanwhile. */
 static void attend(sb_job *job)
 {
 	pthread_mutex_lock(&job->lock);
-	while (job->pending > 0) {
+	while (job->pending > 0 || job->offered != NULL) {
 		struct sb_call *call = job->offered;
+		bool needed = job->pending > 0;
 
 		if (call == NULL) {
 			job->idle = true;
@@ -353,8 +361,7 @@ static void attend(sb_job *job)
 		}
 		job->offered = NULL;
 		pthread_mutex_unlock(&job->lock);
-		sb_call_run(call);
-		sb_call_drive(call, true);
+		run_offered(call, needed);
 		pthread_mutex_lock(&job->lock);
 	}
 	pthread_mutex_unlock(&job->lock);
@@ -726,7 +733,18 @@ void sb_job_cancel(sb_job *job)
 		break_stream(job, &why);
 		stop_stream_timer(job);
 	}
-	cancel_calls(job, true);
+	for (size_t i = 0; i < job->report->result_count; i++) {
+		struct sb_call *call = NULL;
+
+		pthread_mutex_lock(&job->lock);
+		if (job->calls[i] != NULL && !job->settled[i])
+			call = sb_call_ref(job->calls[i]);
+		pthread_mutex_unlock(&job->lock);
+		if (call == NULL)
+			continue;
+		sb_call_cancel(call);
+		sb_call_unref(call);
+	}
 }
 
 int sb_job_take(sb_job *job, sb_report **out, sb_error *error)

@@ -63,7 +63,9 @@ struct sb_job {
 	size_t pending;
 	struct sb_call *offered; /* for the caller's idle thread to run */
 	bool idle, streaming, taken, done;
-	bool early; /* it was certain before all had answered */
+	bool early;                /* it was certain before all had answered */
+	struct sb_call **unneeded; /* references: those who were being asked then */
+	size_t unneeded_count;
 	sb_start start;
 	sb_job_status status;
 

@@ -231,11 +231,12 @@ sb_job *sb_job_make(
 		sb_arena *arena = &job->report->arena;
 		job->engines = sb_arena_zalloc(arena, n * sizeof *job->engines);
 		job->calls = sb_arena_zalloc(arena, n * sizeof *job->calls);
+		job->unneeded = sb_arena_zalloc(arena, n * sizeof *job->unneeded);
 		job->settled = sb_arena_zalloc(arena, n * sizeof *job->settled);
 		job->deferred = sb_arena_zalloc(arena, n * sizeof *job->deferred);
 	}
 	if (job->report == NULL || job->engines == NULL || job->calls == NULL ||
-		job->settled == NULL || job->deferred == NULL)
+		job->settled == NULL || job->deferred == NULL || job->unneeded == NULL)
 		sb_error_no_memory(error);
 	else if (fill_in(job, input, options, error) == 0 &&
 		 enter_manager(manager, job, error) == 0)
