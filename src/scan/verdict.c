@@ -52,7 +52,7 @@ void sb_verdict_blank(
  * as whoever brought the last answer may find the list empty already. */
 static void drop_calls(sb_job *job)
 {
-	for (size_t i = 0; i < job->report->result_count; i++) {
+	for (size_t i = 0; i < job->slots; i++) {
 		struct sb_call *call;
 
 		pthread_mutex_lock(&job->lock);
