@@ -5,6 +5,7 @@
  * Threads: a manager may be shared freely once sb_manager_open() has returned. It owns
  * a bounded number of threads (per engine at most `concurrency`, and a few of its own),
  * all of which block every signal. It has no event loop and no process-wide state.
+ * In a child made by fork() there is none of its threads: exec or _exit(), nothing else.
  */
 #ifndef SCANBRIDGE_MANAGER_H
 #define SCANBRIDGE_MANAGER_H
@@ -28,7 +29,8 @@ SB_API int sb_manager_open(sb_manager **out, const sb_config *config, sb_error *
 
 /** Take no new scan (they fail with `cancelled`); returns at once. */
 SB_API void sb_manager_close(sb_manager *manager);
-/** Close, then wait until every scan in flight has ended. */
+/** Close, then wait until every scan in flight has ended, up to its deadline: a stream counts until
+ * it was finished, cancelled or freed. Nothing has to be dispatched meanwhile. */
 SB_API void sb_manager_stop(sb_manager *manager);
 /** Stop, then free. NULL is fine. Jobs and reports that were taken live on. */
 SB_API void sb_manager_free(sb_manager *manager);

@@ -37,7 +37,8 @@ SB_API sb_input *sb_input_path(const char *path);
  * link as last part is refused. @p path is what the report shows. */
 SB_API sb_input *sb_input_at(int dir_fd, const char *name, const char *path);
 /** What a readable descriptor of a regular file holds from its start, or of a pipe or
- * socket until its end. Duplicated: @p fd stays open and the caller's. */
+ * socket until its end. Duplicated: @p fd stays open and the caller's. With sb_submit(), 16
+ * pipes and sockets of a manager are read at a time: push what may come slowly instead. */
 SB_API sb_input *sb_input_fd(int fd);
 /** Bytes in memory. sb_scan() uses them in place, they must not change until it returns;
  * sb_submit() copies them. */
@@ -113,18 +114,21 @@ typedef enum sb_job_status {
 } sb_job_status;
 
 SB_API sb_queue *sb_queue_new(sb_error *error);
-/** Free it after every job that names it has been dispatched or freed. */
+/** Free it after every job that names it has been dispatched or freed; also after the manager. */
 SB_API void sb_queue_free(sb_queue *queue);
-/** Readable while ended jobs wait to be dispatched. Owned by the queue: never read it. */
+/** Readable while ended jobs wait to be dispatched. Owned by the queue: never read it. For
+ * edge-triggered watchers: dispatch until nothing is left. */
 SB_API int sb_queue_fd(const sb_queue *queue);
 
 /** Called by sb_dispatch(), in the thread that called it. */
 typedef void (*sb_done_fn)(sb_job *job, void *data);
-/** Call back for up to @p max ended jobs (0: all that wait); returns how many. */
+/** Call back for up to @p max ended jobs (0: all that wait); returns how many it took out. Never
+ * blocks. Callbacks may do everything, submit and dispatch included. */
 SB_API size_t sb_dispatch(sb_queue *queue, size_t max);
 
 /**
- * Begin a scan and return. The input may be freed afterwards.
+ * Begin a scan and return. The input may be freed afterwards. Blocks for nothing; the thread
+ * copies and hashes bytes in memory, everything else is done by others.
  * @param[out] out  untouched on failure, else to be given to sb_job_free()
  * @param queue, done, data  where the end is announced; queue NULL: nowhere
  */
@@ -145,18 +149,20 @@ SB_API int sb_scan_queued(sb_manager *manager, sb_input *input, const sb_scan_op
 /** Push bytes of a stream. Blocks only for the disk. After a failure the scan goes on to
  * its report (outcome error). */
 SB_API int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error);
-/** The stream is whole. Without it, sb_job_free() ends the scan as `cancelled`. */
+/** The stream is whole. Without it, sb_job_free() ends the scan as `cancelled`. Blocks only for
+ * the disk. */
 SB_API int sb_job_finish(sb_job *job, sb_error *error);
 
 SB_API sb_job_status sb_job_state(const sb_job *job);
 /** Wait until it is done or @p timeout_ms have passed (negative: for ever); true when done. */
 SB_API bool sb_job_wait(sb_job *job, int64_t timeout_ms);
 /** End it early: the report comes soon, with outcome error, kind `cancelled`, unless a
- * verdict was already there. */
+ * verdict was already there. Never blocks. Of no effect once it is done, also when its manager
+ * is gone; but not while sb_manager_free() is under way. */
 SB_API void sb_job_cancel(sb_job *job);
 /** Take the report of a job that is done: 0 once, afterwards -SB_KIND_INTERNAL. */
 SB_API int sb_job_take(sb_job *job, sb_report **out, sb_error *error);
-/** Cancels what still runs; NULL is fine. */
+/** Cancels what still runs, and nobody is called back for it any more; NULL is fine. */
 SB_API void sb_job_free(sb_job *job);
 
 #ifdef __cplusplus

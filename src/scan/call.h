@@ -69,8 +69,9 @@ struct sb_call {
 	uint64_t asked_at;       /* where the breaker looks at how long an answer takes */
 	bool has_permit, queued; /* once `waited`: guarded by the permits' lock */
 	bool waited;
-	_Atomic(int) permit;  /* none, held, held although given up: see gates/permit.c */
-	struct sb_call *next; /* in the permits' queue, the lane, or a thread's list to drive */
+	_Atomic(int) permit;    /* none, held, held although given up: see gates/permit.c */
+	struct sb_call *next;   /* in the permits' queue, the lane, or a thread's list to drive */
+	struct sb_call *before; /* in the permits' queue */
 
 	_Atomic(bool) cancelled;
 	_Atomic(int) cancel_fd;

@@ -30,6 +30,7 @@ struct sb_content {
 	const void *memory;
 	char *heap; /* stays with the object when it is kept for the next scan */
 	size_t capacity;
+	bool roomy; /* the heap is one of the usual size, counted in the spool */
 	int fd;
 	int memfd;                       /* made from memory when an engine wants a descriptor */
 	uint64_t memory_used, disk_used; /* reserved in the spool's budgets */

@@ -69,6 +69,7 @@ static void *work(void *data)
 {
 	struct sb_crew *crew = data;
 
+	sb_thread_mark_worker();
 	pthread_mutex_lock(&crew->lock);
 	for (;;) {
 		sb_task *task;

@@ -24,9 +24,9 @@ struct sb_manager;
 typedef struct sb_permits {
 	_Atomic(int) free;
 	_Atomic(unsigned) waiting;
-	_Atomic(int) overrun;  /* of those that are out: with calls that were given up */
-	pthread_mutex_t lock;  /* guards the queue and its calls' `queued`, `has_permit` */
-	struct sb_call *queue; /* earliest deadline first */
+	_Atomic(int) overrun; /* of those that are out: with calls that were given up */
+	pthread_mutex_t lock; /* guards the queue and its calls' `queued`, `has_permit` */
+	struct sb_call *queue, *queue_end; /* earliest deadline first */
 } sb_permits;
 
 /* Threads of one engine. A call gets here with its permit, so there are never more threads

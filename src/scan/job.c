@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "scan/aside.h"
@@ -15,6 +16,7 @@
 #include "scan/manager_body.h"
 #include "scan/verdict.h"
 #include "util/io.h"
+#include "util/thread.h"
 
 static const uint64_t start_after = 1000 * SB_MS; /* a scan_started of its own */
 
@@ -460,7 +462,8 @@ static void aside_run(sb_task *task)
 	let_out(job);
 }
 
-static void finish_unattended(sb_job *job)
+/* Digests over all of the content, a look for its type, policy: this takes time. */
+static void finish_here(sb_job *job)
 {
 	if (sb_verdict_again(job)) {
 		job->task.run = crew_run;
@@ -476,17 +479,43 @@ static void finish_unattended(sb_job *job)
 	let_out(job);
 }
 
+static void finish_run(sb_task *task)
+{
+	finish_here(OWNER(sb_job, task, task));
+}
+
+/* Whoever brought the last answer may be an application that cancels, or the timers' thread. */
+static void finish_unattended(sb_job *job)
+{
+	if (sb_thread_is_worker()) {
+		finish_here(job);
+		return;
+	}
+	job->task.run = finish_run;
+	sb_crew_put(job->manager->crew, &job->task);
+}
+
+/* What was held for the scan, and is of no use to whoever has yet to fetch the report. */
+static void drop_means(sb_job *job)
+{
+	sb_record_done(&job->record);
+	if (job->own_fd)
+		sb_close(&job->fd);
+	job->own_fd = false;
+}
+
 static void announce(sb_job *job)
 {
 	sb_manager *manager = job->manager;
 
+	drop_means(job);
 	pthread_mutex_lock(&job->lock);
 	job->done = true;
 	job->status = SB_JOB_DONE;
+	if (job->queue != NULL) /* under the lock: see sb_job_free() */
+		sb_queue_put(job->queue, job);
 	pthread_cond_broadcast(&job->changed);
 	pthread_mutex_unlock(&job->lock);
-	if (job->queue != NULL)
-		sb_queue_put(job->queue, job);
 	sb_job_unref(job); /* its own */
 	sb_manager_leave(manager);
 }
@@ -628,6 +657,11 @@ int sb_job_write(sb_job *job, const void *data, size_t length, sb_error *error)
 	return status;
 }
 
+static void whole_run(sb_task *task)
+{
+	start_calls(OWNER(sb_job, task, task));
+}
+
 int sb_job_finish(sb_job *job, sb_error *error)
 {
 	sb_error why;
@@ -648,8 +682,10 @@ int sb_job_finish(sb_job *job, sb_error *error)
 	whole = job->streaming; /* it may have been broken off meanwhile */
 	job->streaming = false;
 	pthread_mutex_unlock(&job->lock);
-	if (whole)
-		start_calls(job);
+	if (whole) {
+		job->task.run = whole_run;
+		sb_crew_put(job->manager->crew, &job->task);
+	}
 	return 0;
 }
 
@@ -662,6 +698,14 @@ static int own_descriptor(sb_job *job, sb_error *error)
 	job->fd = fcntl(job->fd, F_DUPFD_CLOEXEC, 0);
 	job->own_fd = job->fd >= 0;
 	return job->own_fd ? 0 : sb_error_set(error, SB_KIND_IO, errno, "duplicate a descriptor");
+}
+
+/* Reading it may take as long as somebody else likes; files must not wait behind it. */
+static bool comes_from_others(const sb_job *job)
+{
+	struct stat st;
+
+	return job->type == SB_INPUT_FD && fstat(job->fd, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
 int sb_submit(sb_job **out, sb_manager *manager, sb_input *input, const sb_scan_options *options,
@@ -692,7 +736,7 @@ int sb_submit(sb_job **out, sb_manager *manager, sb_input *input, const sb_scan_
 	if (job->type == SB_INPUT_MEMORY)
 		read_content(job); /* the caller's bytes are only there until we return */
 	job->task.run = crew_run;
-	sb_crew_put(manager->crew, &job->task);
+	sb_crew_put(comes_from_others(job) ? manager->pipes : manager->crew, &job->task);
 	return 0;
 }
 
@@ -727,13 +771,15 @@ void sb_job_cancel(sb_job *job)
 {
 	sb_error why;
 
+	if (sb_job_state(job) == SB_JOB_DONE)
+		return; /* its manager may be gone */
 	atomic_store(&job->cancelled, true);
 	sb_error_set(&why, SB_KIND_CANCELLED, 0, "cancelled by the caller");
 	if (job->type == SB_INPUT_STREAM) {
 		break_stream(job, &why);
 		stop_stream_timer(job);
 	}
-	for (size_t i = 0; i < job->report->result_count; i++) {
+	for (size_t i = 0; i < job->slots; i++) {
 		struct sb_call *call = NULL;
 
 		pthread_mutex_lock(&job->lock);
@@ -766,7 +812,10 @@ void sb_job_free(sb_job *job)
 {
 	if (job == NULL)
 		return;
-	if (sb_job_state(job) != SB_JOB_DONE)
-		sb_job_cancel(job);
+	pthread_mutex_lock(&job->lock);
+	job->queue = NULL; /* nobody is to hear of it any more: the queue may be freed */
+	job->announce = NULL;
+	pthread_mutex_unlock(&job->lock);
+	sb_job_cancel(job);
 	sb_job_unref(job);
 }

@@ -71,6 +71,7 @@ static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error 
 	}
 	job->report->result_count = count;
 	sb_fallback_reserve(job);
+	job->slots = job->report->result_count;
 	return 0;
 }
 

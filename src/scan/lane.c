@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The threads of one engine (a bulkhead): started when a call finds none idle, never more than
- * the engine has permits, because a call comes here with one.
+ * the engine has permits. A thread that hands its permit on may still be at work on its last
+ * answer; it comes back for the call that got the permit.
  */
 #include "scan/call.h"
 #include "util/thread.h"
@@ -21,6 +22,7 @@ static void *work(void *data)
 	sb_engine *engine = data;
 	sb_lane *lane = &engine->lane;
 
+	sb_thread_mark_worker();
 	pthread_mutex_lock(&lane->lock);
 	for (;;) {
 		struct sb_call *call;
@@ -44,7 +46,8 @@ static void *work(void *data)
 	return NULL;
 }
 
-/* With the lock held. `pending` calls wait for fewer idle threads: one more is needed. */
+/* With the lock held. `pending` calls wait for fewer idle threads: one more is needed, if it may
+ * be. */
 static bool ensure_thread(sb_engine *engine)
 {
 	sb_lane *lane = &engine->lane;
@@ -53,7 +56,7 @@ static bool ensure_thread(sb_engine *engine)
 
 	for (const struct sb_call *c = lane->first; c != NULL; c = c->next)
 		pending++;
-	if (lane->idle >= pending)
+	if (lane->idle >= pending || lane->threads >= engine->environment.concurrency)
 		return true;
 	if (sb_thread_start(&thread, "sb-engine", work, engine) == 0) {
 		pthread_detach(thread);

@@ -201,6 +201,7 @@ static int open_engines(sb_manager *manager, sb_error *error)
 
 static int open_all(sb_manager *manager, sb_error *error)
 {
+	enum { PIPE_THREADS = 16 };
 	static int (*const steps[])(sb_manager *, sb_error *) = {
 		open_data_dir, open_spool, open_audit, open_quarantine, open_events, open_engines};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -209,6 +210,8 @@ static int open_all(sb_manager *manager, sb_error *error)
 	if (status == 0)
 		status = sb_crew_open(
 			&manager->crew, "sb-crew", cpus > 1 ? (unsigned)cpus * 2 : 2, error);
+	if (status == 0)
+		status = sb_crew_open(&manager->pipes, "sb-pipes", PIPE_THREADS, error);
 	if (status == 0)
 		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
 	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
@@ -289,6 +292,7 @@ void sb_manager_free(sb_manager *manager)
 	sb_manager_stop(manager);
 	sb_tester_stop(manager);
 	/* Release first: it may still be about to unref jobs. Lanes: engines that overran. */
+	sb_crew_close(manager->pipes);
 	sb_crew_close(manager->crew);
 	sb_release_close(manager->release);
 	sb_crew_close(manager->keepers);

@@ -24,6 +24,7 @@ struct sb_manager {
 	sb_engine *engines;
 	size_t engine_count;
 	sb_crew *crew;                  /* reads content and finishes jobs that nobody waits for */
+	sb_crew *pipes;                 /* reads what comes when others send it */
 	struct sb_inspector *inspector; /* tells media types where no engine does; or NULL */
 	sb_crew *testers;       /* run known-answer tests by themselves; NULL: nobody does */
 	sb_release *release;    /* writes their records and announces their end */

@@ -96,8 +96,13 @@ size_t sb_dispatch(sb_queue *queue, size_t max)
 
 	while (job != NULL) {
 		sb_job *next = job->next;
-		if (job->announce != NULL)
-			job->announce(job, job->data_for);
+		sb_done_fn announce;
+
+		pthread_mutex_lock(&job->lock);
+		announce = job->announce; /* NULL: freed in the meantime */
+		pthread_mutex_unlock(&job->lock);
+		if (announce != NULL)
+			announce(job, job->data_for);
 		sb_job_unref(job);
 		job = next;
 		count++;

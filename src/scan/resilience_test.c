@@ -1264,9 +1264,11 @@ static void an_engine_that_answers_wrongly_stays_open(void **unused)
 	scan_times(&bench, 5);
 	set_moods("c");
 	for (uint64_t opened = 1; opened < 5; opened++) {
-		turn(&bench, 1000);
-		while (metric(&bench, "a", SB_METRIC_OPENED) == opened)
+		/* Again and again: it may have looked at the clock after it was turned. */
+		while (metric(&bench, "a", SB_METRIC_OPENED) == opened) {
+			turn(&bench, 1000);
 			sched_yield();
+		}
 	}
 	set_moods("k");
 	while (strcmp(sb_manager_breaker(bench.manager, "a", NULL), "closed") != 0) {

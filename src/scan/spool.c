@@ -22,6 +22,7 @@
 enum {
 	SLOTS = 16,
 	KEPT_HEAP = 256 * 1024, /* larger buffers are freed: at most 4 MiB lie idle */
+	USUAL_HEAP = 65 * 1024,
 	RETRY_MS = 1000,
 };
 
@@ -36,6 +37,7 @@ struct slot {
 
 struct sb_spool {
 	struct slot slots[SLOTS];
+	_Atomic(unsigned) roomy; /* buffers of the usual size: as many as can be kept */
 	_Alignas(64) _Atomic(uint64_t) memory;
 	_Alignas(64) _Atomic(uint64_t) disk;
 	_Alignas(64) sb_spool_limits limits; /* never written after open */
@@ -81,12 +83,22 @@ int sb_spool_open(sb_spool **out, const char *dir, const sb_spool_limits *limits
 	return 0;
 }
 
+static void free_heap(sb_content *content)
+{
+	if (content->roomy)
+		atomic_fetch_sub(&content->spool->roomy, 1);
+	free(content->heap);
+	content->heap = NULL;
+	content->capacity = 0;
+	content->roomy = false;
+}
+
 static void free_object(sb_content *content)
 {
 	if (content == NULL)
 		return;
 	pthread_mutex_destroy(&content->lock);
-	free(content->heap);
+	free_heap(content);
 	free(content);
 }
 
@@ -243,11 +255,8 @@ void sb_content_unmake(sb_content *content)
 		sb_content_release_memory(content, content->memory_used);
 	if (content->disk_used > 0)
 		sb_content_release_disk(content, content->disk_used);
-	if (content->capacity > KEPT_HEAP) {
-		free(content->heap);
-		content->heap = NULL;
-		content->capacity = 0;
-	}
+	if (content->capacity > KEPT_HEAP)
+		free_heap(content);
 	for (size_t i = 0; i < SLOTS; i++) {
 		sb_content *empty = NULL;
 		_Atomic(sb_content *) *slot = &spool->slots[(first + i) % SLOTS].content;
@@ -259,22 +268,29 @@ void sb_content_unmake(sb_content *content)
 	free_object(content);
 }
 
+/* One size for all small files, so that a kept buffer fits the next one; but only for as many as
+ * can be kept: thousands of small scans in flight need what they need. */
+static bool may_be_roomy(sb_spool *spool, size_t size)
+{
+	if (size > USUAL_HEAP)
+		return false;
+	if (atomic_fetch_add(&spool->roomy, 1) < SLOTS)
+		return true;
+	atomic_fetch_sub(&spool->roomy, 1);
+	return false;
+}
+
 bool sb_content_heap(sb_content *content, size_t size)
 {
-	/* One size for all small files, so that a kept buffer fits the next one. */
-	const size_t usual = 65 * 1024;
-	size_t capacity = size < usual ? usual : size;
-	char *heap;
-
 	if (size <= content->capacity)
 		return true;
-	heap = malloc(capacity);
-	if (heap == NULL)
-		return false;
-	free(content->heap);
-	content->heap = heap;
-	content->capacity = capacity;
-	return true;
+	free_heap(content);
+	content->roomy = may_be_roomy(content->spool, size);
+	content->capacity = content->roomy ? USUAL_HEAP : size;
+	content->heap = malloc(content->capacity);
+	if (content->heap == NULL)
+		free_heap(content);
+	return content->heap != NULL;
 }
 
 /* --- Files ------------------------------------------------------------------------------ */

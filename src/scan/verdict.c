@@ -48,17 +48,22 @@ void sb_verdict_blank(
 
 /* --- Once more ------------------------------------------------------------------------------ */
 
+/* When it was certain before all had answered, those that still work are told to stop: here too,
+ * as whoever brought the last answer may find the list empty already. */
 static void drop_calls(sb_job *job)
 {
-	for (size_t i = 0; i < job->report->result_count; i++) {
+	for (size_t i = 0; i < job->slots; i++) {
 		struct sb_call *call;
 
 		pthread_mutex_lock(&job->lock);
 		call = job->calls[i];
 		job->calls[i] = NULL;
 		pthread_mutex_unlock(&job->lock);
-		if (call != NULL)
-			sb_call_unref(call);
+		if (call == NULL)
+			continue;
+		if (job->early)
+			sb_call_cancel(call);
+		sb_call_unref(call);
 	}
 }
 
@@ -243,7 +248,8 @@ static void apply_policy(sb_job *job)
 }
 
 /* Where no engine told it: what is not clean deserves one, and who asked for it gets it. Content
- * that a worker has died of, or was not done with in time, is shown to no other. */
+ * that a worker has died of, or was not done with in time, is shown to no other; and whoever
+ * cancels wants an end. */
 static void find_mime(sb_job *job)
 {
 	sb_report *report = job->report;
@@ -251,6 +257,7 @@ static void find_mime(sb_job *job)
 
 	if (report->mime == NULL && report->hashed &&
 		sb_kind_class(sb_error_kind(report->error)) != SB_CLASS_ENGINE &&
+		sb_error_kind(report->error) != SB_KIND_CANCELLED &&
 		(report->outcome != SB_OUTCOME_CLEAN || conf->mime_always ||
 			sb_policy_looks_at(conf->policy, SB_WHEN_MIME)))
 		report->mime = sb_inspect_mime(job->manager->inspector, job);

@@ -3,6 +3,18 @@
 
 #include <signal.h>
 
+static _Thread_local bool is_worker;
+
+void sb_thread_mark_worker(void)
+{
+	is_worker = true;
+}
+
+bool sb_thread_is_worker(void)
+{
+	return is_worker;
+}
+
 int sb_thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *data)
 {
 	sigset_t all, before;

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -37,7 +38,7 @@ class Installed(harness.ClamdCase):
 
     def compile(self, source, *flags):
         wanted = self.command("pkg-config", "--cflags", "--libs", "scanbridge").split()
-        self.command("cc", *flags, source, *wanted, "-o", "program")
+        self.command("cc", source, *flags, *wanted, "-o", "program")
         return self.folder / "program"
 
     def test_what_is_installed(self):
@@ -69,15 +70,95 @@ class Installed(harness.ClamdCase):
         self.assertIn("letter.txt: clean -> allow\n", out)
         self.assertIn("eicar.com: infected -> quarantine\n    Eicar-Test-Signature", out)
 
-    def test_event_loop(self):
-        program = self.compile(ROOT / "examples/event_loop.c", "-D_GNU_SOURCE", *STRICT)
+    # --- the same small job in every kind of loop -------------------------------------------
+    def loop(self, name, package=None):
+        """The example, built; skipped without its event loop."""
+        flags = ["-D_GNU_SOURCE", "-pthread", *STRICT]
+        if package:
+            if subprocess.run(["pkg-config", "--exists", package]).returncode != 0:
+                self.skipTest(f"no {package} here")
+            # System headers: their warnings are not ours.
+            found = subprocess.run(["pkg-config", "--cflags", "--libs", package], check=True,
+                                   capture_output=True, text=True).stdout
+            flags += found.replace("-I", "-isystem").split()
+        return self.compile(ROOT / f"examples/{name}.c", *flags)
+
+    def check_loop(self, *example):
+        program = self.loop(*example)
         names = [str(self.write(f"in/{number}", b"%d" % number)) for number in range(200)]
-        names.append(str(self.write("in/eicar.com", INFECTED)))
-        out = self.command(program, self.config, status=1, input="\n".join(names) + "\n")
-        reports = [json.loads(line) for line in out.splitlines()]
-        self.assertEqual(sorted(r["file"]["path"] for r in reports), sorted(names))
-        bad = [r["file"]["name"] for r in reports if r["outcome"] != "clean"]
-        self.assertEqual(bad, ["eicar.com"])
+        bad = str(self.write("in/eicar.com", INFECTED))
+        missing = f"{self.folder}/in/missing"
+        clean = [f"clean allow {name}" for name in names]
+
+        def lines(*arguments, status):
+            return self.command(program, self.config, *arguments, status=status).splitlines()
+        self.assertCountEqual(lines(*names, status=0), clean)
+        self.assertCountEqual(lines(*names, missing, status=2), [*clean, f"error block {missing}"])
+        self.assertCountEqual(lines(missing, bad, *names, status=1), [
+            *clean, f"error block {missing}", f"infected quarantine {bad}"])
+        self.command(program, self.config, status=2)
+        self.command(program, "no-such-file", *names, status=2)
+        self.check_interrupted(program, names)
+
+    def check_interrupted(self, program, names):
+        """One file is judged, the engine never answers about the others; then Ctrl-C comes."""
+        done = self.write("in/done", b"done")
+        digest = self.run_program("hash", str(done)).text.split()[0]
+        self.configure(mock(default="hang", responses=[f"{digest}=clean"], concurrency=4))
+        with subprocess.Popen([program, self.config, done, *names], stdout=subprocess.PIPE,
+                              env=self.environment(), text=True) as process:
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline(), f"clean allow {done}\n")
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate(timeout=harness.PATIENCE)[0].splitlines()
+        self.assertEqual(process.returncode, 130)
+        # What was under way has ended, what was not has not begun.
+        self.assertEqual({line.split()[0:2] == ["error", "block"] for line in rest}, {True})
+        self.assertLess(len(rest), len(names))
+        audit = (self.data / "audit.jsonl").read_text().splitlines()
+        kinds = [record["error"] for record in map(json.loads, audit)
+                 if record["event"] == "scan_completed"][-len(rest):]
+        self.assertEqual(set(kinds), {"cancelled"})
+
+    def test_event_loop(self):
+        self.check_loop("event_loop")
+
+    def test_libuv_loop(self):
+        self.check_loop("libuv_loop", "libuv")
+
+    def test_glib_loop(self):
+        self.check_loop("glib_loop", "glib-2.0")
+
+    def test_plain_threads(self):
+        self.check_loop("plain_threads")
+
+    def test_circuit_breaker(self):
+        program = self.compile(ROOT / "examples/circuit_breaker.c", "-D_GNU_SOURCE", *STRICT)
+        down, turned = "error (connection_failed)", "error (circuit_open), try again later"
+        self.assertEqual(self.command(program, self.folder / "kept").splitlines(), [
+            f"{answer}; breaker {state}: successful={good} failed={failed} rejected={rejected} "
+            f"opened={opened} closed={closed}" if state else answer
+            for answer, state, good, failed, rejected, opened, closed in [
+                ("clean", "closed", 1, 0, 0, 0, 0),
+                ("-- the engine breaks", *[None] * 6),
+                (down, "closed", 1, 1, 0, 0, 0),
+                (down, "closed", 1, 2, 0, 0, 0),
+                (down, "open", 1, 3, 0, 1, 0),
+                (turned, "open", 1, 3, 1, 1, 0),
+                ("-- the engine works again", *[None] * 6),
+                (turned, "open", 1, 3, 2, 1, 0),
+                ("clean", "half_open", 2, 3, 2, 1, 0),
+                ("clean", "closed", 3, 3, 2, 1, 1),
+                ("-- forced open", *[None] * 6),
+                ("error (circuit_open)", "open", 3, 3, 3, 2, 1),
+                ("-- reset", *[None] * 6),
+                ("clean", "closed", 4, 3, 3, 2, 2)]])
+        changes = [(r["from"], r["to"], r["cause"]) for r in map(
+            json.loads, (self.folder / "kept/audit.jsonl").read_text().splitlines())
+            if r["event"] == "engine_state"]
+        self.assertEqual([change[:2] for change in changes], [
+            ("closed", "open"), ("open", "half_open"), ("half_open", "closed"),
+            ("closed", "open"), ("open", "closed")])
 
     def test_custom_engine(self):
         program = self.compile(ROOT / "examples/custom_engine.c", "-D_GNU_SOURCE", *STRICT)

@@ -25,24 +25,24 @@ static bool take(sb_permits *permits)
 
 static void unqueue(sb_permits *permits, struct sb_call *call)
 {
-	struct sb_call **link = &permits->queue;
-
-	while (*link != call)
-		link = &(*link)->next;
-	*link = call->next;
+	*(call->before != NULL ? &call->before->next : &permits->queue) = call->next;
+	*(call->next != NULL ? &call->next->before : &permits->queue_end) = call->before;
 	call->queued = false;
 	atomic_fetch_sub(&permits->waiting, 1);
 }
 
-/* With the lock held. */
+/* With the lock held. From the end: most calls have as long as those before them, so their place
+ * is there, however many wait. */
 static void enqueue(sb_permits *permits, struct sb_call *call)
 {
-	struct sb_call **link = &permits->queue;
+	struct sb_call *before = permits->queue_end;
 
-	while (*link != NULL && (*link)->deadline <= call->deadline)
-		link = &(*link)->next;
-	call->next = *link;
-	*link = call;
+	while (before != NULL && before->deadline > call->deadline)
+		before = before->before;
+	call->before = before;
+	call->next = before != NULL ? before->next : permits->queue;
+	*(before != NULL ? &before->next : &permits->queue) = call;
+	*(call->next != NULL ? &call->next->before : &permits->queue_end) = call;
 	call->queued = true;
 	atomic_fetch_add(&permits->waiting, 1);
 }
