@@ -259,9 +259,10 @@ typedef struct sb_engine_ops {
 	 * EICAR probes were answered well; statements by sb_check_attest(). */
 	int (*canary)(void *state, sb_check *check, sb_error *error);
 
-	/** Optional: read anew what the settings name (rules, lists), and judge by that from the next
-	 * call on; calls inside end as they began. On failure everything stays as it was. One at a
-	 * time, while calls are inside; may block. The core asks for the identity afterwards. */
+	/** Optional: read anew what the settings name (rules, lists), and judge by that from the
+	 * next call on; calls inside end as they began. On failure everything stays as it was. One
+	 * at a time, while calls are inside; may block. The core asks for the identity afterwards.
+	 */
 	int (*reload)(void *state, sb_error *error);
 
 	/** Optional. After the last call, also when open() failed halfway. Frees what open() made.
