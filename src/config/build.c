@@ -115,7 +115,8 @@ static int check_strategy(sb_reader *reader, const sb_config *config, sb_built *
 			"decision.strategy: weighted needs a weight: threshold: 2.0");
 	if (v->decision.strategy == SB_STRATEGY_QUORUM && voters < v->decision.quorum && !veto)
 		return sb_node_error(reader->error, sb_node_get(map, "quorum"),
-			"decision.quorum: %lld hits are needed, but %lld engines decide: nothing "
+			"decision.quorum: %lld hits are needed, and the engines that decide are "
+			"%lld: nothing "
 			"would ever be infected",
 			(long long)v->decision.quorum, (long long)voters);
 	if (v->decision.strategy == SB_STRATEGY_WEIGHTED && weight < v->decision.threshold && !veto)

@@ -197,10 +197,10 @@ static const struct {
 	{"decision: {strategy: quorum}\n", "decision.strategy: quorum needs a number"},
 	{"decision: {strategy: weighted}\n", "weighted needs a weight"},
 	{"engines: [{name: a, type: mock}]\ndecision: {strategy: quorum, quorum: 2}\n",
-		"2:38: decision.quorum: 2 hits are needed, but 1 engines decide"},
+		"2:38: decision.quorum: 2 hits are needed, and the engines that decide are 1"},
 	{"engines: [{name: a, type: mock}, {name: b, type: mock, role: shadow}]\n"
 	 "decision: {strategy: quorum, quorum: 2}\n",
-		"but 1 engines decide"},
+		"the engines that decide are 1"},
 	{"engines: [{name: a, type: mock, weight: 0.5}]\n"
 	 "decision: {strategy: weighted, threshold: 0.6}\n",
 		"decision.threshold: 0.6 is needed, but the engines that decide weigh 0.5"},
