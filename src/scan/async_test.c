@@ -240,8 +240,9 @@ static void wait_inside(struct loop *loop)
 
 static void ten_thousand_at_once(void **unused)
 {
-	/* The engine's; those that read content; for time, for records; a worker's two. */
-	unsigned own_threads = INSIDE + 2 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN) + 4;
+	/* The engine's; those that read content; for time, for records, for events; a worker's two;
+	 * for quarantine its upkeep and two more. However many scans: no more. */
+	unsigned own_threads = INSIDE + 2 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN) + 8;
 	struct usage none = usage(), few, many, after;
 	struct loop loop;
 
