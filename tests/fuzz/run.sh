@@ -11,18 +11,14 @@ set -u
 build=${1:?usage: run.sh BUILD SECONDS [NAME...]} seconds=${2:?}
 shift 2
 here=$(cd "$(dirname -- "$0")" && pwd)
-failures=0
 export LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0
 
-for program in "$build"/tests/fuzz/fuzz_*; do
-	if [ ! -x "$program" ] || [ -d "$program" ]; then continue; fi
-	name=${program##*/fuzz_}
-	[ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
-	found=$build/fuzz-$name
+# One target; its line, and of a failure the end of its log, come out in one piece.
+search() {
+	local program=$1 name=${1##*/fuzz_} dictionary=() options=()
+	local found=$build/fuzz-$name
 	mkdir -p "$found/new" "$found/bad"
-	dictionary=()
 	[ ! -f "$here/$name.dict" ] || dictionary=(-dict="$here/$name.dict")
-	options=()
 	[ ! -f "$here/$name.options" ] || mapfile -t options <"$here/$name.options"
 	if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
 		-print_final_stats=1 -artifact_prefix="$found/bad/" "${dictionary[@]}" "${options[@]}" \
@@ -30,9 +26,16 @@ for program in "$build"/tests/fuzz/fuzz_*; do
 		printf 'ok %s: %s executions\n' "$name" \
 			"$(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log")"
 	else
-		printf 'FAILED %s\n' "$name"
-		tail -n 60 "$found/log"
-		failures=$((failures + 1))
+		printf '%s\n' "FAILED $name" "$(tail -n 60 "$found/log")"
+		return 1
 	fi
-done
-[ "$failures" = 0 ]
+}
+export -f search
+export here build seconds
+
+for program in "$build"/tests/fuzz/fuzz_*; do
+	if [ ! -x "$program" ] || [ -d "$program" ]; then continue; fi
+	name=${program##*/fuzz_}
+	[ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
+	printf '%s\0' "$program"
+done | xargs -0 -r -n 1 -P "$(nproc)" bash -c 'search "$1"' search
