@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Several threads and processes with one cache; kill -9 in the middle; disks that fill up. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,7 +151,8 @@ static void test_kill(void **state)
 		pid = start("write_for_ever", &out);
 		while (groups < round % 5 + 1 && read(out, &byte, 1) == 1)
 			groups++;
-		usleep(round * 211 % 5000); /* somewhere inside of what follows */
+		for (unsigned n = 0; n < round * 211 % 5000; n++)
+			sched_yield(); /* somewhere inside of what follows */
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		while (read(out, &byte, 1) == 1)

@@ -389,8 +389,7 @@ const sb_command sb_commands[] = {
 };
 
 /* Commands of the product that other builds have. */
-static const char *const absent[] = {
-	"serve", "doctor", "setup", "rules", "audit init", NULL};
+static const char *const absent[] = {"serve", "doctor", "setup", "rules", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"
 				    "  2    the command could not run\n";

@@ -23,7 +23,7 @@ typedef struct sb_line {
 	size_t threat_count;
 	const char *const *engines; /* those that say it */
 	size_t engine_count;
-	const sb_error *error; /* or NULL */
+	const sb_error *error;     /* or NULL */
 	const char *quarantine_id; /* or NULL */
 	bool removed;              /* the original */
 	const char *kept;          /* why it was not removed though it was to be; or NULL */

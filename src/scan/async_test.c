@@ -22,6 +22,8 @@
 #include <scanbridge/scanbridge.h>
 #include <scanbridge/sys/engine.h>
 
+#include "scan/scan_bench.h"
+
 #ifdef __has_feature
 #define SB_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -127,14 +129,11 @@ static void open_loop(struct loop *loop, const char *engine, bool audit, unsigne
 
 static void close_loop(struct loop *loop)
 {
-	char command[128];
-
 	sb_manager_free(loop->manager);
 	sb_queue_free(loop->queue);
 	free(loop->scans);
 	close(gate.fd);
-	snprintf(command, sizeof command, "rm -rf '%s'", loop->dir);
-	assert_int_equal(system(command), 0);
+	remove_folder(loop->dir);
 }
 
 static bool is(const sb_report *report, sb_outcome outcome, sb_kind kind)

@@ -65,7 +65,7 @@ typedef struct sb_engine {
 	sb_lane lane;
 
 	pthread_mutex_t identity_lock; /* guards what follows */
-	pthread_mutex_t reloading; /* held while rules are read anew */
+	pthread_mutex_t reloading;     /* held while rules are read anew */
 	pthread_mutex_t asking;        /* held while the engine is asked; before identity_lock */
 	bool identity_known;
 	uint64_t identity_at; /* sb_clock_now() of the last question */

@@ -26,8 +26,7 @@ typedef struct yara_state {
 	sb_texts rules;
 	int64_t workers, recycle;
 	const sb_environment *environment;
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t unused;
+	pthread_mutex_t lock; /* guards `set` and users of sets */
 	bool has_lock;
 	rule_set *set;
 } yara_state;
@@ -109,7 +108,6 @@ static int yara_open(void *state, sb_error *error)
 	yara_state *yara = state;
 
 	pthread_mutex_init(&yara->lock, NULL);
-	pthread_cond_init(&yara->unused, NULL);
 	yara->has_lock = true;
 	return make_set(yara, &yara->set, error);
 }
@@ -126,30 +124,34 @@ static rule_set *use(yara_state *yara)
 	return set;
 }
 
+/* The last one to leave a set that was replaced ends its processes. */
 static void leave(yara_state *yara, rule_set *set)
 {
+	bool last;
+
 	pthread_mutex_lock(&yara->lock);
-	if (--set->users == 0 && set != yara->set)
-		pthread_cond_signal(&yara->unused);
+	last = --set->users == 0 && set != yara->set;
 	pthread_mutex_unlock(&yara->lock);
+	if (last)
+		free_set(set);
 }
 
-/* The old processes end when the last call that began with them has. */
 static int yara_reload(void *state, sb_error *error)
 {
 	yara_state *yara = state;
 	rule_set *fresh, *old;
 	int status = make_set(yara, &fresh, error);
+	bool unused;
 
 	if (status < 0)
 		return status;
 	pthread_mutex_lock(&yara->lock);
 	old = yara->set;
 	yara->set = fresh;
-	while (old->users > 0)
-		pthread_cond_wait(&yara->unused, &yara->lock);
+	unused = old->users == 0;
 	pthread_mutex_unlock(&yara->lock);
-	free_set(old);
+	if (unused)
+		free_set(old);
 	return 0;
 }
 
@@ -159,10 +161,8 @@ static void yara_close(void *state)
 
 	free_set(yara->set);
 	yara->set = NULL;
-	if (yara->has_lock) {
-		pthread_cond_destroy(&yara->unused);
+	if (yara->has_lock)
 		pthread_mutex_destroy(&yara->lock);
-	}
 }
 
 /* --- From reply to statement ---------------------------------------------------------------------
