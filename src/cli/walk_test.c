@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +19,9 @@
 
 #include "cli/feed.h"
 #include "cli/walk.h"
+#include "util/scratch.h"
 
-static char base[256];
+static char base[SB_SCRATCH_PATH];
 
 typedef struct seen {
 	char **paths; /* `+path` a file, `-N path` skipped for reason N, `!path` a problem */
@@ -153,21 +153,10 @@ static void remove_deep(const char *name)
 	assert_int_equal(unlinkat(AT_FDCWD, name, AT_REMOVEDIR), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
-	const char *temp = getenv("TMPDIR");
-
 	(void)state;
-	snprintf(base, sizeof base, "%.200s/sb-walk-XXXXXX", temp != NULL ? temp : "/tmp");
-	return mkdtemp(base) != NULL && chdir(base) == 0 ? 0 : -1;
+	return sb_scratch_make(base, "walk", false) && chdir(base) == 0 ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -175,7 +164,7 @@ static int tear_down(void **state)
 	(void)state;
 	if (chdir("/") != 0)
 		return -1;
-	return nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return sb_scratch_remove(base) ? 0 : -1;
 }
 
 static void kinds_of_entries(void **state)

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +15,11 @@
 #include <unistd.h>
 
 #include "cli/watch_state.h"
+#include "util/scratch.h"
 
 static const uint8_t ours[32] = {1}, theirs[32] = {2};
 static const sb_watch_identity identity = {1, 2, 3, 4, 5};
-static char folder[64];
+static char folder[SB_SCRATCH_PATH];
 
 static sb_watch_state *open_with(const uint8_t *digest, bool expect_renewed)
 {
@@ -36,20 +36,13 @@ static sb_watch_state *open_with(const uint8_t *digest, bool expect_renewed)
 static int set_up(void **state)
 {
 	(void)state;
-	snprintf(folder, sizeof folder, "/tmp/watch-state.XXXXXX");
-	return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
+	return sb_scratch_make(folder, "watch-state", false) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return sb_scratch_remove(folder) ? 0 : -1;
 }
 
 static void known_as_it_was(void **unused)

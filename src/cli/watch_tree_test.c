@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +17,12 @@
 #include <unistd.h>
 
 #include "cli/watch_tree.h"
+#include "util/scratch.h"
 
 enum { MAX_TOLD = 4096 };
 
 struct tree_test {
-	char base[64];
+	char base[SB_SCRATCH_PATH];
 	char *told[MAX_TOLD]; /* `f path` found, `c path` closed, `- path` gone, … */
 	size_t count;
 	sb_tree *tree;
@@ -121,19 +121,12 @@ static int set_up(void **state)
 	const sb_walk_options options = {excludes, 1, NULL};
 	const sb_tree_sink sink = {on_file, on_gone, on_skipped, on_problem, on_root, t};
 
-	snprintf(t->base, sizeof t->base, "/tmp/watch-tree.XXXXXX");
-	assert_non_null(mkdtemp(t->base));
+	assert_true(sb_scratch_make(t->base, "watch-tree", false));
 	make_folder(t, "/in");
 	assert_true(asprintf(&t->roots[0], "%s/in", t->base) > 0);
 	assert_int_equal(sb_tree_new(&t->tree, t->roots, 1, &options, &sink, NULL), 0);
 	*state = t;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int tear_down(void **state)
@@ -142,7 +135,7 @@ static int tear_down(void **state)
 
 	sb_tree_free(t->tree);
 	forget(t);
-	nftw(t->base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	sb_scratch_remove(t->base);
 	free(t->roots[0]);
 	free(t);
 	return 0;

@@ -24,6 +24,7 @@
 
 #include "quarantine/record.h"
 #include "util/io.h"
+#include "util/scratch.h"
 
 #define MINUTE (UINT64_C(60) * 1000000000)
 
@@ -67,13 +68,8 @@ static void open_store(struct fixture *x)
 static int set_up(void **state)
 {
 	struct fixture *x = calloc(1, sizeof *x);
-	const char *base = getenv("TMPDIR");
-	struct stat shm;
 
-	if (base == NULL)
-		base = stat("/dev/shm", &shm) == 0 ? "/dev/shm" : "/tmp";
-	snprintf(x->folder, sizeof x->folder, "%.32s/sb-original-XXXXXX", base);
-	if (mkdtemp(x->folder) == NULL)
+	if (!sb_scratch_make(x->folder, "original", true))
 		return -1;
 	snprintf(x->dir, sizeof x->dir, "%s/quarantine", x->folder);
 	snprintf(x->in, sizeof x->in, "%s/in", x->folder);
@@ -90,22 +86,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void remove_tree(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-
-	while ((entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
-			remove_tree(dirfd(dir), entry->d_name);
-	}
-	closedir(dir);
-	unlinkat(at, name, AT_REMOVEDIR);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *x = *state;
@@ -113,7 +93,7 @@ static int tear_down(void **state)
 	sb_quarantine_close(x->q);
 	close(x->in_fd);
 	close(x->out_fd);
-	remove_tree(AT_FDCWD, x->folder);
+	sb_scratch_remove(x->folder);
 	sb_clock_fake_free(x->clock);
 	free(x);
 	return 0;

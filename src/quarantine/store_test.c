@@ -24,6 +24,7 @@
 #include "quarantine/record.h"
 #include "util/buf.h"
 #include "util/io.h"
+#include "util/scratch.h"
 #include "util/text.h"
 
 #define HOUR (UINT64_C(3600) * 1000000000)
@@ -73,13 +74,8 @@ static void reopen(struct fixture *x)
 static int set_up(void **state)
 {
 	struct fixture *x = calloc(1, sizeof *x);
-	const char *base = getenv("TMPDIR");
-	struct stat shm;
 
-	if (base == NULL)
-		base = stat("/dev/shm", &shm) == 0 ? "/dev/shm" : "/tmp";
-	snprintf(x->folder, sizeof x->folder, "%.32s/sb-quarantine-XXXXXX", base);
-	if (mkdtemp(x->folder) == NULL)
+	if (!sb_scratch_make(x->folder, "quarantine", true))
 		return -1;
 	snprintf(x->dir, sizeof x->dir, "%s/quarantine", x->folder);
 	x->clock = sb_clock_fake_new();
@@ -91,28 +87,12 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void remove_tree(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-
-	while ((entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
-			remove_tree(dirfd(dir), entry->d_name);
-	}
-	closedir(dir);
-	unlinkat(at, name, AT_REMOVEDIR);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *x = *state;
 
 	sb_quarantine_close(x->q);
-	remove_tree(AT_FDCWD, x->folder);
+	sb_scratch_remove(x->folder);
 	sb_clock_fake_free(x->clock);
 	free(x);
 	return 0;
@@ -279,7 +259,7 @@ static void test_folder(void **state)
 		unsigned files = 0;
 		mode_t old = umask(umasks[i % 3]);
 		sb_quarantine_close(x->q);
-		remove_tree(AT_FDCWD, x->dir);
+		sb_scratch_remove(x->dir);
 		x->files.named_temp = i >= 3;
 		open_store(x);
 		keep(x, text, id);

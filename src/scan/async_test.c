@@ -22,7 +22,7 @@
 #include <scanbridge/scanbridge.h>
 #include <scanbridge/sys/engine.h>
 
-#include "scan/scan_bench.h"
+#include "util/scratch.h"
 
 #ifdef __has_feature
 #define SB_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
@@ -95,7 +95,7 @@ struct scan {
 struct loop {
 	sb_manager *manager;
 	sb_queue *queue;
-	char dir[64];
+	char dir[SB_SCRATCH_PATH];
 	struct scan *scans;
 	unsigned count, ended;
 };
@@ -111,9 +111,7 @@ static void open_loop(struct loop *loop, const char *engine, bool audit, unsigne
 	*loop = (struct loop){
 		.queue = sb_queue_new(NULL), .scans = calloc(scans, sizeof *loop->scans)};
 	gate.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	snprintf(loop->dir, sizeof loop->dir, "%s/sb-async-XXXXXX",
-		getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-	assert_non_null(mkdtemp(loop->dir));
+	assert_true(sb_scratch_make(loop->dir, "async", false));
 	snprintf(text, sizeof text,
 		"data_dir: %s\naudit: {enabled: %s, sync: none}\nquarantine: {enabled: false}\n"
 		"limits: {max_in_flight: 20000, timeout: 1h}\nengines: []\n",
@@ -133,7 +131,7 @@ static void close_loop(struct loop *loop)
 	sb_queue_free(loop->queue);
 	free(loop->scans);
 	close(gate.fd);
-	remove_folder(loop->dir);
+	sb_scratch_remove(loop->dir);
 }
 
 static bool is(const sb_report *report, sb_outcome outcome, sb_kind kind)

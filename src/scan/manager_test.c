@@ -620,13 +620,11 @@ static void an_engine_needs_slots_that_fit(void **unused)
 	for (size_t i = 0; i < 2; i++) {
 		sb_config *config = sb_config_new();
 		sb_manager *manager = NULL;
-		char folder[64], text[256];
+		char folder[SB_SCRATCH_PATH], text[256];
 		sb_error error;
 
 		sb_error_init(&error);
-		snprintf(folder, sizeof folder, "%s/sb-manager-XXXXXX",
-			getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-		assert_non_null(mkdtemp(folder));
+		assert_true(sb_scratch_make(folder, "manager", false));
 		snprintf(text, sizeof text,
 			"{data_dir: %s, engines: [{name: e, type: odd, self_test: off}]}", folder);
 		assert_int_equal(sb_config_register_engine(config, odd[i], &error), 0);
@@ -636,7 +634,7 @@ static void an_engine_needs_slots_that_fit(void **unused)
 			sb_manager_open(&manager, config, &error), -SB_KIND_NOT_CONFIGURED);
 		assert_non_null(strstr(error.message, words[i]));
 		sb_config_free(config);
-		remove_folder(folder);
+		sb_scratch_remove(folder);
 	}
 }
 

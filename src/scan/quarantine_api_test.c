@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,6 +24,7 @@
 #include "util/error.h"
 #include "util/hash.h"
 #include "util/io.h"
+#include "util/scratch.h"
 
 /* --- An engine that goes by the first word --------------------------------------------------- */
 
@@ -90,11 +90,9 @@ static void open_manager(struct fixture *x)
 static int set_up(void **state)
 {
 	struct fixture *x = calloc(1, sizeof *x);
-	const char *base = getenv("TMPDIR");
 
 	atomic_store(&lenient, false);
-	snprintf(x->folder, sizeof x->folder, "%.32s/sb-api-XXXXXX", base != NULL ? base : "/tmp");
-	if (mkdtemp(x->folder) == NULL)
+	if (!sb_scratch_make(x->folder, "api", false))
 		return -1;
 	snprintf(x->data, sizeof x->data, "%s/data", x->folder);
 	snprintf(x->out, sizeof x->out, "%s/out", x->folder);
@@ -111,17 +109,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *x = *state;
-	pid_t child;
 
 	sb_manager_free(x->manager);
 	sb_config_free(x->config);
 	sb_clock_fake_free(x->clock);
-	child = fork();
-	if (child == 0) {
-		execlp("rm", "rm", "-rf", "--", x->folder, (char *)NULL);
-		_exit(127);
-	}
-	waitpid(child, NULL, 0);
+	sb_scratch_remove(x->folder);
 	free(x);
 	return 0;
 }

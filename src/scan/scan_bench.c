@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -169,9 +168,7 @@ int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *e
 	memset(&script, 0, sizeof script);
 	sem_init(&script.entered, 0, 0);
 	sem_init(&script.go, 0, 0);
-	snprintf(bench->dir, sizeof bench->dir, "%s/sb-manager-XXXXXX",
-		getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-	assert_non_null(mkdtemp(bench->dir));
+	assert_true(sb_scratch_make(bench->dir, "manager", false));
 	bench->clock = sb_clock_fake_new();
 	script.clock = bench->clock;
 	script.scan = scan;
@@ -197,28 +194,13 @@ void open_bench(struct bench *bench, behaviour scan, const char *yaml)
 		fail_msg("%s", error.message);
 }
 
-void remove_folder(const char *path)
-{
-	char command[128];
-	pid_t child = fork();
-
-	snprintf(command, sizeof command, "%s", path);
-	if (child == 0) {
-		execlp("rm", "rm", "-rf", "--", command, (char *)NULL);
-		_exit(127);
-	}
-	assert_true(child > 0);
-	while (waitpid(child, NULL, 0) < 0)
-		;
-}
-
 void close_bench(struct bench *bench)
 {
 	sb_manager_free(bench->manager);
 	sb_clock_fake_free(bench->clock);
 	sem_destroy(&script.entered);
 	sem_destroy(&script.go);
-	remove_folder(bench->dir);
+	sb_scratch_remove(bench->dir);
 }
 
 sb_report *scan_text(struct bench *bench, const char *text)

@@ -13,6 +13,7 @@
 
 #include "scan/manager.h"
 #include "util/clock.h"
+#include "util/scratch.h"
 
 /* --- What the engines do --------------------------------------------------------------------- */
 
@@ -46,15 +47,13 @@ int until_cancelled(sb_call *call, unsigned attempt, sb_error *error);
 struct bench {
 	sb_clock *clock;
 	sb_manager *manager;
-	char dir[64];
+	char dir[SB_SCRATCH_PATH];
 };
 
 /* 0 or -kind; close_bench() follows in both cases. */
 int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error);
 void open_bench(struct bench *bench, behaviour scan, const char *yaml);
 void close_bench(struct bench *bench);
-/* And all that is in it. */
-void remove_folder(const char *path);
 
 /* Scan and wait; fails the test when there is no report. */
 sb_report *scan_text(struct bench *bench, const char *text);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -16,8 +15,9 @@
 #include "util/error.h"
 #include "util/io.h"
 #include "worker/bundle.h"
+#include "util/scratch.h"
 
-static char folder[64];
+static char folder[SB_SCRATCH_PATH];
 
 static void write_file(const char *name, const char *text)
 {
@@ -39,21 +39,13 @@ static void write_file(const char *name, const char *text)
 static int make_folder(void **unused)
 {
 	(void)unused;
-	snprintf(folder, sizeof folder, "/tmp/bundle_test.XXXXXX");
-	return mkdtemp(folder) == NULL;
+	return sb_scratch_make(folder, "bundle", false) ? 0 : -1;
 }
 
 static int remove_folder(void **unused)
 {
-	const char *argv[] = {"rm", "-rf", folder, NULL};
-	pid_t child = fork();
-
 	(void)unused;
-	if (child == 0) {
-		execvp(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(1);
-	}
-	return waitpid(child, NULL, 0) < 0;
+	return sb_scratch_remove(folder) ? 0 : -1;
 }
 
 /* `name*` for each source, those that are compiled with the star. */
