@@ -71,7 +71,7 @@ class Reload(YaraCase):
         """No scan fails, each is judged by one set or the other, and nothing is left over."""
         program = self.open()
         path = self.write("file", b"a needle " * 1000)
-        tag, before = 0, None
+        tag, before, signatures = 0, None, {}
         for number in range(ROUNDS):
             (self.rules / "own.yar").write_text(rule(f"Rule{number}", "needle"))
             for _ in range(40):
@@ -89,7 +89,11 @@ class Reload(YaraCase):
                 self.assertEqual(answer["report"]["outcome"], "infected", answer)
                 self.assertIn(self.names(answer["report"]),
                               (["First"], [f"Rule{number}"], [f"Rule{number - 1}"]))
+                told = answer["report"]["engines"][0]["signature_version"]
+                name = self.names(answer["report"])[0]
+                self.assertEqual(signatures.setdefault(name, told), told, "another set's name")
             before = before or program.ask("stats")  # everything is open by now
+        self.assertEqual(len(set(signatures.values())), len(signatures))
         after = program.ask("stats")
         self.assertLessEqual(after["fds"], before["fds"] + 6)
         self.assertLessEqual(after["threads"], before["threads"] + 8)

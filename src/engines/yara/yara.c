@@ -230,6 +230,22 @@ static int state(sb_call *call, const sb_reply *reply, sb_error *error)
 	return status;
 }
 
+enum { SIGNATURES = 17 }; /* the first digits of a rule set's identity */
+
+static void name_signatures(const rule_set *set, char *out, size_t room)
+{
+	snprintf(out, room, "%.*s", SIGNATURES - 1, sb_pool_identity(set->pool));
+}
+
+/* By the set that judges, which need not be the one that is asked for an identity afterwards. */
+static void state_versions(sb_call *call, const rule_set *set)
+{
+	char signatures[SIGNATURES];
+
+	name_signatures(set, signatures, sizeof signatures);
+	sb_call_versions(call, sb_pool_version(set->pool), signatures);
+}
+
 static int yara_scan(void *data, sb_call *call, sb_error *error)
 {
 	yara_state *yara = data;
@@ -240,6 +256,7 @@ static int yara_scan(void *data, sb_call *call, sb_error *error)
 	if (answer == NULL)
 		return sb_error_no_memory(error);
 	set = use(yara);
+	state_versions(call, set);
 	status = sb_pool_judge(
 		set->pool, call, sb_call_wants_mime(call) ? SB_REQUEST_MIME : 0, answer, error);
 	leave(yara, set);
@@ -261,8 +278,7 @@ static int yara_identity(void *state_data, uint64_t timeout_ms, sb_identity *out
 	(void)error;
 	*out = (sb_identity){.exactness = SB_EXACT_FULL};
 	snprintf(out->engine_version, sizeof out->engine_version, "%s", sb_pool_version(set->pool));
-	snprintf(out->signature_version, sizeof out->signature_version, "%.16s",
-		sb_pool_identity(set->pool));
+	name_signatures(set, out->signature_version, sizeof out->signature_version);
 	leave(yara, set);
 	return 0;
 }
