@@ -395,9 +395,13 @@ void sb_verdict_write_start(sb_job *job)
 
 	if (job->manager->audit == NULL || !claim_start(job, true))
 		return;
-	/* If it can't be written, nothing of this scan can: what follows says so. */
-	if (compose_start(job, &record) == 0)
-		(void)sb_audit_append(job->manager->audit, record.entries, record.count, NULL);
+	/* If it can't be written now, it is written with the others, if they can be. */
+	if (compose_start(job, &record) < 0 ||
+		sb_audit_append(job->manager->audit, record.entries, record.count, NULL) < 0) {
+		pthread_mutex_lock(&job->lock);
+		job->start = SB_START_LATER;
+		pthread_mutex_unlock(&job->lock);
+	}
 	sb_record_done(&record);
 }
 
