@@ -157,6 +157,13 @@ int until_cancelled(sb_call *call, unsigned attempt, sb_error *error)
 
 /* --- A manager for each test ------------------------------------------------------------------ */
 
+const char bench_no_audit[] = "audit: {enabled: false}\n";
+
+/* So much time that nobody is late while the clock is turned in steps and threads work. */
+const char bench_one[] = "audit: {enabled: false}\nlimits: {timeout: 30d}\n"
+			 "engines: [{name: e, type: obedient, self_test: off, timeout: 24h, "
+			 "retry: {attempts: 3, jitter: false}}]\n";
+
 int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error)
 {
 	char text[2048];

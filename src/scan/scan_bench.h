@@ -50,6 +50,9 @@ struct bench {
 	char dir[SB_SCRATCH_PATH];
 };
 
+/* Nothing but that; and one obedient engine `e` besides. */
+extern const char bench_no_audit[], bench_one[];
+
 /* 0 or -kind; close_bench() follows in both cases. */
 int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error);
 void open_bench(struct bench *bench, behaviour scan, const char *yaml);
