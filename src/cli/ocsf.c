@@ -49,17 +49,20 @@ static void some_of(char *out, size_t room, const sb_members *record, const char
 	out[length] = '\0';
 }
 
+/* At most 18 digits: always fits, whatever the log says. */
 static bool whole_number(sb_piece value, int64_t *out)
 {
 	int64_t sum = 0;
 
+	if (value.length == 0 || value.length > 18)
+		return false;
 	for (size_t i = 0; i < value.length; i++) {
 		if (value.data[i] < '0' || value.data[i] > '9')
 			return false;
 		sum = sum * 10 + (value.data[i] - '0');
 	}
 	*out = sum;
-	return value.length > 0 && value.length <= 18;
+	return true;
 }
 
 static int two(const char *digits)

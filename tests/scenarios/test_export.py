@@ -193,6 +193,14 @@ class Export(harness.Case):
                              status=1)
         self.assertEqual(len(events), 1)
 
+    def test_numbers_that_do_not_fit(self):
+        for seq, status in ((10**17 - 1, 0), (10**18 - 1, 0), (10**18, 1), (25 * 10**17, 1),
+                            (10**40, 1)):
+            with self.subTest(seq=seq):
+                events = self.export(completed(3) | {"seq": seq}, status=status)
+                self.assertEqual([e["metadata"]["sequence"] for e in events],
+                                 [] if status else [seq])
+
     def test_no_log(self):
         result = self.run_program("audit", "export", "nowhere")
         self.assertEqual((result.status, result.text), (2, ""))
