@@ -10,6 +10,7 @@
 
 #include "cache/cache_body.h"
 #include "cache/entry.h"
+#include "cache/key.h"
 #include "util/io.h"
 
 static const char *const count_names[] = {
@@ -360,6 +361,22 @@ static int open_folder(const char *path)
 	if (fstatat(dir, "..", &above, 0) != 0 || fchown(dir, above.st_uid, above.st_gid) != 0)
 		sb_close(&dir);
 	return dir;
+}
+
+int sb_cache_secret(const char *dir, uint8_t out[SB_BLAKE3_SIZE], sb_error *error)
+{
+	static const char purpose[] = "scanbridge: digests of secrets";
+	int fd = open_folder(dir), status;
+	sb_mac_keys keys;
+
+	if (fd < 0)
+		return sb_error_set(error, SB_KIND_IO, errno, "open %s", dir);
+	status = sb_mac_keys_load(&keys, fd, error);
+	if (status == 0)
+		sb_blake3_keyed(keys.mac, purpose, sizeof purpose, out);
+	sb_mac_keys_forget(&keys);
+	sb_close(&fd);
+	return status == 0 ? 0 : -SB_KIND_IO;
 }
 
 static sb_page *open_page(sb_cache *cache)

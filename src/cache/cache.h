@@ -108,6 +108,9 @@ int sb_cache_clear(sb_cache *cache, sb_error *error);
 int sb_cache_drop(sb_cache *cache, const uint8_t gen[SB_GEN_SIZE], uint64_t since, uint64_t *count,
 	sb_error *error);
 
+/* A key of the directory's own, for digests of secrets that are shown. 0, or -kind. */
+int sb_cache_secret(const char *dir, uint8_t out[SB_BLAKE3_SIZE], sb_error *error);
+
 /* All that is known about a content on disk, newest first, expired entries left out; each() may
  * return non-zero to stop. For people who look. */
 typedef struct sb_cache_known {

@@ -234,9 +234,9 @@ static _Thread_local struct {
 void sb_call_drive(struct sb_call *call, bool here)
 {
 	if (mine.driving) {
-		call->next = NULL;
+		call->driven_next = NULL;
 		*mine.last = call;
-		mine.last = &call->next;
+		mine.last = &call->driven_next;
 		return;
 	}
 	mine.driving = true;
@@ -246,7 +246,7 @@ void sb_call_drive(struct sb_call *call, bool here)
 	while (mine.first != NULL) {
 		struct sb_call *next = mine.first;
 
-		mine.first = next->next;
+		mine.first = next->driven_next;
 		if (mine.first == NULL)
 			mine.last = &mine.first;
 		drive_one(next, false);

@@ -69,8 +69,10 @@ struct sb_call {
 	uint64_t asked_at;       /* where the breaker looks at how long an answer takes */
 	bool has_permit, queued; /* once `waited`: guarded by the permits' lock */
 	bool waited;
-	_Atomic(int) permit;  /* none, held, held although given up: see gates/permit.c */
-	struct sb_call *next; /* in the permits' queue, the lane, or a thread's list to drive */
+	_Atomic(int) permit;          /* none, held, held although given up: see gates/permit.c */
+	struct sb_call *next;         /* in the permits' queue or the lane */
+	struct sb_call *curious_next; /* in the engine's list of those that wait for its identity */
+	struct sb_call *driven_next;  /* in a thread's list to drive */
 
 	_Atomic(bool) cancelled;
 	_Atomic(int) cancel_fd;

@@ -20,6 +20,7 @@
 #include "scan/job.h"
 #include "scan/store.h"
 #include "util/io.h"
+#include "util/uuid.h"
 
 static const char format_text[] = "scanbridge-data 1\n";
 
@@ -121,6 +122,11 @@ static int open_data_dir(sb_manager *manager, sb_error *error)
 	return check_format(manager->data_dir_fd, path, error);
 }
 
+bool sb_manager_cache_path(const sb_manager *manager, char *out, size_t room)
+{
+	return snprintf(out, room, "%s/cache", manager->conf->data_dir) < (int)room;
+}
+
 /* --- Opening ------------------------------------------------------------------------------ */
 
 static int open_spool(sb_manager *manager, sb_error *error)
@@ -182,6 +188,29 @@ static int open_events(sb_manager *manager, sb_error *error)
 	return sb_events_open(&manager->events, manager->audit, manager->clock, error);
 }
 
+/* Where it can't be kept, or need not be, it is one of this run: then what is remembered holds as
+ * long as the run. */
+static void make_generation_key(sb_manager *manager)
+{
+	const sb_conf *conf = manager->conf;
+	char path[4096];
+
+	if (conf->cache.enabled && conf->cache.persistent &&
+		sb_manager_cache_path(manager, path, sizeof path) &&
+		sb_cache_secret(path, manager->generation_key, NULL) == 0)
+		return;
+	sb_random(manager->generation_key, sizeof manager->generation_key);
+}
+
+static bool has_secrets(const sb_conf *conf)
+{
+	bool any = conf->containers.passwords[0] != NULL;
+
+	for (size_t i = 0; i < conf->engine_count; i++)
+		any = any || conf->engines[i].judges_by_secrets;
+	return any;
+}
+
 static int open_engines(sb_manager *manager, sb_error *error)
 {
 	const sb_conf *conf = manager->conf;
@@ -190,6 +219,8 @@ static int open_engines(sb_manager *manager, sb_error *error)
 		calloc(conf->engine_count > 0 ? conf->engine_count : 1, sizeof *manager->engines);
 	if (manager->engines == NULL)
 		return sb_error_no_memory(error);
+	if (has_secrets(conf))
+		make_generation_key(manager);
 	for (size_t i = 0; i < conf->engine_count; i++) {
 		int status = sb_engine_open(&manager->engines[manager->engine_count++], manager,
 			&conf->engines[i], error);
@@ -198,6 +229,8 @@ static int open_engines(sb_manager *manager, sb_error *error)
 	}
 	return 0;
 }
+
+enum { ASKERS = 4 };
 
 static int open_all(sb_manager *manager, sb_error *error)
 {
@@ -209,6 +242,8 @@ static int open_all(sb_manager *manager, sb_error *error)
 	if (status == 0)
 		status = sb_crew_open(
 			&manager->crew, "sb-crew", cpus > 1 ? (unsigned)cpus * 2 : 2, error);
+	if (status == 0)
+		status = sb_crew_open(&manager->askers, "sb-ask", ASKERS, error);
 	if (status == 0)
 		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
 	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
@@ -288,6 +323,7 @@ void sb_manager_free(sb_manager *manager)
 		return;
 	sb_manager_stop(manager);
 	sb_tester_stop(manager);
+	sb_crew_close(manager->askers);
 	/* Release first: it may still be about to unref jobs. Lanes: engines that overran. */
 	sb_crew_close(manager->crew);
 	sb_release_close(manager->release);

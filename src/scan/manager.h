@@ -37,6 +37,10 @@ int sb_manager_start_tests(sb_manager *manager, sb_error *error);
 int sb_manager_open_with(
 	sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);
 
+/* A digest of all that an answer depends on: see generation.h. Engines that haven't been asked who
+ * they are yet are in it as unknown. */
+void sb_manager_site_gen(sb_manager *manager, uint8_t out[32]);
+
 /* One engine, looked at: identity asked now, known-answer tests when `check` is set. */
 typedef struct sb_engine_state {
 	const char *name, *type;
@@ -53,6 +57,8 @@ typedef struct sb_engine_state {
 	char remedy[512];          /* what to change, one line each; empty when nothing */
 	int64_t signature_age_s;   /* -1: unknown */
 	double duration_ms;
+	bool generation_known;
+	uint8_t generation[32];
 } sb_engine_state;
 
 /* Look at engine @p index of the configuration; 0, or -kind when it is not well (also in

@@ -241,9 +241,7 @@ void sb_call_mime(sb_call *call, const char *mime)
 
 bool sb_call_wants_mime(const sb_call *call)
 {
-	const sb_conf *conf = call->engine->manager->conf;
-
-	return conf->mime_always || sb_policy_looks_at(conf->policy, SB_WHEN_MIME);
+	return sb_manager_wants_mime(call->engine->manager);
 }
 
 const char *const *sb_call_passwords(const sb_call *call)
