@@ -175,6 +175,24 @@ bool sb_cache_lookup(sb_cache *cache, const sb_cache_key *key, sb_arena *arena, 
 	return false;
 }
 
+bool sb_cache_repeat(
+	const sb_cache_key *key, const sb_result *from, sb_arena *arena, sb_result *result)
+{
+	uint8_t bytes[SB_CACHE_ENTRY_MAX];
+	size_t length = sb_entry_write(bytes, sizeof bytes, key, from, SB_EXACT_NONE, 0);
+	sb_entry entry;
+
+	if (length == 0 || sb_entry_read(&entry, bytes, length, arena) != SB_ENTRY_GOOD)
+		return false;
+	take_statement(result, &entry.result);
+	return true;
+}
+
+uint64_t sb_cache_ticket(sb_cache *cache, const sb_cache_key *key)
+{
+	return sb_page_stamp(atomic_load(&cache->page), key);
+}
+
 /* --- Storing --------------------------------------------------------------------------------- */
 
 bool sb_cache_may_share(const sb_cache_key *key, const sb_result *result, sb_content_state state)
@@ -318,6 +336,22 @@ int sb_cache_each(sb_cache *cache, const uint8_t hash[SB_BLAKE3_SIZE],
 		return unreachable(cache, error);
 	status = sb_disk_each(cache->disk, page, hash, show_one, &looking);
 	return told(cache, status == SB_DISK_NOTHING ? SB_DISK_OK : status, 0, NULL, error);
+}
+
+void sb_cache_state(sb_cache *cache, char *out, size_t room)
+{
+	uint64_t counts[SB_CACHE_COUNTS_];
+
+	if (cache->disk != NULL)
+		sb_disk_state(cache->disk, out, room);
+	else
+		snprintf(out, room, "%s", cache->why);
+	if (out[0] != '\0')
+		return;
+	sb_cache_counts(cache, counts);
+	if (counts[SB_CACHE_DAMAGED] > 0)
+		snprintf(out, room, "%s was damaged; what was damaged is not used, and begun anew",
+			cache->path);
 }
 
 void sb_cache_stats_get(sb_cache *cache, sb_cache_stats *out)

@@ -8,8 +8,10 @@
  *     value  one engine's whole result: outcome, detections, coverage, versions, facts
  *
  * engine_gen is a digest of the engine's type, of those of its settings that its verdicts depend
- * on, and of the identity of engine and signatures. Whoever asks computes it; the cache only
- * compares. A new signature base therefore finds nothing of the old one.
+ * on, and of the identity of engine and signatures. Whoever asks computes it (scan/generation.h);
+ * the cache only compares. A new signature base therefore finds nothing of the old one. Where an
+ * engine judges by names, too, the second half of engine_gen stands for the name as well; the first
+ * half is the engine's, and sb_cache_drop() goes by that.
  *
  * Doubt is a miss. Nothing that happens to memory, file, key or clock makes a lookup fail or
  * gives an answer that was not stored:
@@ -90,10 +92,16 @@ bool sb_cache_lookup(sb_cache *cache, const sb_cache_key *key, sb_arena *arena, 
  * In memory at once; on disk soon after, in a group with others.
  */
 enum { SB_CACHE_ENTRY_MAX = 16384 };
+/* A ticket without looking anything up. */
+uint64_t sb_cache_ticket(sb_cache *cache, const sb_cache_key *key);
 bool sb_cache_store(sb_cache *cache, const sb_cache_key *key, const sb_result *result,
 	sb_exactness exactness, sb_content_state state, uint64_t ticket);
 /* The same question without storing: whether it is evidence that others may rely on. */
 bool sb_cache_may_share(const sb_cache_key *key, const sb_result *result, sb_content_state state);
+/* What sb_cache_lookup() would make of @p from, in the same way. False: it is no evidence, or too
+ * large to be remembered, or there is no memory. */
+bool sb_cache_repeat(
+	const sb_cache_key *key, const sb_result *from, sb_arena *arena, sb_result *result);
 
 /*
  * Forgetting reaches the memory of every process that shares the directory at its next lookup,
@@ -150,6 +158,8 @@ typedef struct sb_cache_stats {
 	uint64_t disk_limit, disk_bytes, disk_entries;
 	char state[256]; /* why nothing is on disk; "" when all is well */
 } sb_cache_stats;
+/* Why nothing is on disk, into @p out: "" when all is well. And what was damaged and is gone. */
+void sb_cache_state(sb_cache *cache, char *out, size_t room);
 /* Reads the database to count its entries. */
 void sb_cache_stats_get(sb_cache *cache, sb_cache_stats *out);
 /* For whoever coalesces: count @p more of them. */

@@ -17,15 +17,15 @@
 #include "util/io.h"
 #include "util/temp.h"
 
-enum { FORMAT = 1, READ_BUSY_MS = 100, WRITE_BUSY_MS = 2000, NAME_SIZE = 64 };
+enum { FORMAT = 2, READ_BUSY_MS = 100, WRITE_BUSY_MS = 2000, NAME_SIZE = 64 };
 
 /* How long a database that can't be opened is left alone. */
 static const uint64_t pause_ns = 5000 * SB_MS;
 
 static const char schema[] =
 	"CREATE TABLE verdicts(id INTEGER PRIMARY KEY, k INTEGER NOT NULL, g INTEGER NOT NULL,"
-	" stored INTEGER NOT NULL, entry BLOB NOT NULL);"
-	"CREATE UNIQUE INDEX verdicts_place ON verdicts(k, g);"
+	" v INTEGER NOT NULL, stored INTEGER NOT NULL, entry BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX verdicts_place ON verdicts(k, g, v);"
 	"CREATE INDEX verdicts_engine ON verdicts(g, stored);";
 
 /* --- State ----------------------------------------------------------------------------------- */
@@ -315,9 +315,9 @@ static sb_disk_status set_up(sb_disk *disk, sb_disk_link *link, const sb_page *p
 	return SB_DISK_OK;
 }
 
-static const char get_sql[] = "SELECT id, entry FROM verdicts WHERE k=? AND g=?";
-static const char put_sql[] = "INSERT OR REPLACE INTO verdicts(k, g, stored, entry)"
-			      " VALUES(?, ?, ?, ?)";
+static const char get_sql[] = "SELECT id, entry FROM verdicts WHERE k=? AND g=? AND v=?";
+static const char put_sql[] = "INSERT OR REPLACE INTO verdicts(k, g, v, stored, entry)"
+			      " VALUES(?, ?, ?, ?, ?)";
 
 sb_disk_status sb_disk_link_to(sb_disk *disk, sb_disk_link *link, const sb_page *page, bool make)
 {
@@ -398,6 +398,14 @@ int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE])
 	return engine;
 }
 
+int64_t sb_disk_variant(const uint8_t gen[SB_GEN_SIZE])
+{
+	int64_t variant;
+
+	memcpy(&variant, gen + SB_GEN_SIZE / 2, sizeof variant);
+	return variant;
+}
+
 /* The length of an authentic entry in this column; 0: it isn't. */
 static size_t authentic(const sb_disk *disk, sqlite3_stmt *row, int column, const uint8_t **entry)
 {
@@ -424,6 +432,7 @@ static sb_disk_status get_from(sb_disk *disk, sb_disk_link *link, const sb_page 
 
 	sqlite3_bind_int64(link->get, 1, sb_disk_place(disk, key->hash));
 	sqlite3_bind_int64(link->get, 2, sb_disk_engine(key->gen));
+	sqlite3_bind_int64(link->get, 3, sb_disk_variant(key->gen));
 	step = sqlite3_step(link->get);
 	if (step == SQLITE_ROW) {
 		sb_entry head;

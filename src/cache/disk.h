@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part on disk: rows of (id, k, g, stored, entry) in a SQLite database in WAL mode.
+ * The part on disk: rows of (id, k, g, v, stored, entry) in a SQLite database in WAL mode.
  *
  *     k      8 bytes of the keyed digest of the content's digest: neighbours can't be chosen
- *     g      8 bytes of engine_gen
- *     entry  the entry, then its MAC; all that counts is inside, k, g and stored only find it
+ *     g      8 bytes of engine_gen's first half: the engine
+ *     v      8 bytes of its second half: the name, where the engine judges by names
+ *     entry  the entry, then its MAC; all that counts is inside, k, g, v and stored only find it
  *
  * id grows, so the oldest rows are the lowest: eviction takes them off one end of the table.
  *

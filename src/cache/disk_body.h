@@ -70,4 +70,5 @@ static inline const sb_mac_keys *sb_disk_keys_of(const sb_disk *disk)
 }
 int64_t sb_disk_place(const sb_disk *disk, const uint8_t hash[SB_BLAKE3_SIZE]);
 int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE]);
+int64_t sb_disk_variant(const uint8_t gen[SB_GEN_SIZE]);
 #endif

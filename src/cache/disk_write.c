@@ -106,11 +106,12 @@ static bool put_entry(sb_disk *disk, const sb_disk_item *item)
 	sb_blake3_keyed(sb_disk_keys_of(disk)->mac, bytes, item->length, bytes + item->length);
 	sqlite3_bind_int64(put, 1, sb_disk_place(disk, item->key.hash));
 	sqlite3_bind_int64(put, 2, sb_disk_engine(item->key.gen));
-	sqlite3_bind_int64(put, 3, (int64_t)item->stored);
-	sqlite3_bind_blob64(put, 4, bytes, item->length + SB_MAC_SIZE, SQLITE_STATIC);
+	sqlite3_bind_int64(put, 3, sb_disk_variant(item->key.gen));
+	sqlite3_bind_int64(put, 4, (int64_t)item->stored);
+	sqlite3_bind_blob64(put, 5, bytes, item->length + SB_MAC_SIZE, SQLITE_STATIC);
 	step = sqlite3_step(put);
 	sqlite3_reset(put);
-	sqlite3_bind_null(put, 4);
+	sqlite3_bind_null(put, 5);
 	return step == SQLITE_DONE;
 }
 

@@ -74,7 +74,6 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		{NULL, "user", v->user != NULL, "user"},
 		{NULL, "isolation", v->isolation == 0 && !sb_worker_available(),
 			"isolation: process"},
-		{"cache", "enabled", v->cache.enabled, "cache"},
 		{"audit", "sinks", v->audit.sinks.count > 0, "audit.sinks"},
 	};
 
@@ -340,15 +339,6 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }
 
-static int default_notices(sb_reader *reader, const sb_config *config, sb_built *built)
-{
-	int rc = 0;
-
-	if (sb_node_get(sb_node_get(config->root, "cache"), "enabled") == NULL)
-		rc = sb_notice(reader, built, "cache is off: it is not available in this build");
-	return rc;
-}
-
 /* The text's digest, and the end of the text. */
 static int digest_text(sb_reader *reader, sb_buf *text, uint8_t out[SB_BLAKE3_SIZE])
 {
@@ -394,7 +384,7 @@ static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 {
 	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
 		choose_isolation, read_hashes, read_containers, read_ignores, sb_build_engines,
-		check_strategy, sb_build_policy, default_notices};
+		check_strategy, sb_build_policy};
 	int rc = 0;
 
 	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));

@@ -104,6 +104,7 @@ sb_known sb_engine_generation_for(
 /* It doesn't wait any more. */
 void sb_engine_stop_waiting(struct sb_call *call);
 /* As it was last answered, however long ago. */
+bool sb_engine_known(sb_engine *engine, sb_identity *out);
 void sb_engine_generation(sb_engine *engine, sb_generation *out);
 /* Ask now, whatever is known. 0 or -kind. */
 int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error);

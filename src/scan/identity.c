@@ -97,6 +97,17 @@ void sb_engine_generation(sb_engine *engine, sb_generation *out)
 	pthread_mutex_unlock(&engine->identity_lock);
 }
 
+bool sb_engine_known(sb_engine *engine, sb_identity *out)
+{
+	bool known;
+
+	pthread_mutex_lock(&engine->identity_lock);
+	known = engine->identity_known;
+	*out = engine->identity;
+	pthread_mutex_unlock(&engine->identity_lock);
+	return known;
+}
+
 /* With the lock: off the list; false when it isn't there. */
 static bool unlist(sb_engine *engine, struct sb_call *call)
 {

@@ -188,6 +188,11 @@ static int open_events(sb_manager *manager, sb_error *error)
 	return sb_events_open(&manager->events, manager->audit, manager->clock, error);
 }
 
+static int open_verdicts(sb_manager *manager, sb_error *error)
+{
+	return sb_verdicts_open(&manager->verdicts, manager, error);
+}
+
 /* Where it can't be kept, or need not be, it is one of this run: then what is remembered holds as
  * long as the run. */
 static void make_generation_key(sb_manager *manager)
@@ -234,8 +239,8 @@ enum { ASKERS = 4 };
 
 static int open_all(sb_manager *manager, sb_error *error)
 {
-	static int (*const steps[])(sb_manager *, sb_error *) = {
-		open_data_dir, open_spool, open_audit, open_quarantine, open_events, open_engines};
+	static int (*const steps[])(sb_manager *, sb_error *) = {open_data_dir, open_verdicts,
+		open_spool, open_audit, open_quarantine, open_events, open_engines};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int status = sb_timers_open(&manager->timers, manager->clock, error);
 
@@ -331,6 +336,7 @@ void sb_manager_free(sb_manager *manager)
 	sb_store_free(manager->store);
 	for (size_t i = 0; i < manager->engine_count; i++)
 		sb_engine_close(&manager->engines[i]);
+	sb_verdicts_close(manager->verdicts); /* lanes store what they still learn */
 	sb_events_close(manager->events);
 	sb_inspector_free(manager->inspector);
 	sb_timers_close(manager->timers);
@@ -359,6 +365,11 @@ const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t inde
 	const sb_error *broken = &manager->engines[index].broken;
 
 	return broken->kind != SB_KIND_NONE ? broken : NULL;
+}
+
+bool sb_manager_cache_problem(sb_manager *manager, char *out, size_t room)
+{
+	return sb_verdicts_problem(manager->verdicts, out, room);
 }
 
 bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out)

@@ -26,6 +26,10 @@ struct sb_store *sb_manager_store(const sb_manager *manager);
 /* What opening the audit log had to mend; NULL without an audit log. */
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
 
+/* Why the verdict cache remembers less than it should, in words; false when all is well. It never
+ * keeps a scan from being made. */
+bool sb_manager_cache_problem(sb_manager *manager, char *out, size_t room);
+
 /* The next thing that happened to an engine after number @p seen (0: from the start), which it
  * moves on; false when there is none yet. */
 bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out);

@@ -10,6 +10,7 @@
 #include "scan/manager.h"
 #include "scan/content.h"
 #include "scan/timers.h"
+#include "scan/verdicts.h"
 
 struct sb_job;
 
@@ -21,6 +22,7 @@ struct sb_manager {
 	sb_audit_recovery recovery;
 	struct sb_events *events; /* engine_state: told, and on record */
 	sb_timers *timers;
+	struct sb_verdicts *verdicts; /* the cache; NULL: off */
 	sb_engine *engines;
 	size_t engine_count;
 	sb_crew *crew;                  /* reads content and finishes jobs that nobody waits for */

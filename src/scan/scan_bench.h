@@ -49,7 +49,8 @@ struct bench {
 	char dir[64];
 };
 
-/* 0 or -kind; close_bench() follows in both cases. */
+/* 0 or -kind; close_bench() follows in both cases. Answers are not remembered, unless @p yaml has a
+ * section `cache`: tests count how often engines are asked. */
 int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error);
 void open_bench(struct bench *bench, behaviour scan, const char *yaml);
 void close_bench(struct bench *bench);

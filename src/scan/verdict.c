@@ -48,6 +48,8 @@ void sb_verdict_blank(
 
 /* --- Once more ------------------------------------------------------------------------------ */
 
+/* What is certain without them has to be told to those that are still asked: whoever found that out
+ * may not have come to it yet, and will find nobody. */
 static void drop_calls(sb_job *job)
 {
 	for (size_t i = 0; i < job->report->result_count; i++) {
@@ -57,6 +59,8 @@ static void drop_calls(sb_job *job)
 		call = job->calls[i];
 		job->calls[i] = NULL;
 		pthread_mutex_unlock(&job->lock);
+		if (call != NULL && job->early)
+			sb_call_cancel(call);
 		if (call != NULL)
 			sb_call_unref(call);
 	}

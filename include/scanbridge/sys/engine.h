@@ -82,6 +82,9 @@ SB_API void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage con
  * returned from the slot. */
 SB_API int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *format, ...)
 	SB_PRINTF(4, 5);
+/** Something in the engine ended in a way that casts doubt on what it said in the last @p ms (a
+ * worker that was taken over may lie before it dies): answers of that time are forgotten. */
+SB_API void sb_call_doubt(sb_call *call, uint64_t ms);
 /** Versions that the verdict stands on, where an answer carries them. */
 SB_API void sb_call_versions(sb_call *call, const char *engine, const char *signatures);
 
