@@ -91,7 +91,7 @@ static bool settle_early(sb_job *job)
 
 static void cancel_calls(sb_job *job, bool unsettled_only)
 {
-	for (size_t i = 0; i < job->report->result_count; i++) {
+	for (size_t i = 0; i < job->slots; i++) {
 		struct sb_call *call = NULL;
 
 		pthread_mutex_lock(&job->lock);

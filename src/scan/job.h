@@ -49,6 +49,7 @@ struct sb_job {
 	uint64_t begun, deadline; /* sb_clock_now() */
 	sb_engine **engines; /* report->result_count of them: those asked for, in file order … */
 	size_t asked;        /* … so many, and behind them fallbacks in reserve */
+	size_t slots;        /* both; the report's may become fewer */
 	sb_content *content;
 	sb_error content_error;         /* kind NONE: content is there */
 	sb_content_state content_state; /* after the last answer */
