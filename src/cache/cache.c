@@ -501,6 +501,12 @@ int sb_cache_open(sb_cache **out, const sb_cache_options *options, sb_error *err
 	return 0;
 }
 
+void sb_cache_warm(sb_cache *cache)
+{
+	if (cache->disk != NULL)
+		sb_disk_warm(cache->disk, atomic_load(&cache->page));
+}
+
 void sb_cache_close(sb_cache *cache)
 {
 	if (cache == NULL)

@@ -65,6 +65,8 @@ typedef struct sb_cache sb_cache;
 
 /* Fails for want of memory or threads only, with `internal`. @p options is copied. */
 int sb_cache_open(sb_cache **out, const sb_cache_options *options, sb_error *error);
+/* Make the first lookup as quick as the others; for a thread that has nothing else to do. */
+void sb_cache_warm(sb_cache *cache);
 /* Writes what is still to be written. No call may be under way. NULL is fine. */
 void sb_cache_close(sb_cache *cache);
 

@@ -298,6 +298,9 @@ static sb_disk_status set_up(sb_disk *disk, sb_disk_link *link, const sb_page *p
 	sb_disk_status status;
 
 	sqlite3_busy_timeout(link->db, make ? WRITE_BUSY_MS : READ_BUSY_MS);
+	/* Writing a log back, and making a new one next time, costs a program that scans one file
+	 * more than its scan. The writer does it when it is worth it. */
+	sqlite3_db_config(link->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	snprintf(limit, sizeof limit,
 		"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA max_page_count=%" PRIu64,
 		SB_DISK_CACHE_KIB, disk->limit / SB_DISK_PAGE);
@@ -555,13 +558,21 @@ sb_disk *sb_disk_open(const sb_disk_options *options, sb_error *error)
 	return disk;
 }
 
+void sb_disk_warm(sb_disk *disk, const sb_page *page)
+{
+	sb_disk_link *link = borrow(disk);
+
+	(void)sb_disk_link_to(disk, link, page, false);
+	give_back(disk, link);
+}
+
 void sb_disk_close(sb_disk *disk)
 {
 	if (disk == NULL)
 		return;
 	for (unsigned i = 0; i < SB_DISK_READERS; i++)
 		sb_disk_unlink_from(&disk->readers[i]);
-	/* Last: the last connection of all tidies up the -wal. */
+	sb_disk_write_back(disk);
 	sb_disk_unlink_from(&disk->writer);
 	for (sb_disk_keys *keys = atomic_load(&disk->keys); keys != NULL;) {
 		sb_disk_keys *older = keys->older;

@@ -33,6 +33,8 @@ typedef struct sb_disk_options {
 /* NULL: no memory, or no key; why in *error. The database itself is made when it is needed. */
 sb_disk *sb_disk_open(const sb_disk_options *options, sb_error *error);
 void sb_disk_close(sb_disk *disk);
+/* Get ready to read: opening takes longer than a lookup. */
+void sb_disk_warm(sb_disk *disk, const sb_page *page);
 /* The number to begin with when there is no page: higher than all that are there. */
 uint64_t sb_disk_fresh_number(int dir);
 

@@ -7,6 +7,7 @@
 enum {
 	CHECKPOINT_FRAMES = 4000, /* of 4 KiB: written back when nobody is in the way … */
 	CHECKPOINT_MUST = 16000,  /* … and waiting for readers to step aside */
+	CHECKPOINT_END = 250, /* when nobody writes any more; a log has to be read at the start */
 	SWEEP_ROWS = 1000,
 };
 
@@ -92,6 +93,13 @@ static void checkpoint(sb_disk *disk)
 		disk->wal_frames < CHECKPOINT_MUST ? SQLITE_CHECKPOINT_PASSIVE
 						   : SQLITE_CHECKPOINT_TRUNCATE,
 		NULL, NULL);
+}
+
+void sb_disk_write_back(sb_disk *disk)
+{
+	if (disk->writer.db != NULL && disk->wal_frames >= CHECKPOINT_END)
+		sqlite3_wal_checkpoint_v2(
+			disk->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */

@@ -27,7 +27,8 @@ static void open_cache(sb_task *task)
 	sb_error error;
 
 	sb_error_init(&error);
-	(void)sb_cache_open(&verdicts->cache, &verdicts->options, &error);
+	if (sb_cache_open(&verdicts->cache, &verdicts->options, &error) == 0)
+		sb_cache_warm(verdicts->cache);
 	pthread_mutex_lock(&verdicts->lock);
 	verdicts->error = error;
 	atomic_store(&verdicts->opened, true);
