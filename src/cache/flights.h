@@ -60,7 +60,7 @@ bool sb_flights_leave(sb_flights *flights, sb_waiter *waiter);
 /* How many wait for the flight, and the latest of their times: so that a leader whose own caller
  * has gone knows whether, and until when, to go on. */
 size_t sb_flights_waiting(sb_flights *flights, const sb_flight *flight, uint64_t *latest);
-/* How many wait, for whatever. */
+/* How many wait, for whatever. For tests. */
 size_t sb_flights_all_waiting(sb_flights *flights);
 
 #endif

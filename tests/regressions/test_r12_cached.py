@@ -52,8 +52,11 @@ class Cached(Case):
         summary = self.run_program("scan", self.path).errors
         self.assertRegex(summary, r"cache hits +1\n")
         records = [r for r in self.verify_audit() if r["event"] == "scan_completed"]
-        self.assertEqual([r["cached"] for r in records],
-                         [False, True] + [True] * 4 + [False, True])
+        wanted = [False, True] + [True] * 4 + [False, True]
+        self.assertEqual([r["cached"] for r in records], wanted)
+        events = self.run_program("audit", "export", "--format", "ocsf").reports
+        self.assertEqual([e["unmapped"]["cached"] for e in events if "cached" in e["unmapped"]],
+                         wanted)
 
     def test_part_of_it(self):
         """R12: what one engine says is remembered, what another says is not."""
