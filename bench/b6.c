@@ -146,7 +146,7 @@ static sb_manager *open_manager(const char *dir, bool audit, unsigned engines)
 	char text[512];
 
 	snprintf(text, sizeof text,
-		"data_dir: %s\naudit: {enabled: %s, sync: none}\n"
+		"data_dir: %s\naudit: {enabled: %s, sync: none}\ncache: {enabled: false}\n"
 		"limits: {max_size: 8GiB, max_in_flight: 1000}\nengines: []\n",
 		dir, audit ? "true" : "false");
 	sb_config_load_text(config, text, strlen(text), "bench", error);

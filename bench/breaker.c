@@ -30,7 +30,8 @@ static sb_manager *open_manager(const char *dir)
 	char yaml[512];
 
 	snprintf(yaml, sizeof yaml,
-		"data_dir: %s\naudit: {enabled: false}\nengines: [{name: mock, type: mock}]\n",
+		"data_dir: %s\naudit: {enabled: false}\ncache: {enabled: false}\n"
+		"engines: [{name: mock, type: mock}]\n",
 		dir);
 	if (sb_config_load_text(config, yaml, strlen(yaml), "bench", error) < 0 ||
 		sb_manager_open(&manager, config, error) < 0) {

@@ -81,6 +81,10 @@ SB_API void sb_scan_options_set_quarantine(sb_scan_options *options, bool on);
  * configuration's `quarantine.remove_original` does not say so (default: false). What was removed,
  * or why it was not, is in the report. */
 SB_API void sb_scan_options_set_remove_original(sb_scan_options *options, bool on);
+/** Whether answers may come from the verdict cache, or from another scan of the same bytes that is
+ * under way (default: true). False: every engine is asked anew; what it says is remembered for
+ * others all the same. */
+SB_API void sb_scan_options_set_cache(sb_scan_options *options, bool on);
 /** Ask only the engines added so; none added: all. Unknown names fail the scan. */
 SB_API int sb_scan_options_add_engine(sb_scan_options *options, const char *name);
 

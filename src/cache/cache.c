@@ -10,6 +10,7 @@
 
 #include "cache/cache_body.h"
 #include "cache/entry.h"
+#include "cache/key.h"
 #include "util/io.h"
 
 static const char *const count_names[] = {
@@ -174,6 +175,24 @@ bool sb_cache_lookup(sb_cache *cache, const sb_cache_key *key, sb_arena *arena, 
 	return false;
 }
 
+bool sb_cache_repeat(
+	const sb_cache_key *key, const sb_result *from, sb_arena *arena, sb_result *result)
+{
+	uint8_t bytes[SB_CACHE_ENTRY_MAX];
+	size_t length = sb_entry_write(bytes, sizeof bytes, key, from, SB_EXACT_NONE, 0);
+	sb_entry entry;
+
+	if (length == 0 || sb_entry_read(&entry, bytes, length, arena) != SB_ENTRY_GOOD)
+		return false;
+	take_statement(result, &entry.result);
+	return true;
+}
+
+uint64_t sb_cache_ticket(sb_cache *cache, const sb_cache_key *key)
+{
+	return sb_page_stamp(atomic_load(&cache->page), key);
+}
+
 /* --- Storing --------------------------------------------------------------------------------- */
 
 bool sb_cache_may_share(const sb_cache_key *key, const sb_result *result, sb_content_state state)
@@ -319,6 +338,22 @@ int sb_cache_each(sb_cache *cache, const uint8_t hash[SB_BLAKE3_SIZE],
 	return told(cache, status == SB_DISK_NOTHING ? SB_DISK_OK : status, 0, NULL, error);
 }
 
+void sb_cache_state(sb_cache *cache, char *out, size_t room)
+{
+	uint64_t counts[SB_CACHE_COUNTS_];
+
+	if (cache->disk != NULL)
+		sb_disk_state(cache->disk, out, room);
+	else
+		snprintf(out, room, "%s", cache->why);
+	if (out[0] != '\0')
+		return;
+	sb_cache_counts(cache, counts);
+	if (counts[SB_CACHE_DAMAGED] > 0)
+		snprintf(out, room, "%s was damaged; what was damaged is not used, and begun anew",
+			cache->path);
+}
+
 void sb_cache_stats_get(sb_cache *cache, sb_cache_stats *out)
 {
 	const sb_page *page = atomic_load(&cache->page);
@@ -360,6 +395,22 @@ static int open_folder(const char *path)
 	if (fstatat(dir, "..", &above, 0) != 0 || fchown(dir, above.st_uid, above.st_gid) != 0)
 		sb_close(&dir);
 	return dir;
+}
+
+int sb_cache_secret(const char *dir, uint8_t out[SB_BLAKE3_SIZE], sb_error *error)
+{
+	static const char purpose[] = "scanbridge: digests of secrets";
+	int fd = open_folder(dir), status;
+	sb_mac_keys keys;
+
+	if (fd < 0)
+		return sb_error_set(error, SB_KIND_IO, errno, "open %s", dir);
+	status = sb_mac_keys_load(&keys, fd, error);
+	if (status == 0)
+		sb_blake3_keyed(keys.mac, purpose, sizeof purpose, out);
+	sb_mac_keys_forget(&keys);
+	sb_close(&fd);
+	return status == 0 ? 0 : -SB_KIND_IO;
 }
 
 static sb_page *open_page(sb_cache *cache)
@@ -448,6 +499,12 @@ int sb_cache_open(sb_cache **out, const sb_cache_options *options, sb_error *err
 	}
 	*out = cache;
 	return 0;
+}
+
+void sb_cache_warm(sb_cache *cache)
+{
+	if (cache->disk != NULL)
+		sb_disk_warm(cache->disk, atomic_load(&cache->page));
 }
 
 void sb_cache_close(sb_cache *cache)

@@ -8,8 +8,10 @@
  *     value  one engine's whole result: outcome, detections, coverage, versions, facts
  *
  * engine_gen is a digest of the engine's type, of those of its settings that its verdicts depend
- * on, and of the identity of engine and signatures. Whoever asks computes it; the cache only
- * compares. A new signature base therefore finds nothing of the old one.
+ * on, and of the identity of engine and signatures. Whoever asks computes it (scan/generation.h);
+ * the cache only compares. A new signature base therefore finds nothing of the old one. Where an
+ * engine judges by names, too, the second half of engine_gen stands for the name as well; the first
+ * half is the engine's, and sb_cache_drop() goes by that.
  *
  * Doubt is a miss. Nothing that happens to memory, file, key or clock makes a lookup fail or
  * gives an answer that was not stored:
@@ -63,6 +65,8 @@ typedef struct sb_cache sb_cache;
 
 /* Fails for want of memory or threads only, with `internal`. @p options is copied. */
 int sb_cache_open(sb_cache **out, const sb_cache_options *options, sb_error *error);
+/* Make the first lookup as quick as the others; for a thread that has nothing else to do. */
+void sb_cache_warm(sb_cache *cache);
 /* Writes what is still to be written. No call may be under way. NULL is fine. */
 void sb_cache_close(sb_cache *cache);
 
@@ -90,10 +94,16 @@ bool sb_cache_lookup(sb_cache *cache, const sb_cache_key *key, sb_arena *arena, 
  * In memory at once; on disk soon after, in a group with others.
  */
 enum { SB_CACHE_ENTRY_MAX = 16384 };
+/* A ticket without looking anything up. */
+uint64_t sb_cache_ticket(sb_cache *cache, const sb_cache_key *key);
 bool sb_cache_store(sb_cache *cache, const sb_cache_key *key, const sb_result *result,
 	sb_exactness exactness, sb_content_state state, uint64_t ticket);
 /* The same question without storing: whether it is evidence that others may rely on. */
 bool sb_cache_may_share(const sb_cache_key *key, const sb_result *result, sb_content_state state);
+/* What sb_cache_lookup() would make of @p from, in the same way. False: it is no evidence, or too
+ * large to be remembered, or there is no memory. */
+bool sb_cache_repeat(
+	const sb_cache_key *key, const sb_result *from, sb_arena *arena, sb_result *result);
 
 /*
  * Forgetting reaches the memory of every process that shares the directory at its next lookup,
@@ -107,6 +117,9 @@ int sb_cache_clear(sb_cache *cache, sb_error *error);
 /* What an engine said since @p since (sb_clock_wall()), for a worker that ended abnormally. */
 int sb_cache_drop(sb_cache *cache, const uint8_t gen[SB_GEN_SIZE], uint64_t since, uint64_t *count,
 	sb_error *error);
+
+/* A key of the directory's own, for digests of secrets that are shown. 0, or -kind. */
+int sb_cache_secret(const char *dir, uint8_t out[SB_BLAKE3_SIZE], sb_error *error);
 
 /* All that is known about a content on disk, newest first, expired entries left out; each() may
  * return non-zero to stop. For people who look. */
@@ -147,6 +160,8 @@ typedef struct sb_cache_stats {
 	uint64_t disk_limit, disk_bytes, disk_entries;
 	char state[256]; /* why nothing is on disk; "" when all is well */
 } sb_cache_stats;
+/* Why nothing is on disk, into @p out: "" when all is well. And what was damaged and is gone. */
+void sb_cache_state(sb_cache *cache, char *out, size_t room);
 /* Reads the database to count its entries. */
 void sb_cache_stats_get(sb_cache *cache, sb_cache_stats *out);
 /* For whoever coalesces: count @p more of them. */

@@ -692,6 +692,15 @@ static void leave_file(const scene *x, const char *name)
 	close(fd);
 }
 
+/* What is in the log goes into the database, so that there is something to damage. */
+static void write_back(const scene *x)
+{
+	sqlite3 *db = open_database(x, 1);
+
+	run(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+	sqlite3_close(db);
+}
+
 static void test_damaged_database(void **state)
 {
 	scene x;
@@ -700,6 +709,7 @@ static void test_damaged_database(void **state)
 	begin(&x);
 	store(x.cache, 1);
 	sb_cache_close(x.cache);
+	write_back(&x);
 	overwrite(&x, "verdicts-1.sqlite", 0, "this is no database any more", true);
 	assert_int_equal(sb_cache_open(&x.cache, &x.options, NULL), 0);
 	assert_false(knows(x.cache, 1));
@@ -726,6 +736,7 @@ static void test_holes(void **state)
 		for (uint64_t i = 0; i < 100; i++)
 			store(x.cache, i);
 		sb_cache_close(x.cache);
+		write_back(&x);
 		overwrite(&x, "verdicts-1.sqlite", at, noise, false);
 		assert_int_equal(sb_cache_open(&x.cache, &x.options, NULL), 0);
 		for (uint64_t i = 0; i < 100; i++)

@@ -17,15 +17,15 @@
 #include "util/io.h"
 #include "util/temp.h"
 
-enum { FORMAT = 1, READ_BUSY_MS = 100, WRITE_BUSY_MS = 2000, NAME_SIZE = 64 };
+enum { FORMAT = 2, READ_BUSY_MS = 100, WRITE_BUSY_MS = 2000, NAME_SIZE = 64 };
 
 /* How long a database that can't be opened is left alone. */
 static const uint64_t pause_ns = 5000 * SB_MS;
 
 static const char schema[] =
 	"CREATE TABLE verdicts(id INTEGER PRIMARY KEY, k INTEGER NOT NULL, g INTEGER NOT NULL,"
-	" stored INTEGER NOT NULL, entry BLOB NOT NULL);"
-	"CREATE UNIQUE INDEX verdicts_place ON verdicts(k, g);"
+	" v INTEGER NOT NULL, stored INTEGER NOT NULL, entry BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX verdicts_place ON verdicts(k, g, v);"
 	"CREATE INDEX verdicts_engine ON verdicts(g, stored);";
 
 /* --- State ----------------------------------------------------------------------------------- */
@@ -298,6 +298,9 @@ static sb_disk_status set_up(sb_disk *disk, sb_disk_link *link, const sb_page *p
 	sb_disk_status status;
 
 	sqlite3_busy_timeout(link->db, make ? WRITE_BUSY_MS : READ_BUSY_MS);
+	/* Writing a log back, and making a new one next time, costs a program that scans one file
+	 * more than its scan. The writer does it when it is worth it. */
+	sqlite3_db_config(link->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	snprintf(limit, sizeof limit,
 		"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA max_page_count=%" PRIu64,
 		SB_DISK_CACHE_KIB, disk->limit / SB_DISK_PAGE);
@@ -315,9 +318,9 @@ static sb_disk_status set_up(sb_disk *disk, sb_disk_link *link, const sb_page *p
 	return SB_DISK_OK;
 }
 
-static const char get_sql[] = "SELECT id, entry FROM verdicts WHERE k=? AND g=?";
-static const char put_sql[] = "INSERT OR REPLACE INTO verdicts(k, g, stored, entry)"
-			      " VALUES(?, ?, ?, ?)";
+static const char get_sql[] = "SELECT id, entry FROM verdicts WHERE k=? AND g=? AND v=?";
+static const char put_sql[] = "INSERT OR REPLACE INTO verdicts(k, g, v, stored, entry)"
+			      " VALUES(?, ?, ?, ?, ?)";
 
 sb_disk_status sb_disk_link_to(sb_disk *disk, sb_disk_link *link, const sb_page *page, bool make)
 {
@@ -398,6 +401,14 @@ int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE])
 	return engine;
 }
 
+int64_t sb_disk_variant(const uint8_t gen[SB_GEN_SIZE])
+{
+	int64_t variant;
+
+	memcpy(&variant, gen + SB_GEN_SIZE / 2, sizeof variant);
+	return variant;
+}
+
 /* The length of an authentic entry in this column; 0: it isn't. */
 static size_t authentic(const sb_disk *disk, sqlite3_stmt *row, int column, const uint8_t **entry)
 {
@@ -424,6 +435,7 @@ static sb_disk_status get_from(sb_disk *disk, sb_disk_link *link, const sb_page 
 
 	sqlite3_bind_int64(link->get, 1, sb_disk_place(disk, key->hash));
 	sqlite3_bind_int64(link->get, 2, sb_disk_engine(key->gen));
+	sqlite3_bind_int64(link->get, 3, sb_disk_variant(key->gen));
 	step = sqlite3_step(link->get);
 	if (step == SQLITE_ROW) {
 		sb_entry head;
@@ -546,13 +558,21 @@ sb_disk *sb_disk_open(const sb_disk_options *options, sb_error *error)
 	return disk;
 }
 
+void sb_disk_warm(sb_disk *disk, const sb_page *page)
+{
+	sb_disk_link *link = borrow(disk);
+
+	(void)sb_disk_link_to(disk, link, page, false);
+	give_back(disk, link);
+}
+
 void sb_disk_close(sb_disk *disk)
 {
 	if (disk == NULL)
 		return;
 	for (unsigned i = 0; i < SB_DISK_READERS; i++)
 		sb_disk_unlink_from(&disk->readers[i]);
-	/* Last: the last connection of all tidies up the -wal. */
+	sb_disk_write_back(disk);
 	sb_disk_unlink_from(&disk->writer);
 	for (sb_disk_keys *keys = atomic_load(&disk->keys); keys != NULL;) {
 		sb_disk_keys *older = keys->older;

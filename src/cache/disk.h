@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part on disk: rows of (id, k, g, stored, entry) in a SQLite database in WAL mode.
+ * The part on disk: rows of (id, k, g, v, stored, entry) in a SQLite database in WAL mode.
  *
  *     k      8 bytes of the keyed digest of the content's digest: neighbours can't be chosen
- *     g      8 bytes of engine_gen
- *     entry  the entry, then its MAC; all that counts is inside, k, g and stored only find it
+ *     g      8 bytes of engine_gen's first half: the engine
+ *     v      8 bytes of its second half: the name, where the engine judges by names
+ *     entry  the entry, then its MAC; all that counts is inside, k, g, v and stored only find it
  *
  * id grows, so the oldest rows are the lowest: eviction takes them off one end of the table.
  *
@@ -32,6 +33,8 @@ typedef struct sb_disk_options {
 /* NULL: no memory, or no key; why in *error. The database itself is made when it is needed. */
 sb_disk *sb_disk_open(const sb_disk_options *options, sb_error *error);
 void sb_disk_close(sb_disk *disk);
+/* Get ready to read: opening takes longer than a lookup. */
+void sb_disk_warm(sb_disk *disk, const sb_page *page);
 /* The number to begin with when there is no page: higher than all that are there. */
 uint64_t sb_disk_fresh_number(int dir);
 

@@ -61,6 +61,9 @@ sb_disk_status sb_disk_trouble(
 	sb_disk *disk, sb_disk_link *link, const sb_page *page, const char *doing);
 void sb_disk_say(sb_disk *disk, const char *format, ...) SB_PRINTF(2, 3);
 
+/* Nobody will write any more: the log goes into the database, if it has grown. */
+void sb_disk_write_back(sb_disk *disk);
+
 /* Left alone for a while after it could not be opened. */
 bool sb_disk_is_off(const sb_disk *disk);
 
@@ -70,4 +73,5 @@ static inline const sb_mac_keys *sb_disk_keys_of(const sb_disk *disk)
 }
 int64_t sb_disk_place(const sb_disk *disk, const uint8_t hash[SB_BLAKE3_SIZE]);
 int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE]);
+int64_t sb_disk_variant(const uint8_t gen[SB_GEN_SIZE]);
 #endif

@@ -7,6 +7,7 @@
 enum {
 	CHECKPOINT_FRAMES = 4000, /* of 4 KiB: written back when nobody is in the way … */
 	CHECKPOINT_MUST = 16000,  /* … and waiting for readers to step aside */
+	CHECKPOINT_END = 250, /* when nobody writes any more; a log has to be read at the start */
 	SWEEP_ROWS = 1000,
 };
 
@@ -94,6 +95,13 @@ static void checkpoint(sb_disk *disk)
 		NULL, NULL);
 }
 
+void sb_disk_write_back(sb_disk *disk)
+{
+	if (disk->writer.db != NULL && disk->wal_frames >= CHECKPOINT_END)
+		sqlite3_wal_checkpoint_v2(
+			disk->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 /* --- Writing --------------------------------------------------------------------------------- */
 
 static bool put_entry(sb_disk *disk, const sb_disk_item *item)
@@ -106,11 +114,12 @@ static bool put_entry(sb_disk *disk, const sb_disk_item *item)
 	sb_blake3_keyed(sb_disk_keys_of(disk)->mac, bytes, item->length, bytes + item->length);
 	sqlite3_bind_int64(put, 1, sb_disk_place(disk, item->key.hash));
 	sqlite3_bind_int64(put, 2, sb_disk_engine(item->key.gen));
-	sqlite3_bind_int64(put, 3, (int64_t)item->stored);
-	sqlite3_bind_blob64(put, 4, bytes, item->length + SB_MAC_SIZE, SQLITE_STATIC);
+	sqlite3_bind_int64(put, 3, sb_disk_variant(item->key.gen));
+	sqlite3_bind_int64(put, 4, (int64_t)item->stored);
+	sqlite3_bind_blob64(put, 5, bytes, item->length + SB_MAC_SIZE, SQLITE_STATIC);
 	step = sqlite3_step(put);
 	sqlite3_reset(put);
-	sqlite3_bind_null(put, 4);
+	sqlite3_bind_null(put, 5);
 	return step == SQLITE_DONE;
 }
 

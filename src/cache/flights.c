@@ -2,6 +2,7 @@
 #include "cache/flights.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct sb_flights {
 	uint64_t secret;
 	size_t waiting;
 	sb_flight *buckets[BUCKETS];
+	_Atomic(unsigned) landings[BUCKETS];
 };
 
 sb_flights *sb_flights_new(void)
@@ -44,14 +46,14 @@ void sb_flights_free(sb_flights *flights)
 /* --- Finding -----------------------------------------------------------------------------------
  */
 
-static sb_flight **bucket_of(sb_flights *flights, const sb_cache_key *key)
+static size_t bucket_of(const sb_flights *flights, const sb_cache_key *key)
 {
 	uint64_t hash, gen;
 
 	memcpy(&hash, key->hash, sizeof hash);
 	memcpy(&gen, key->gen, sizeof gen);
 	hash = ((hash ^ flights->secret) * 0x9fb21c651e98df25ull) ^ gen;
-	return &flights->buckets[(hash ^ hash >> 32) % BUCKETS];
+	return (hash ^ hash >> 32) % BUCKETS;
 }
 
 static bool same_key(const sb_cache_key *a, const sb_cache_key *b)
@@ -123,7 +125,7 @@ static sb_flight *begin(sb_flight **bucket, const sb_cache_key *key)
 sb_flight *sb_flights_join(
 	sb_flights *flights, const sb_cache_key *key, sb_waiter *waiter, bool *alone)
 {
-	sb_flight **bucket = bucket_of(flights, key), *flight;
+	sb_flight **bucket = &flights->buckets[bucket_of(flights, key)], *flight;
 
 	*alone = false;
 	pthread_mutex_lock(&flights->lock);
@@ -140,6 +142,11 @@ sb_flight *sb_flights_join(
 	return flight;
 }
 
+unsigned sb_flights_landings(sb_flights *flights, const sb_cache_key *key)
+{
+	return atomic_load(&flights->landings[bucket_of(flights, key)]);
+}
+
 size_t sb_flights_land(
 	sb_flights *flights, sb_flight *flight, const sb_result *result, sb_content_state state)
 {
@@ -152,8 +159,11 @@ size_t sb_flights_land(
 	if (flight->next != NULL)
 		flight->next->link = flight->link;
 	waiters = flight->waiters;
+	if (shared) /* before anybody else can lead */
+		atomic_fetch_add(&flights->landings[bucket_of(flights, &flight->key)], 1);
 	for (sb_waiter *w = waiters; w != NULL; w = w->next) {
 		w->flight = NULL;
+		w->again = result == NULL;
 		flights->waiting--;
 	}
 	pthread_mutex_unlock(&flights->lock);
@@ -187,6 +197,7 @@ static uint64_t take_late(sb_flights *flights, sb_flight *flight, uint64_t now, 
 
 		dequeue(waiter);
 		flights->waiting--;
+		waiter->again = false;
 		waiter->next = *late;
 		*late = waiter;
 	}
@@ -219,6 +230,16 @@ size_t sb_flights_waiting(sb_flights *flights, const sb_flight *flight, uint64_t
 	pthread_mutex_lock(&flights->lock);
 	for (const sb_waiter *w = flight->waiters; w != NULL; w = w->next, count++)
 		*latest = w->until > *latest ? w->until : *latest;
+	pthread_mutex_unlock(&flights->lock);
+	return count;
+}
+
+size_t sb_flights_all_waiting(sb_flights *flights)
+{
+	size_t count;
+
+	pthread_mutex_lock(&flights->lock);
+	count = flights->waiting;
 	pthread_mutex_unlock(&flights->lock);
 	return count;
 }

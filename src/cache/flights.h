@@ -8,6 +8,8 @@
  *              the others wait, each until a time of its own
  *     land()   complete evidence (sb_cache_may_share): all that wait get it
  *              anything else, an error above all: all that wait are told to ask for themselves
+ *              nothing: the leader was cancelled; all that wait are told to join again, and the
+ *              first who does leads
  *     expire() those whose time has come are told to ask for themselves, while they still can
  *     leave()  one that waits goes away
  *
@@ -29,6 +31,7 @@ typedef struct sb_waiter {
 	uint64_t until; /* sb_clock_now(): the latest time to be told */
 	/* @p result is the leader's, and there during the call only; NULL: ask for yourself. */
 	void (*told)(struct sb_waiter *waiter, const sb_result *result);
+	bool again; /* then: the leader went away without having asked; join once more */
 
 	sb_flight *flight; /* NULL: not waiting */
 	struct sb_waiter *next, **link;
@@ -47,6 +50,9 @@ sb_flight *sb_flights_join(
 /* The flight ends, and is gone. @p result may be NULL: cancelled. How many waiters got it. */
 size_t sb_flights_land(
 	sb_flights *flights, sb_flight *flight, const sb_result *result, sb_content_state state);
+/* How many flights of this key, or of some others, have ended with a result. Who led none of them,
+ * and finds the same number before he asked the cache and after he joined, missed none. */
+unsigned sb_flights_landings(sb_flights *flights, const sb_cache_key *key);
 /* Tell those whose time is @p now or before; the next one's time, SB_NEVER if there is none. */
 uint64_t sb_flights_expire(sb_flights *flights, uint64_t now);
 /* False: told() was called, or is being called right now. */
@@ -54,5 +60,7 @@ bool sb_flights_leave(sb_flights *flights, sb_waiter *waiter);
 /* How many wait for the flight, and the latest of their times: so that a leader whose own caller
  * has gone knows whether, and until when, to go on. */
 size_t sb_flights_waiting(sb_flights *flights, const sb_flight *flight, uint64_t *latest);
+/* How many wait, for whatever. For tests. */
+size_t sb_flights_all_waiting(sb_flights *flights);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cli/settings.h"
 #include "cli/term.h"
 #include "scan/manager.h"
+#include "util/hash.h"
 #include "util/json.h"
 #include "util/text.h"
 
@@ -44,7 +45,8 @@ static const char *text_or_null(const char *text)
 	return text[0] != '\0' ? text : NULL;
 }
 
-static void put_json(sb_buf *out, const sb_engine_state *state)
+static void put_json(
+	sb_buf *out, const sb_engine_state *state, const uint8_t site_gen[SB_BLAKE3_SIZE])
 {
 	sb_json json = sb_json_on(out);
 
@@ -57,6 +59,11 @@ static void put_json(sb_buf *out, const sb_engine_state *state)
 	sb_json_bool(&json, "reachable", state->reachable);
 	sb_json_text(&json, "engine_version", text_or_null(state->identity.engine_version));
 	sb_json_text(&json, "signature_version", text_or_null(state->identity.signature_version));
+	if (state->generation_known)
+		sb_json_hex(&json, "engine_gen", state->generation, sizeof state->generation);
+	else
+		sb_json_null(&json, "engine_gen");
+	sb_json_hex(&json, "site_gen", site_gen, SB_BLAKE3_SIZE);
 	if (state->signature_age_s >= 0)
 		sb_json_int(&json, "signature_age_s", state->signature_age_s);
 	else
@@ -178,40 +185,60 @@ static bool look(sb_manager *manager, size_t index, bool check, sb_engine_state 
 	return status >= 0 && (!check || !state->checked || state->check_ok);
 }
 
-static int show(sb_manager *manager, const sb_engines_settings *settings)
+/* All of them first: what they are together is known only then. */
+static int look_at_all(sb_manager *manager, bool check, sb_engine_state *states, size_t count)
 {
-	const sb_conf *conf = sb_manager_conf(manager);
-	cells *rows = calloc(conf->engine_count + 1, sizeof *rows);
-	sb_engine_state *state = malloc(sizeof *state);
-	sb_buf out, advice;
 	int status = SB_EXIT_OK;
 
-	sb_buf_init(&out, 4 * 1024 * 1024);
-	sb_buf_init(&advice, 4 * 1024 * 1024);
-	for (size_t i = 0; rows != NULL && state != NULL && i < conf->engine_count; i++) {
-		memset(state, 0, sizeof *state);
-		if (!look(manager, i, settings->check != 0, state) && settings->check != 0 &&
-			state->role == SB_ROLE_REQUIRED)
+	for (size_t i = 0; i < count; i++)
+		if (!look(manager, i, check, &states[i]) && check &&
+			states[i].role == SB_ROLE_REQUIRED)
 			status = SB_EXIT_FOUND;
-		fill(&rows[i], state);
-		put_advice(&advice, state);
-		if (settings->json != 0)
-			put_json(&out, state);
+	return status;
+}
+
+static void put_people(sb_buf *out, const sb_engine_state *states, cells *rows, size_t count)
+{
+	sb_buf advice;
+
+	sb_buf_init(&advice, 4 * 1024 * 1024);
+	for (size_t i = 0; i < count; i++) {
+		fill(&rows[i], &states[i]);
+		put_advice(&advice, &states[i]);
 	}
-	if (rows != NULL && settings->json == 0) {
-		put_table(&out, rows, conf->engine_count);
-		if (advice.length > 0)
-			sb_buf_printf(&out, "\n%s", advice.data);
+	put_table(out, rows, count);
+	if (advice.length > 0)
+		sb_buf_printf(out, "\n%s", advice.data);
+	out->failed = out->failed || advice.failed;
+	sb_buf_done(&advice);
+}
+
+static int show(sb_manager *manager, const sb_engines_settings *settings)
+{
+	const size_t count = sb_manager_conf(manager)->engine_count;
+	sb_engine_state *states = calloc(count + 1, sizeof *states);
+	cells *rows = calloc(count + 1, sizeof *rows);
+	uint8_t site_gen[SB_BLAKE3_SIZE];
+	int status = SB_EXIT_FAILED;
+	sb_buf out;
+
+	sb_buf_init(&out, 4 * 1024 * 1024);
+	if (states != NULL && rows != NULL) {
+		status = look_at_all(manager, settings->check != 0, states, count);
+		sb_manager_site_gen(manager, site_gen);
+		for (size_t i = 0; settings->json != 0 && i < count; i++)
+			put_json(&out, &states[i], site_gen);
+		if (settings->json == 0)
+			put_people(&out, states, rows, count);
 	}
-	if (rows == NULL || state == NULL || out.failed || advice.failed) {
+	if (states == NULL || rows == NULL || out.failed) {
 		sb_log(SB_LOG_ERROR, "out of memory");
 		status = SB_EXIT_FAILED;
 	} else if (out.length > 0) {
 		fwrite(out.data, 1, out.length, stdout);
 	}
 	sb_buf_done(&out);
-	sb_buf_done(&advice);
-	free(state);
+	free(states);
 	free(rows);
 	return sb_cli_flushed(status);
 }

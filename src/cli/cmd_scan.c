@@ -141,6 +141,7 @@ static int fill_options(
 	sb_scan_options_set_timeout_ms(options, settings->timeout_ms);
 	sb_scan_options_set_quarantine(
 		options, settings->no_quarantine == 0 && settings->dry_run == 0);
+	sb_scan_options_set_cache(options, settings->no_cache == 0);
 	sb_scan_options_set_remove_original(options, settings->remove != 0);
 	for (size_t i = 0; status == 0 && i < settings->engines.count; i++)
 		if (sb_scan_options_add_engine(options, settings->engines.items[i]) < 0)
@@ -382,8 +383,18 @@ int sb_scan_open(sb_scan_session *session, const sb_globals *globals, const char
 		       : -1;
 }
 
+/* Scans were made all the same, only more slowly than they might be. */
+static void tell_cache_problem(sb_manager *manager)
+{
+	char problem[256];
+
+	if (manager != NULL && sb_manager_cache_problem(manager, problem, sizeof problem))
+		sb_log(SB_LOG_WARN, "verdict cache: %s", problem);
+}
+
 void sb_scan_close(sb_scan_session *session)
 {
+	tell_cache_problem(session->manager);
 	sb_manager_free(session->manager);
 	sb_scan_options_free(session->options);
 	sb_cancel_free(session->cancel);

@@ -18,7 +18,7 @@ static const struct {
 	{"audit", true},
 	{"hash", true},
 	{"quarantine", true},
-	{"cache", false},
+	{"cache", true},
 	{"server", false},
 	{"watch", true},
 };

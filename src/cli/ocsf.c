@@ -251,12 +251,19 @@ static void look_at_threats(threats *out, const sb_members *record)
 /* --- Members --------------------------------------------------------------------------------- */
 
 /* A text or whole number of the record under another name, if it is there. */
+static bool is_truth(sb_piece value)
+{
+	return (value.length == 4 && memcmp(value.data, "true", 4) == 0) ||
+	       (value.length == 5 && memcmp(value.data, "false", 5) == 0);
+}
+
 static void copy(sb_json *json, const char *as, const sb_members *record, const char *key)
 {
 	sb_piece value = sb_member(record, key);
 	int64_t number;
 
-	if (value.data != NULL && (value.data[0] == '"' || whole_number(value, &number)))
+	if (value.data != NULL &&
+		(value.data[0] == '"' || whole_number(value, &number) || is_truth(value)))
 		sb_json_raw(json, as, value.data, value.length);
 }
 
@@ -411,8 +418,8 @@ static void control(const sb_ocsf *ocsf, sb_json *json, const sb_members *decisi
 static void unmapped(
 	sb_json *json, const sb_members *record, const sb_members *decision, bool with_file)
 {
-	static const char *const keys[] = {
-		"outcome", "user_id", "request_id", "source", "operation", "quarantine_id"};
+	static const char *const keys[] = {"outcome", "cached", "user_id", "request_id", "source",
+		"operation", "quarantine_id"};
 
 	sb_json_object(json, "unmapped");
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)

@@ -74,7 +74,6 @@ static int check_available(sb_reader *reader, const sb_config *config, const sb_
 		{NULL, "user", v->user != NULL, "user"},
 		{NULL, "isolation", v->isolation == 0 && !sb_worker_available(),
 			"isolation: process"},
-		{"cache", "enabled", v->cache.enabled, "cache"},
 		{"audit", "sinks", v->audit.sinks.count > 0, "audit.sinks"},
 	};
 
@@ -341,32 +340,52 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }
 
-static int default_notices(sb_reader *reader, const sb_config *config, sb_built *built)
+/* The text's digest, and the end of the text. */
+static int digest_text(sb_reader *reader, sb_buf *text, uint8_t out[SB_BLAKE3_SIZE])
 {
-	int rc = 0;
+	bool failed = text->failed;
 
-	if (sb_node_get(sb_node_get(config->root, "cache"), "enabled") == NULL)
-		rc = sb_notice(reader, built, "cache is off: it is not available in this build");
-	return rc;
+	if (!failed)
+		sb_blake3_memory(text->data, text->length, out);
+	sb_buf_done(text);
+	return failed ? sb_error_no_memory(reader->error) : 0;
+}
+
+static bool has_secrets(const sb_engine_conf *engine)
+{
+	for (const sb_setting *row = engine->ops->settings; row != NULL && row->key != NULL; row++)
+		if (row->secret && !row->operational)
+			return true;
+	return false;
 }
 
 static int digest(sb_reader *reader, sb_built *built)
 {
+	sb_conf *conf = &built->conf;
 	sb_buf text;
+	int rc;
 
 	sb_buf_init(&text, CONF_BYTES);
 	sb_show_write(&text, built, false);
-	if (!text.failed)
-		sb_blake3_memory(text.data, text.length, built->conf.digest);
-	sb_buf_done(&text);
-	return text.failed ? sb_error_no_memory(reader->error) : 0;
+	rc = digest_text(reader, &text, conf->digest);
+	sb_buf_init(&text, CONF_BYTES);
+	sb_show_rulebook(&text, built);
+	if (digest_text(reader, &text, conf->rules_digest) != 0)
+		rc = -1;
+	for (size_t i = 0; rc == 0 && i < conf->engine_count; i++) {
+		sb_buf_init(&text, CONF_BYTES);
+		sb_show_judging(&text, &conf->engines[i]);
+		rc = digest_text(reader, &text, conf->engines[i].judging);
+		conf->engines[i].judges_by_secrets = has_secrets(&conf->engines[i]);
+	}
+	return rc;
 }
 
 static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 {
 	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
 		choose_isolation, read_hashes, read_containers, read_ignores, sb_build_engines,
-		check_strategy, sb_build_policy, default_notices};
+		check_strategy, sb_build_policy};
 	int rc = 0;
 
 	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));

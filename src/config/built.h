@@ -173,6 +173,10 @@ int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...) SB_PR
 int sb_build(sb_built **out, const sb_config *config, sb_error *error);
 /* @p shown: for people, with comments and without secrets; else all there is, for the digest. */
 void sb_show_write(sb_buf *out, const sb_built *built, bool shown);
+/* What the verdicts of an engine depend on, of its type's own settings; and what outcome and action
+ * depend on. For digests. */
+void sb_show_judging(sb_buf *out, const sb_engine_conf *engine);
+void sb_show_rulebook(sb_buf *out, const sb_built *built);
 /* A list of rules, and the conditions of one, as they are written into a policy. */
 void sb_show_rules(sb_buf *out, const sb_rule *rules, size_t count, const char *indent);
 void sb_show_when(sb_buf *out, const sb_conditions *when, const char *indent);

@@ -52,6 +52,9 @@ typedef struct sb_engine_conf {
 			   a template that the manager copies for each open; strings belong to the
 			   configuration */
 	const char *origin; /* file:line:column, for messages */
+	/* BLAKE3 over the type's own settings, without those that no verdict depends on. */
+	uint8_t judging[32];
+	bool judges_by_secrets; /* some of them are secret */
 } sb_engine_conf;
 
 /* Below the data directory: rules that releases from quarantine have made. */
@@ -99,7 +102,8 @@ typedef struct sb_conf {
 	} quarantine;
 	const char *const *notices; /* defaults that this build does not have, and warnings */
 	size_t notice_count;
-	uint8_t digest[32]; /* BLAKE3 over the effective settings, for the audit log */
+	uint8_t digest[32];       /* BLAKE3 over the effective settings, for the audit log */
+	uint8_t rules_digest[32]; /* over those of decision and policy */
 	sb_arena *arena;
 } sb_conf;
 

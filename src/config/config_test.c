@@ -189,7 +189,6 @@ static const struct {
 		"command is not available"},
 	{"engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n", "icap is not available"},
 	{"engines: [{name: p, type: plugin, path: /p.so}]\n", "plugin is not available"},
-	{"cache: {enabled: true}\n", "cache is not available"},
 	{"user: scanbridge\n", "user is not available"},
 	{"isolation: process\n", "isolation: process is not available"},
 	{ENGINE("isolation: process"), "isolation: process is not available"},

@@ -4,30 +4,46 @@
 
 #include <string.h>
 
+static bool is_unset(const sb_setting *row, const void *at)
+{
+	if (row->type == SB_SETTING_TEXT || row->type == SB_SETTING_PATH)
+		return *(const char *const *)at == NULL;
+	if (row->type >= SB_SETTING_TEXTS)
+		return ((const sb_texts *)at)->count == 0;
+	if (row->fallback != NULL || row->min <= 0) /* zero may have been given */
+		return false;
+	return row->type == SB_SETTING_NUMBER ? !(*(const double *)at > 0)
+					      : *(const int64_t *)at == 0;
+}
+
+static void show_row(
+	sb_buf *out, const char *indent, const sb_setting *row, const void *base, bool shown)
+{
+	if (is_unset(row, (const char *)base + row->offset))
+		return;
+	if (row->secret && shown) {
+		sb_buf_printf(out, "%s# %s: [***]\n", indent, row->key);
+		return;
+	}
+	sb_buf_printf(out, "%s%s: ", indent, row->key);
+	sb_setting_write(out, row, base);
+	sb_buf_char(out, '\n');
+}
+
 /* Unset texts and numbers without a default are left out of engines and rules; secrets, where
  * people look on. A hidden list would be read back as a password, so it is a comment. */
 void sb_show_given(
 	sb_buf *out, const char *indent, const sb_setting *rows, const void *base, bool shown)
 {
-	for (; rows != NULL && rows->key != NULL; rows++) {
-		const void *at = (const char *)base + rows->offset;
-		bool text = rows->type == SB_SETTING_TEXT || rows->type == SB_SETTING_PATH;
-		bool list = rows->type >= SB_SETTING_TEXTS;
-		if (text && *(const char *const *)at == NULL)
-			continue;
-		if (list && ((const sb_texts *)at)->count == 0)
-			continue;
-		if (rows->fallback == NULL && !text && !list && *(const char *)at == 0 &&
-			rows->min > 0)
-			continue;
-		if (rows->secret && shown) {
-			sb_buf_printf(out, "%s# %s: [***]\n", indent, rows->key);
-			continue;
-		}
-		sb_buf_printf(out, "%s%s: ", indent, rows->key);
-		sb_setting_write(out, rows, base);
-		sb_buf_char(out, '\n');
-	}
+	for (; rows != NULL && rows->key != NULL; rows++)
+		show_row(out, indent, rows, base, shown);
+}
+
+void sb_show_judging(sb_buf *out, const sb_engine_conf *engine)
+{
+	for (const sb_setting *row = engine->ops->settings; row != NULL && row->key != NULL; row++)
+		if (!row->operational)
+			show_row(out, "", row, engine->settings, false);
 }
 
 static void write_engines(sb_buf *out, const sb_built *built, bool shown)
@@ -82,23 +98,34 @@ static void write_ignores(sb_buf *out, const sb_built *built)
 	}
 }
 
+static void write_section(sb_buf *out, const sb_built *built, const sb_section *section, bool shown)
+{
+	if (strcmp(section->name, "policy") == 0) {
+		write_policy(out, built);
+		write_releases(out, built, shown);
+		return;
+	}
+	sb_buf_printf(out, "%s:\n", section->name);
+	sb_show_given(out, "  ", section->rows, &built->values, shown);
+	if (strcmp(section->name, "decision") == 0)
+		write_ignores(out, built);
+}
+
+void sb_show_rulebook(sb_buf *out, const sb_built *built)
+{
+	for (const sb_section *s = sb_sections; s->name != NULL; s++)
+		if (strcmp(s->name, "decision") == 0 || strcmp(s->name, "policy") == 0)
+			write_section(out, built, s, false);
+}
+
 void sb_show_write(sb_buf *out, const sb_built *built, bool shown)
 {
 	for (size_t i = 0; shown && i < built->conf.notice_count; i++)
 		sb_buf_printf(out, "# %s\n", built->conf.notices[i]);
 	sb_show_given(out, "", sb_top_rows, &built->values, shown);
 	write_engines(out, built, shown);
-	for (const sb_section *s = sb_sections; s->name != NULL; s++) {
-		if (strcmp(s->name, "policy") == 0) {
-			write_policy(out, built);
-			write_releases(out, built, shown);
-			continue;
-		}
-		sb_buf_printf(out, "%s:\n", s->name);
-		sb_show_given(out, "  ", s->rows, &built->values, shown);
-		if (strcmp(s->name, "decision") == 0)
-			write_ignores(out, built);
-	}
+	for (const sb_section *s = sb_sections; s->name != NULL; s++)
+		write_section(out, built, s, shown);
 	sb_buf_text(out, "listeners: []\n");
 }
 

@@ -133,7 +133,7 @@ static const sb_setting audit_rows[] = {
 };
 
 static const sb_setting cache_rows[] = {
-	V("enabled", BOOL, cache.enabled, "false", 0, 0, "remember verdicts"),
+	V("enabled", BOOL, cache.enabled, "true", 0, 0, "remember verdicts"),
 	V("memory", SIZE, cache.memory, "64MiB", 0, PIB, "for the part in memory"),
 	V("persistent", BOOL, cache.persistent, "true", 0, 0, "keep it in the data directory"),
 	V("ttl", DURATION, cache.ttl, "24h", 1, 3650 * DAY, "how long a verdict holds"),

@@ -164,6 +164,12 @@ int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *fo
 	return sb_error_set(error, kind, 0, "%s", message);
 }
 
+void sb_call_doubt(sb_call *call, uint64_t ms)
+{
+	(void)call;
+	(void)ms;
+}
+
 void sb_call_container(sb_call *call, const sb_container *container)
 {
 	call->opened = true;

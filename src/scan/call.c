@@ -14,12 +14,13 @@
 
 /*
  * The order matters. Limits come first: whatever was answered under a higher limit must not be
- * repeated under a lower one. The cache with its coalescing belongs behind them. The breaker
+ * repeated under a lower one. What is known needs no attempt, however the engine is. The breaker
  * sees every attempt but those that poison has kept from the engine. The permit is last: nobody
  * holds one while waiting for something else.
  */
 static const sb_gate *const gates[] = {
 	&sb_gate_limits,
+	&sb_gate_cache,
 	&sb_gate_retry,
 	&sb_gate_poison,
 	&sb_gate_breaker,
@@ -308,6 +309,7 @@ void sb_call_cancel(struct sb_call *call)
 	atomic_store(&call->cancelled, true);
 	ring(atomic_load(&call->cancel_fd));
 	sb_content_kick(call->content);
+	sb_recall_let_go(call);
 	sb_call_wake(call);
 }
 

@@ -2,14 +2,13 @@
 /*
  * A call: one engine asked about one content, driven through an array of gates.
  *
- *    enter →  limits → retry → poison → breaker → permit →  engine
- *                                                             │
- *    leave ←  limits ← retry ← poison ← breaker ← permit ←────┘
+ *    enter →  limits → cache → retry → poison → breaker → permit →  engine
+ *                                                                     │
+ *    leave ←  limits ← cache ← retry ← poison ← breaker ← permit ←────┘
  *
  * enter() says PASS, WAIT (until a time, or until somebody wakes the call) or ANSWER (the
  * result is made, the engine is not asked); leave() says DONE or AGAIN at a time. A waiting
- * call is parked: it holds no thread. The order of the gates, of which the cache takes its place
- * between these, is that of the array in call.c.
+ * call is parked: it holds no thread. The order of the gates is that of the array in call.c.
  *
  * A call is driven by one thread at a time: the one that started it, the lane's thread that
  * ran the engine, or whoever woke it.
@@ -21,6 +20,7 @@
 
 #include "scan/content.h"
 #include "scan/engine.h"
+#include "scan/gates/cache.h"
 #include "scan/result.h"
 #include "scan/span.h"
 #include "scan/timers.h"
@@ -59,6 +59,7 @@ struct sb_call {
 	sb_timer abandon; /* of a call in a lane */
 
 	/* the gates' */
+	sb_recall recall;
 	unsigned retries;
 	const sb_error *failure; /* of the attempt before, or NULL */
 	sb_breaker *breaker;     /* of the replica that the attempt goes to, or would have */
@@ -72,6 +73,7 @@ struct sb_call {
 	_Atomic(int) permit;    /* none, held, held although given up: see gates/permit.c */
 	struct sb_call *next;   /* in the permits' queue, the lane, or a thread's list to drive */
 	struct sb_call *before; /* in the permits' queue */
+	struct sb_call *curious_next; /* in the engine's list of those that wait for its identity */
 
 	_Atomic(bool) cancelled;
 	_Atomic(int) cancel_fd;
@@ -89,7 +91,8 @@ typedef struct sb_gate {
 	sb_left (*leave)(struct sb_call *call, uint64_t now, uint64_t *at);
 } sb_gate;
 
-extern const sb_gate sb_gate_limits, sb_gate_retry, sb_gate_poison, sb_gate_breaker, sb_gate_permit;
+extern const sb_gate sb_gate_limits, sb_gate_cache, sb_gate_retry, sb_gate_poison, sb_gate_breaker,
+	sb_gate_permit;
 
 /* gates/permit.c: the call is given up, but its engine still holds the permit. */
 void sb_permit_overrun(struct sb_call *call);
@@ -117,6 +120,9 @@ void sb_call_cancel(struct sb_call *call);
 /* Make the result a failure; for gates. Returns SB_GATE_ANSWER. */
 sb_entered sb_call_refuse(struct sb_call *call, bool abstain, sb_kind kind, const char *format, ...)
 	SB_PRINTF(4, 5);
+/* Judge the statement by who made it, as far as that is known: a clean answer needs an engine that
+ * is known good and young enough (safety.md 1). @p identity: NULL when nobody knows. */
+void sb_call_hold_to(struct sb_call *call, const sb_identity *identity);
 /* Forget the last attempt's statement. */
 void sb_call_restate(struct sb_call *call);
 

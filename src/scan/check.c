@@ -314,6 +314,7 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 		.out = out,
 		.by_itself = by_itself,
 	};
+	sb_generation generation;
 	int status;
 
 	*out = (sb_engine_state){
@@ -346,6 +347,9 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 	} else if (status == 0) {
 		recall(engine, out);
 	}
+	sb_engine_generation(engine, &generation);
+	out->generation_known = generation.known;
+	memcpy(out->generation, generation.gen, sizeof out->generation);
 	sb_error_set_engine(&out->error, conf->name);
 	out->duration_ms = (double)(sb_clock_now(manager->clock) - begun) / (double)SB_MS;
 	return status;

@@ -240,14 +240,17 @@ static sb_content_state compare_digest(sb_content *content)
 		       : SB_CONTENT_STATE_UNPINNED;
 }
 
+bool sb_content_is_pinned(const sb_content *content)
+{
+	return content->place != SB_PLACE_FILE || sb_lease_intact(&content->lease);
+}
+
 sb_content_state sb_content_check(sb_content *content)
 {
 	struct stat now;
 
-	if (content->place != SB_PLACE_FILE)
-		return SB_CONTENT_STATE_PINNED;
 	/* First: an intact lease proves the bytes, also when a rename has moved ctime. */
-	if (sb_lease_intact(&content->lease))
+	if (sb_content_is_pinned(content))
 		return SB_CONTENT_STATE_PINNED;
 	if (fstat(content->fd, &now) < 0)
 		return SB_CONTENT_STATE_UNPINNED;

@@ -142,6 +142,8 @@ typedef enum sb_content_state {
 	SB_CONTENT_STATE_CHANGED,
 } sb_content_state;
 sb_content_state sb_content_check(sb_content *content);
+/* Is it PINNED until now? Without looking at the bytes. */
+bool sb_content_is_pinned(const sb_content *content);
 
 /* stat of the file as it was opened; false for memory and streams. */
 bool sb_content_stat(const sb_content *content, struct stat *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening and closing a configured engine, and asking who it is. */
+/* Opening and closing a configured engine. Who it is: identity.c. */
 #include "scan/engine.h"
 
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include "scan/manager_body.h"
 
 enum { MAX_REPLICAS = 64 };
-static const uint64_t lease = 5000 * SB_MS; /* how long an identity is believed */
 
 static int check_slots(const sb_engine_ops *ops, sb_error *error)
 {
@@ -154,6 +153,9 @@ int sb_engine_open(
 		status = could_not_open(engine, status, &own, error);
 	if (status == 0)
 		status = open_breakers(engine, error);
+	if (status == 0)
+		status = sb_generation_base(engine, manager->generation_key,
+			sb_generation_has_secrets(engine), engine->generation_base, error);
 	if (status < 0 || engine->broken.kind != SB_KIND_NONE)
 		return status;
 	engine->max_size = smaller_limit(engine);
@@ -196,90 +198,4 @@ sb_engine *sb_engine_named(const sb_manager *manager, const char *name)
 		if (strcmp(manager->engines[i].conf->name, name) == 0)
 			return &manager->engines[i];
 	return NULL;
-}
-
-/* --- Identity ------------------------------------------------------------------------------ */
-
-int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error)
-{
-	sb_identity identity = {.exactness = SB_EXACT_FULL};
-	int status = 0;
-	bool other;
-
-	if (engine->broken.kind != SB_KIND_NONE) {
-		*out = (sb_identity){.exactness = SB_EXACT_NONE};
-		sb_error_copy(error, &engine->broken);
-		return -(int)engine->broken.kind;
-	}
-	if (engine->ops->identity != NULL) {
-		identity = (sb_identity){.exactness = SB_EXACT_NONE};
-		status = engine->ops->identity(engine->state, timeout_ms, &identity, error);
-	} else {
-		snprintf(identity.engine_version, sizeof identity.engine_version, "%s",
-			SB_VERSION_STRING);
-	}
-	if (status < 0)
-		sb_error_set_engine(error, engine->conf->name);
-	pthread_mutex_lock(&engine->identity_lock);
-	other = engine->identity_known && status == 0 &&
-		(strcmp(engine->identity.engine_version, identity.engine_version) != 0 ||
-			strcmp(engine->identity.signature_version, identity.signature_version) !=
-				0);
-	engine->identity_known = status == 0;
-	engine->identity_at = sb_clock_now(engine->manager->clock);
-	engine->identity = identity;
-	pthread_mutex_unlock(&engine->identity_lock);
-	if (other) /* what it proved was proved by another one */
-		sb_tester_now(engine);
-	*out = identity;
-	return status;
-}
-
-/* What is held under the lease. True when there is no need to ask. */
-static bool held(sb_engine *engine, sb_identity *out, bool *known)
-{
-	uint64_t now = sb_clock_now(engine->manager->clock);
-	bool fresh;
-
-	pthread_mutex_lock(&engine->identity_lock);
-	*known = engine->identity_known;
-	*out = engine->identity;
-	fresh = engine->identity_at != 0 && now - engine->identity_at < lease;
-	pthread_mutex_unlock(&engine->identity_lock);
-	return fresh;
-}
-
-bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out)
-{
-	bool known;
-
-	if (held(engine, out, &known))
-		return known;
-	/* One asks. Others go on with what was known, and wait only if nothing was. */
-	if (known && pthread_mutex_trylock(&engine->asking) != 0)
-		return true;
-	if (!known)
-		pthread_mutex_lock(&engine->asking);
-	if (!held(engine, out, &known))
-		known = sb_engine_ask(engine, timeout_ms < 2000 ? timeout_ms : 2000, out, NULL) ==
-			0;
-	pthread_mutex_unlock(&engine->asking);
-	return known;
-}
-
-bool sb_engine_is_stale(const sb_engine *engine, const sb_identity *identity)
-{
-	uint64_t age = engine->conf->max_signature_age_ms,
-		 made = (uint64_t)identity->signature_time;
-
-	return age > 0 && identity->signature_time > 0 &&
-	       sb_clock_wall(engine->manager->clock) / SB_MS > made * 1000 + age;
-}
-
-void sb_engine_identity_text(
-	const sb_engine *engine, const sb_identity *identity, char *out, size_t room)
-{
-	snprintf(out, room, "%s %s %s", engine->ops->name,
-		identity != NULL ? identity->engine_version : "?",
-		identity != NULL ? identity->signature_version : "?");
 }

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "scan/gates/breaker.h"
 #include "scan/gates/poison.h"
+#include "scan/generation.h"
 #include "scan/tester.h"
 #include "scan/timers.h"
 
@@ -64,12 +65,17 @@ typedef struct sb_engine {
 	sb_permits permits;
 	sb_lane lane;
 
-	pthread_mutex_t identity_lock; /* guards what follows */
-	pthread_mutex_t reloading;     /* held while rules are read anew */
-	pthread_mutex_t asking;        /* held while the engine is asked; before identity_lock */
-	bool identity_known;
+	uint8_t generation_base[SB_GEN_SIZE]; /* of its generation, all but the identity */
+	sb_task identity_task;                /* asks who it is, while calls wait or go on */
+	_Atomic(unsigned) identity_changes;   /* how often another one answered */
+	pthread_mutex_t identity_lock;        /* guards what follows */
+	pthread_mutex_t reloading;            /* held while rules are read anew */
+	pthread_mutex_t asking; /* held while the engine is asked; before identity_lock */
+	bool identity_known, renewing;
 	uint64_t identity_at; /* sb_clock_now() of the last question */
 	sb_identity identity;
+	sb_generation generation;
+	struct sb_call *curious; /* wait for the identity; by `curious_next` */
 	sb_attested attested;
 } sb_engine;
 
@@ -85,9 +91,22 @@ void sb_engine_close(sb_engine *engine);
 /* Give a call, permit in hand, to the lane. */
 void sb_lane_put(sb_engine *engine, struct sb_call *call);
 
+/* --- identity.c ---------------------------------------------------------------------------- */
+
 /* Who would judge now, asked at most every 5 s; the first time callers wait for the answer.
  * False when it isn't known. */
 bool sb_engine_identity(sb_engine *engine, uint64_t timeout_ms, sb_identity *out);
+/* The same without ever waiting: what was said less than 5 s ago. Where nobody has asked for so
+ * long, @p call is woken when there is an answer, and asks again; and while calls keep coming the
+ * question is put early, so that none has to wait. */
+typedef enum sb_known { SB_KNOWN_NOT = 0, SB_KNOWN, SB_KNOWN_SOON } sb_known;
+sb_known sb_engine_generation_for(
+	struct sb_call *call, uint64_t now, sb_generation *generation, sb_identity *identity);
+/* It doesn't wait any more. */
+void sb_engine_stop_waiting(struct sb_call *call);
+/* As it was last answered, however long ago. */
+bool sb_engine_known(sb_engine *engine, sb_identity *out);
+void sb_engine_generation(sb_engine *engine, sb_generation *out);
 /* Ask now, whatever is known. 0 or -kind. */
 int sb_engine_ask(sb_engine *engine, uint64_t timeout_ms, sb_identity *out, sb_error *error);
 /* Are its signatures older than max_signature_age, as far as that is known? */

@@ -42,7 +42,8 @@ void sb_fallback_reserve(sb_job *job)
 		if (fallback != NULL && slot_of(job, fallback) == SB_NO_SLOT)
 			job->engines[job->report->result_count++] = fallback;
 	}
-	for (size_t i = 0; i < job->report->result_count; i++)
+	job->slots = job->report->result_count;
+	for (size_t i = 0; i < job->slots; i++)
 		job->settled[i] = i >= job->asked;
 }
 

@@ -141,6 +141,11 @@ void sb_scan_options_set_remove_original(sb_scan_options *options, bool on)
 	options->remove_original = on;
 }
 
+void sb_scan_options_set_cache(sb_scan_options *options, bool on)
+{
+	options->no_cache = !on;
+}
+
 void sb_scan_options_set_cancel(sb_scan_options *options, sb_cancel *cancel)
 {
 	options->cancel = cancel;

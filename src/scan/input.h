@@ -35,7 +35,7 @@ struct sb_scan_options {
 	size_t engine_count;
 	char *passwords[SB_MAX_PASSWORDS];
 	size_t password_count;
-	bool no_quarantine, remove_original;
+	bool no_quarantine, remove_original, no_cache;
 };
 
 #endif

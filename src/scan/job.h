@@ -39,7 +39,8 @@ struct sb_job {
 	int fd;        /* AT, FD; ours when `own_fd` */
 	bool own_fd, follow;
 	bool keeps_nothing, removes; /* quarantine, and the original behind it */
-	const void *data;            /* MEMORY, attended: the caller's */
+	bool reads_no_cache;
+	const void *data; /* MEMORY, attended: the caller's */
 	size_t length;
 	uint64_t max_size;
 	const char **passwords; /* of this scan, then the configuration's; NULL: only those */

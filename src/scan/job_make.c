@@ -169,6 +169,7 @@ static int fill_in(
 	if (status == 0 && sb_context_copy(&report->context,
 				   options != NULL ? options->context : NULL, &report->arena) < 0)
 		status = sb_error_no_memory(error);
+	job->reads_no_cache = options != NULL && options->no_cache;
 	job->keeps_nothing = options != NULL && options->no_quarantine;
 	job->removes =
 		manager->store != NULL && !job->keeps_nothing && job->name_at != NULL &&

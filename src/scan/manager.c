@@ -20,6 +20,7 @@
 #include "scan/job.h"
 #include "scan/store.h"
 #include "util/io.h"
+#include "util/uuid.h"
 
 static const char format_text[] = "scanbridge-data 1\n";
 
@@ -121,6 +122,11 @@ static int open_data_dir(sb_manager *manager, sb_error *error)
 	return check_format(manager->data_dir_fd, path, error);
 }
 
+bool sb_manager_cache_path(const sb_manager *manager, char *out, size_t room)
+{
+	return snprintf(out, room, "%s/cache", manager->conf->data_dir) < (int)room;
+}
+
 /* --- Opening ------------------------------------------------------------------------------ */
 
 static int open_spool(sb_manager *manager, sb_error *error)
@@ -182,6 +188,34 @@ static int open_events(sb_manager *manager, sb_error *error)
 	return sb_events_open(&manager->events, manager->audit, manager->clock, error);
 }
 
+static int open_verdicts(sb_manager *manager, sb_error *error)
+{
+	return sb_verdicts_open(&manager->verdicts, manager, error);
+}
+
+/* Where it can't be kept, or need not be, it is one of this run: then what is remembered holds as
+ * long as the run. */
+static void make_generation_key(sb_manager *manager)
+{
+	const sb_conf *conf = manager->conf;
+	char path[4096];
+
+	if (conf->cache.enabled && conf->cache.persistent &&
+		sb_manager_cache_path(manager, path, sizeof path) &&
+		sb_cache_secret(path, manager->generation_key, NULL) == 0)
+		return;
+	sb_random(manager->generation_key, sizeof manager->generation_key);
+}
+
+static bool has_secrets(const sb_conf *conf)
+{
+	bool any = conf->containers.passwords[0] != NULL;
+
+	for (size_t i = 0; i < conf->engine_count; i++)
+		any = any || conf->engines[i].judges_by_secrets;
+	return any;
+}
+
 static int open_engines(sb_manager *manager, sb_error *error)
 {
 	const sb_conf *conf = manager->conf;
@@ -190,6 +224,8 @@ static int open_engines(sb_manager *manager, sb_error *error)
 		calloc(conf->engine_count > 0 ? conf->engine_count : 1, sizeof *manager->engines);
 	if (manager->engines == NULL)
 		return sb_error_no_memory(error);
+	if (has_secrets(conf))
+		make_generation_key(manager);
 	for (size_t i = 0; i < conf->engine_count; i++) {
 		int status = sb_engine_open(&manager->engines[manager->engine_count++], manager,
 			&conf->engines[i], error);
@@ -201,9 +237,9 @@ static int open_engines(sb_manager *manager, sb_error *error)
 
 static int open_all(sb_manager *manager, sb_error *error)
 {
-	enum { PIPE_THREADS = 16 };
-	static int (*const steps[])(sb_manager *, sb_error *) = {
-		open_data_dir, open_spool, open_audit, open_quarantine, open_events, open_engines};
+	enum { PIPE_THREADS = 16, ASKERS = 4 };
+	static int (*const steps[])(sb_manager *, sb_error *) = {open_data_dir, open_verdicts,
+		open_spool, open_audit, open_quarantine, open_events, open_engines};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int status = sb_timers_open(&manager->timers, manager->clock, error);
 
@@ -212,6 +248,8 @@ static int open_all(sb_manager *manager, sb_error *error)
 			&manager->crew, "sb-crew", cpus > 1 ? (unsigned)cpus * 2 : 2, error);
 	if (status == 0)
 		status = sb_crew_open(&manager->pipes, "sb-pipes", PIPE_THREADS, error);
+	if (status == 0)
+		status = sb_crew_open(&manager->askers, "sb-ask", ASKERS, error);
 	if (status == 0)
 		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
 	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
@@ -291,6 +329,7 @@ void sb_manager_free(sb_manager *manager)
 		return;
 	sb_manager_stop(manager);
 	sb_tester_stop(manager);
+	sb_crew_close(manager->askers);
 	/* Release first: it may still be about to unref jobs. Lanes: engines that overran. */
 	sb_crew_close(manager->pipes);
 	sb_crew_close(manager->crew);
@@ -299,6 +338,7 @@ void sb_manager_free(sb_manager *manager)
 	sb_store_free(manager->store);
 	for (size_t i = 0; i < manager->engine_count; i++)
 		sb_engine_close(&manager->engines[i]);
+	sb_verdicts_close(manager->verdicts); /* lanes store what they still learn */
 	sb_events_close(manager->events);
 	sb_inspector_free(manager->inspector);
 	sb_timers_close(manager->timers);
@@ -327,6 +367,11 @@ const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t inde
 	const sb_error *broken = &manager->engines[index].broken;
 
 	return broken->kind != SB_KIND_NONE ? broken : NULL;
+}
+
+bool sb_manager_cache_problem(sb_manager *manager, char *out, size_t room)
+{
+	return sb_verdicts_problem(manager->verdicts, out, room);
 }
 
 bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out)

@@ -26,6 +26,10 @@ struct sb_store *sb_manager_store(const sb_manager *manager);
 /* What opening the audit log had to mend; NULL without an audit log. */
 const sb_audit_recovery *sb_manager_recovery(const sb_manager *manager);
 
+/* Why the verdict cache remembers less than it should, in words; false when all is well. It never
+ * keeps a scan from being made. */
+bool sb_manager_cache_problem(sb_manager *manager, char *out, size_t room);
+
 /* The next thing that happened to an engine after number @p seen (0: from the start), which it
  * moves on; false when there is none yet. */
 bool sb_manager_event(sb_manager *manager, uint64_t *seen, sb_engine_event *out);
@@ -36,6 +40,10 @@ int sb_manager_start_tests(sb_manager *manager, sb_error *error);
 /* Open with a clock of the test's choosing, and without audit when @p audit is false. */
 int sb_manager_open_with(
 	sb_manager **out, const sb_config *config, sb_clock *clock, sb_error *error);
+
+/* A digest of all that an answer depends on: see generation.h. Engines that haven't been asked who
+ * they are yet are in it as unknown. */
+void sb_manager_site_gen(sb_manager *manager, uint8_t out[32]);
 
 /* One engine, looked at: identity asked now, known-answer tests when `check` is set. */
 typedef struct sb_engine_state {
@@ -53,6 +61,8 @@ typedef struct sb_engine_state {
 	char remedy[512];          /* what to change, one line each; empty when nothing */
 	int64_t signature_age_s;   /* -1: unknown */
 	double duration_ms;
+	bool generation_known;
+	uint8_t generation[32];
 } sb_engine_state;
 
 /* Look at engine @p index of the configuration; 0, or -kind when it is not well (also in

@@ -10,6 +10,7 @@
 #include "scan/manager.h"
 #include "scan/content.h"
 #include "scan/timers.h"
+#include "scan/verdicts.h"
 
 struct sb_job;
 
@@ -21,20 +22,33 @@ struct sb_manager {
 	sb_audit_recovery recovery;
 	struct sb_events *events; /* engine_state: told, and on record */
 	sb_timers *timers;
+	struct sb_verdicts *verdicts; /* the cache; NULL: off */
 	sb_engine *engines;
 	size_t engine_count;
 	sb_crew *crew;                  /* reads content and finishes jobs that nobody waits for */
 	sb_crew *pipes;                 /* reads what comes when others send it */
 	struct sb_inspector *inspector; /* tells media types where no engine does; or NULL */
+	sb_crew *askers;                /* ask engines who they are */
 	sb_crew *testers;       /* run known-answer tests by themselves; NULL: nobody does */
 	sb_release *release;    /* writes their records and announces their end */
 	struct sb_store *store; /* the quarantine; NULL: off */
 	sb_crew *keepers;       /* put aside what jobs that nobody waits for hold back */
 	int data_dir_fd;
+	uint8_t generation_key[SB_BLAKE3_SIZE]; /* where secrets are part of generations */
 
 	_Atomic(int) retry_budget;   /* thousandths of a retry */
 	_Atomic(unsigned) in_flight; /* number of scans, and SB_CLOSING */
 };
+
+/* The verdict cache's folder; false: too long. */
+bool sb_manager_cache_path(const struct sb_manager *manager, char *out, size_t room);
+
+/* Somebody will look at the media type of clean content, too. */
+static inline bool sb_manager_wants_mime(const struct sb_manager *manager)
+{
+	return manager->conf->mime_always ||
+	       sb_policy_looks_at(manager->conf->policy, SB_WHEN_MIME);
+}
 
 /* No new scan gets in. In one word with the number, so that the last scan to leave learns that
  * somebody waits for it without another look at a manager that may be gone by then. */

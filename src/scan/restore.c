@@ -32,6 +32,7 @@ static int scan(struct anew *anew, int fd, const sb_quarantine_record *record, s
 		sb_input_set_name(input, record->name != NULL ? record->name : "",
 			record->name_length) == 0) {
 		sb_scan_options_set_quarantine(options, false);
+		sb_scan_options_set_cache(options, false);
 		status = sb_scan(&anew->report, anew->manager, input, options, error);
 	} else {
 		status = sb_error_no_memory(error);

@@ -179,7 +179,8 @@ int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *e
 	bench->clock = sb_clock_fake_new();
 	script.clock = bench->clock;
 	script.scan = scan;
-	snprintf(text, sizeof text, "data_dir: %s\n%s", bench->dir, yaml);
+	snprintf(text, sizeof text, "data_dir: %s\n%s%s", bench->dir, yaml,
+		strstr(yaml, "cache:") != NULL ? "" : "\ncache: {enabled: false}\n");
 	sb_config_register_engine(config, &obedient, error);
 	sb_config_register_engine(config, &stubborn, error);
 	sb_config_register_engine(config, &streaming, error);

@@ -53,7 +53,8 @@ struct bench {
 /* Nothing but that; and one obedient engine `e` besides. */
 extern const char bench_no_audit[], bench_one[];
 
-/* 0 or -kind; close_bench() follows in both cases. */
+/* 0 or -kind; close_bench() follows in both cases. Answers are not remembered, unless @p yaml has a
+ * section `cache`: tests count how often engines are asked. */
 int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error);
 void open_bench(struct bench *bench, behaviour scan, const char *yaml);
 void close_bench(struct bench *bench);

@@ -22,6 +22,8 @@ uint64_t sb_call_size(const sb_call *call)
 
 const char *sb_call_name(const sb_call *call, size_t *length)
 {
+	if ((call->engine->ops->flags & SB_ENGINE_BY_NAME) == 0)
+		((sb_call *)(uintptr_t)call)->recall.unshared = true;
 	if (length != NULL)
 		*length = call->name.length;
 	return call->name.data != NULL ? call->name.data : "";
@@ -207,6 +209,11 @@ int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *fo
 	return sb_error_set(error, kind, 0, "%s", text);
 }
 
+void sb_call_doubt(sb_call *call, uint64_t ms)
+{
+	sb_recall_doubt(call, ms);
+}
+
 void sb_call_versions(sb_call *call, const char *engine, const char *signatures)
 {
 	bool failed = false;
@@ -241,9 +248,7 @@ void sb_call_mime(sb_call *call, const char *mime)
 
 bool sb_call_wants_mime(const sb_call *call)
 {
-	const sb_conf *conf = call->engine->manager->conf;
-
-	return conf->mime_always || sb_policy_looks_at(conf->policy, SB_WHEN_MIME);
+	return sb_manager_wants_mime(call->engine->manager);
 }
 
 const char *const *sb_call_passwords(const sb_call *call)
@@ -317,29 +322,34 @@ static void judge(sb_call *call)
 		fail_with(call, SB_KIND_PROTOCOL_ERROR, "answered without a statement");
 }
 
-/* A clean answer needs an engine that is known good and young enough (safety.md 1). */
-static void apply_identity(sb_call *call)
+/* What its last known-answer test says of the one that made the statement. */
+static void recall_test(sb_call *call, const sb_identity *identity, bool *attested, bool *bad)
 {
 	sb_engine *engine = call->engine;
-	sb_identity identity;
-	bool known = sb_engine_identity(engine, sb_call_remaining_ms(call), &identity);
-	bool attested = false, bad = false;
-	bool failed = false;
 	char text[256];
 
+	*attested = *bad = false;
 	pthread_mutex_lock(&engine->identity_lock);
 	if (engine->attested.known) {
-		sb_engine_identity_text(engine, known ? &identity : NULL, text, sizeof text);
+		sb_engine_identity_text(engine, identity, text, sizeof text);
 		if (strcmp(engine->attested.identity, text) == 0) {
-			bad = !engine->attested.ok;
-			attested = engine->attested.limits && engine->attested.encrypted;
+			*bad = !engine->attested.ok;
+			*attested = engine->attested.limits && engine->attested.encrypted;
 		}
 	}
 	pthread_mutex_unlock(&engine->identity_lock);
-	if (known && call->result.engine_version == NULL) {
-		call->result.engine_version = copy_text(call, identity.engine_version, &failed);
+}
+
+void sb_call_hold_to(sb_call *call, const sb_identity *identity)
+{
+	sb_engine *engine = call->engine;
+	bool attested, bad, failed = false;
+
+	recall_test(call, identity, &attested, &bad);
+	if (identity != NULL && call->result.engine_version == NULL) {
+		call->result.engine_version = copy_text(call, identity->engine_version, &failed);
 		call->result.signature_version =
-			copy_text(call, identity.signature_version, &failed);
+			copy_text(call, identity->signature_version, &failed);
 	}
 	if ((engine->ops->flags & SB_ENGINE_NEEDS_ATTESTATION) != 0 && !attested)
 		call->result.content = SB_CONTENT_UNKNOWN;
@@ -348,9 +358,28 @@ static void apply_identity(sb_call *call)
 	if (bad)
 		fail_with(call, SB_KIND_ENGINE_UNAVAILABLE,
 			"failed its known-answer test; see scanbridge engines --check");
-	else if (known && sb_engine_is_stale(engine, &identity))
+	else if (identity != NULL && sb_engine_is_stale(engine, identity))
 		fail_with(call, SB_KIND_ENGINE_UNAVAILABLE,
 			"has signatures older than max_signature_age; update them");
+}
+
+/* It named signatures of its own, and they are not the engine's: other ones are taking over. */
+static bool stands_on_others(const sb_call *call, const sb_identity *identity)
+{
+	return call->result.signature_version != NULL && identity->signature_version[0] != '\0' &&
+	       strcmp(call->result.signature_version, identity->signature_version) != 0;
+}
+
+/* Who it was, and whether it was the same all the time. */
+static void apply_identity(sb_call *call)
+{
+	sb_identity identity;
+	bool known = sb_engine_identity(call->engine, sb_call_remaining_ms(call), &identity);
+
+	call->recall.changed =
+		atomic_load(&call->engine->identity_changes) != call->recall.changes ||
+		(known && stands_on_others(call, &identity));
+	sb_call_hold_to(call, known ? &identity : NULL);
 }
 
 /* Feed a stream as it grows. */
@@ -393,6 +422,7 @@ void sb_call_run(struct sb_call *call)
 	sb_call_restate(call);
 	sb_error_init(&error);
 	call->asked = true;
+	call->recall.changes = atomic_load(&call->engine->identity_changes);
 	if (call->engine->conf->breaker.slow_ns > 0)
 		call->asked_at = sb_clock_now(call->clock);
 	status = call->streamed ? run_stream(call, &error)

@@ -120,6 +120,7 @@ static bool order(sb_pool *pool, sb_worker *worker)
 	       socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
 	worker->socket = pair[0];
 	worker->id = pool->next_id++;
+	worker->born = sb_pool_now();
 	worker->state = SB_WORKER_STARTING;
 	good = good && sb_zygote_order(&pool->zygote, worker->id, view, control, pair[1]);
 	sb_close(&contents);
@@ -210,6 +211,12 @@ static void note_crash(sb_pool *pool)
 	pool->crashes[oldest] = sb_pool_now();
 }
 
+void sb_pool_doubt(sb_pool *pool, const sb_worker *worker)
+{
+	if (pool->doubt == 0 || worker->born < pool->doubt)
+		pool->doubt = worker->born;
+}
+
 /* The process is gone: nobody else writes to its memory now. @p blameless: its content had no
  * part in it. */
 static void mourn(sb_pool *pool, sb_worker *worker, bool blameless)
@@ -218,8 +225,10 @@ static void mourn(sb_pool *pool, sb_worker *worker, bool blameless)
 
 	if (worker->state == SB_WORKER_DEAD)
 		return;
-	if (!told && !worker->ended_by_us && !blameless)
+	if (!told && !worker->ended_by_us && !blameless) {
 		note_crash(pool);
+		sb_pool_doubt(pool, worker);
+	}
 	worker->state = SB_WORKER_DEAD;
 	for (size_t i = 0; i < SB_SLOTS; i++) {
 		sb_slot *slot = &worker->control->slots[i];

@@ -28,6 +28,7 @@ typedef struct sb_worker {
 	unsigned used;    /* bit per slot that belongs to a call */
 	unsigned served;  /* contents */
 	uint64_t since;   /* ms, when the oldest content in it was queued */
+	uint64_t born;    /* ms */
 	bool known;       /* the zygote has told how it ended: */
 	int status;       /* of the wait */
 	bool ended_by_us; /* at a deadline, or after doubt */
@@ -57,6 +58,7 @@ struct sb_pool {
 	pthread_t supervisor;
 	bool supervised;
 	uint64_t crashes[SB_POOL_CRASHES]; /* ms, of the last ones */
+	uint64_t doubt; /* ms: what was said since is in doubt, and nobody was told; 0: nothing */
 };
 
 uint64_t sb_pool_now(void); /* ms, CLOCK_MONOTONIC_COARSE: to a few of them */
@@ -70,6 +72,8 @@ bool sb_pool_pauses(const sb_pool *pool);
 void sb_pool_let_go(sb_pool *pool, sb_worker *worker, unsigned slot);
 /* Take no more work; quit when nothing is left. */
 void sb_pool_retire(sb_pool *pool, sb_worker *worker);
+/* What it has said may be wrong. */
+void sb_pool_doubt(sb_pool *pool, const sb_worker *worker);
 /* End it now. */
 void sb_pool_kill(sb_pool *pool, sb_worker *worker);
 /* Wait for a change, at most @p ms. */

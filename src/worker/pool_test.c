@@ -40,6 +40,7 @@ struct sb_call {
 	uint64_t deadline; /* sb_pool_now() */
 	_Atomic(bool) cancelled;
 	int fd;
+	uint64_t doubt; /* ms */
 };
 
 uint64_t sb_pool_now(void);
@@ -93,6 +94,11 @@ bool sb_call_cancelled(const sb_call *call)
 	return atomic_load(&call->cancelled);
 }
 
+void sb_call_doubt(sb_call *call, uint64_t ms)
+{
+	call->doubt = ms;
+}
+
 const char *const *sb_call_passwords(const sb_call *call)
 {
 	static const char *const none[] = {NULL};
@@ -142,7 +148,7 @@ typedef struct result {
 	int status;
 	sb_error error;
 	sb_answer answer;
-	uint64_t ms;
+	uint64_t ms, doubt;
 } result;
 
 static void judge_call(sb_pool *pool, sb_call *call, result *out)
@@ -152,6 +158,7 @@ static void judge_call(sb_pool *pool, sb_call *call, result *out)
 	sb_error_init(&out->error);
 	out->status = sb_pool_judge(pool, call, 0, &out->answer, &out->error);
 	out->ms = sb_pool_now() - begun;
+	out->doubt = call->doubt;
 	if (out->status == 0 && out->answer.reply.failure != SB_KIND_NONE)
 		fprintf(stderr, "the worker said: %s\n", out->answer.reply.failure_message);
 	if (call->fd > 0)
@@ -293,6 +300,10 @@ static void check_deed(sb_pool *pool, const deed *d, result *r)
 	if (r->status != -(int)d->kind ||
 		(d->message != NULL && strstr(r->error.message, d->message) == NULL))
 		fail_msg("%s: got %d, %s", d->word, r->status, r->error.message);
+	/* What died or lied may have lied before; what was too slow has not. */
+	if ((d->kind == SB_KIND_ENGINE_CRASHED || d->kind == SB_KIND_PROTOCOL_ERROR) !=
+		(r->doubt > 0))
+		fail_msg("%s: doubt of %llu ms", d->word, (unsigned long long)r->doubt);
 	if (r->ms > limit + SOON)
 		fail_msg("%s took %llu ms", d->word, (unsigned long long)r->ms);
 	assert_good(pool);

@@ -20,7 +20,8 @@ enum {
 	PATIENCE_MS = 20, /* behind another content, before a better place is looked for */
 	GLANCE_MS = 100,  /* how often a long wait looks at cancel and clock */
 	PAUSE_GLANCE_MS = 5,
-	LOSSES = 3, /* workers that may die by themselves under a queued content */
+	DOUBT_MORE_MS = 100, /* by how much two clocks may differ */
+	LOSSES = 3,          /* workers that may die by themselves under a queued content */
 };
 
 typedef struct turn {
@@ -328,6 +329,9 @@ static wait_end await(turn *t, int *status)
 
 static int odd(turn *t, const char *what)
 {
+	pthread_mutex_lock(&t->pool->lock);
+	sb_pool_doubt(t->pool, t->worker);
+	pthread_mutex_unlock(&t->pool->lock);
 	kill_and_release(t);
 	return sb_error_set(
 		t->error, SB_KIND_PROTOCOL_ERROR, 0, "the worker %s; it was ended", what);
@@ -443,6 +447,21 @@ static int once(turn *t, bool other, unsigned *losses)
 	return odd(t, "left its slot in an impossible state");
 }
 
+/* Some worker ended in an odd way, perhaps while it had nothing to do: whoever comes next tells. */
+static void tell_doubt(turn *t)
+{
+	uint64_t since;
+
+	if ((t->flags & SB_REQUEST_JUST_MIME) != 0)
+		return;
+	pthread_mutex_lock(&t->pool->lock);
+	since = t->pool->doubt;
+	t->pool->doubt = 0;
+	pthread_mutex_unlock(&t->pool->lock);
+	if (since != 0)
+		sb_call_doubt(t->call, sb_pool_now() - since + DOUBT_MORE_MS);
+}
+
 int sb_pool_judge(sb_pool *pool, sb_call *call, uint32_t flags, sb_answer *out, sb_error *error)
 {
 	sb_error own;
@@ -453,6 +472,7 @@ int sb_pool_judge(sb_pool *pool, sb_call *call, uint32_t flags, sb_answer *out, 
 	sb_error_init(&own);
 	for (bool other = false; (status = once(&t, other, &losses)) == 1;)
 		other = losses == 0; /* it was waiting behind another */
+	tell_doubt(&t);
 	if (status < 0)
 		sb_error_copy(error, &own);
 	return status;

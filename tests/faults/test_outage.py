@@ -39,7 +39,7 @@ class Outage(Case):
         listener = self.fake_clamd(fault=On(**places), armed=lambda *_: switch["on"])
         self.configure(clamav(listener.address, timeout="300ms", self_test="off", pool=False,
                               concurrency=4, retry={"attempts": attempts, "initial": "1ms"},
-                              breaker={"preset": preset} | OPEN))
+                              breaker={"preset": preset} | OPEN), cache={"enabled": False})
         return switch, kinds, weight
 
     def breaker(self, program):

@@ -46,7 +46,8 @@ class Connections(Case):
         for concurrency in (1, 3):
             with self.subTest(concurrency):
                 listener = self.fake_clamd()
-                self.configure(clamav(listener.address, self_test="off", concurrency=concurrency))
+                self.configure(clamav(listener.address, self_test="off", concurrency=concurrency),
+                               cache={"enabled": False})
                 path = self.write("file", CLEAN)
                 program = self.driver()
                 answers = program.scan_all(f"path {path} tag={n}" for n in range(100))

@@ -34,7 +34,8 @@ class Retries(Case):
 
     def test_every_way_of_scanning(self):
         """R17: blocking and not, from a path and from memory."""
-        self.configure(mock(schedule="x.", retry={"attempts": 2, "initial": "1ms"}))
+        self.configure(mock(schedule="x.", retry={"attempts": 2, "initial": "1ms"}),
+                       cache={"enabled": False})
         path = self.write("file", CLEAN)
         program = self.driver()
         for verb in ("path", "fd", "memory", "blocking"):
@@ -49,7 +50,8 @@ class Retries(Case):
 
     def test_two_processes_differ(self):
         """R17: real jitter."""
-        self.configure(mock(schedule="x.", retry={"attempts": 2, "initial": "400ms"}))
+        self.configure(mock(schedule="x.", retry={"attempts": 2, "initial": "400ms"}),
+                       cache={"enabled": False})
         self.path = self.write("file", CLEAN)
         waits = [self.waits() for _ in range(4)]
         self.assertGreaterEqual(min(waits), 200)

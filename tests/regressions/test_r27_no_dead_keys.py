@@ -147,6 +147,18 @@ def self_test(case):
     return case.run_program("engines", "--check").status
 
 
+def again(case):
+    """Whether a second scan, by another process, comes from the cache."""
+    case.scan("note.txt")
+    return case.scan("note.txt").report["cached"]
+
+
+def again_here(case):
+    """The same by one process."""
+    program = case.driver()
+    return [program.scan(f"path {case.folder}/note.txt")["cached"] for _ in range(2)][1]
+
+
 def tried_again(case):
     """Whether one of 30 failures was tried again."""
     for number in range(30):
@@ -575,10 +587,11 @@ STORE = {
     "audit.sync": changes(False, True, flushes, audit={"sync": "none"}),
     "audit.reserve": changes(False, True, reserved, audit={"reserve": 0}),
     "audit.sinks": later(audit={"sinks": ["stderr"]}),
-    "cache.enabled": later(cache={"enabled": True}),
-    "cache.memory": later(cache={"enabled": True, "memory": "1MiB"}),
-    "cache.persistent": later(cache={"enabled": True, "persistent": False}),
-    "cache.ttl": later(cache={"enabled": True, "ttl": "1s"}),
+    "cache.enabled": changes(False, True, again, {"cache": {}}, cache={"enabled": False}),
+    "cache.memory": changes(False, True, again_here, {"cache": {"persistent": False}},
+                            cache={"persistent": False, "memory": 0}),
+    "cache.persistent": changes(False, True, again, {"cache": {}}, cache={"persistent": False}),
+    "cache.ttl": changes(False, True, again, {"cache": {}}, cache={"ttl": "1ms"}),
     "listeners.type": listener(),
     "listeners.address": listener(address="127.0.0.1:8081"),
     "listeners.allow": listener(allow=["127.0.0.0/8"]),
@@ -608,11 +621,12 @@ class Keys(Case):
         (self.folder / "back").mkdir()
 
     def use(self, sections):
-        """A fresh start with this configuration."""
+        """A fresh start with this configuration; no answer is remembered, unless it says so:
+        most rows look at what an engine does when it is asked again."""
         for folder in ("data", "other", "in", "many"):
             shutil.rmtree(self.folder / folder, ignore_errors=True)
         (self.folder / "own.key").unlink(missing_ok=True)
-        self.configure(**sections)
+        self.configure(**({"cache": {"enabled": False}} | sections))
 
     def containers(self):
         """What only these rows need: it takes a while to make."""

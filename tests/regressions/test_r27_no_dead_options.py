@@ -149,6 +149,13 @@ def no_progress(case):
         case.assertEqual("\r\x1b[K" in terminal.finish().replace("\r\n", "\n"), wanted)
 
 
+def no_cache(case):
+    """What is known is asked all the same."""
+    case.begin({})
+    seen = [case.scan(*words, "in/one").report["cached"] for words in ((), (), ("--no-cache",))]
+    case.assertEqual(seen, [False, True, False])
+
+
 def rejected(case):
     case.begin({"engines": [mock(default="suspicious:A")]})
     kept = case.scan("in/one").report["quarantine_id"]
@@ -208,7 +215,7 @@ OPTIONS = {
     "scan --max-size": scanning(error, "--max-size", "5"),
     "scan --meta": scanning(context, "--meta", "key=value"),
     "scan --name": scanning(names, "--name", "letter", path="-", stdin=CLEAN),
-    "scan --no-cache": lacks("cache", "no verdict comes from there"),
+    "scan --no-cache": no_cache,
     "scan --no-color": covered(TERMINAL, "--no-color"),
     "scan --no-progress": no_progress,
     "scan --no-quarantine": scanning(in_quarantine, "--no-quarantine", path="in/one", **BAD),

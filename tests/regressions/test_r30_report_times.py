@@ -23,7 +23,7 @@ class Times(Case):
     def test_elapsed_and_no_sum(self):
         """R30: three engines side by side take as long as one of them."""
         engines = [mock(f"e{number}", latency=f"{LATENCY}ms") for number in range(3)]
-        self.configure(*engines)
+        self.configure(*engines, cache={"enabled": False})
         path = self.write("file", CLEAN)
         for report in (self.scan(path, status=0).report, self.driver().scan(f"path {path}")):
             times = [entry["duration_ms"] for entry in report["engines"]]

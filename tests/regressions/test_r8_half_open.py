@@ -18,7 +18,8 @@ class HalfOpen(Case):
         switch = {"on": True}
         listener = self.fake_clamd(fault=On(**places), armed=lambda *_: switch["on"])
         self.configure(clamav(listener.address, self_test="off", retry={"attempts": 1},
-                              breaker={"preset": preset, "open": "200ms"}))
+                              breaker={"preset": preset, "open": "200ms"}),
+                       cache={"enabled": False})
         return switch
 
     def open_up(self, program, path, failures):

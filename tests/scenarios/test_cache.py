@@ -91,6 +91,8 @@ class Cache(harness.Case):
 
     def test_damage_is_told(self):
         hashes = self.fill()
+        for suffix in ("-wal", "-shm"):
+            (self.place / f"verdicts-1.sqlite{suffix}").unlink(missing_ok=True)
         (self.place / "verdicts-1.sqlite").write_bytes(b"no database" * 100)
         self.cache("lookup", hashes[0])
         self.assertEqual(self.cache("lookup", hashes[0]).status, 1)

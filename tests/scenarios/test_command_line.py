@@ -117,8 +117,7 @@ class Configuration(harness.Case):
 
     def test_what_is_not_available(self):
         for text in ("engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n",
-                     "listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n",
-                     "cache: {enabled: true}\n"):
+                     "listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n"):
             with self.subTest(text):
                 self.check(text, "not available in this build")
 

@@ -29,7 +29,8 @@ class Screen(harness.Case):
         return terminal
 
     def infect(self, **settings):
-        self.configure(mock(responses=[f"{self.digest(self.bad)}=infected:X"], **settings))
+        self.configure(mock(responses=[f"{self.digest(self.bad)}=infected:X"], **settings),
+                       cache={"enabled": False})  # scanned again and again, and slowly
 
     def test_colours(self):
         self.infect()

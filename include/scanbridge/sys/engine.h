@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define SB_ENGINE_ABI 3u
+#define SB_ENGINE_ABI 4u
 
 /* --- One call: this engine, this content, this attempt -------------------------------- */
 
@@ -36,7 +36,9 @@ typedef struct sb_threat {
 
 /* The content. It does not change during the call. */
 SB_API uint64_t sb_call_size(const sb_call *call);
-/** What the client calls it: a hint, any bytes, never a path to open. May be empty. */
+/** What the client calls it: a hint, any bytes, never a path to open. May be empty. An engine whose
+ * verdict depends on it has SB_ENGINE_BY_NAME; the answer of one that asks without is not
+ * remembered. */
 SB_API const char *sb_call_name(const sb_call *call, size_t *length);
 /** A read-only descriptor of a regular file or sealed memory file that holds exactly the
  * content; an open file description of its own, at offset 0. The core closes it. -1 and
@@ -80,7 +82,12 @@ SB_API void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage con
  * returned from the slot. */
 SB_API int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *format, ...)
 	SB_PRINTF(4, 5);
-/** Versions that the verdict stands on, where an answer carries them. */
+/** Something in the engine ended in a way that casts doubt on what it said in the last @p ms (a
+ * worker that was taken over may lie before it dies): answers of that time are forgotten. */
+SB_API void sb_call_doubt(sb_call *call, uint64_t ms);
+/** Versions that the verdict stands on, where an answer carries them. Signatures other than those
+ * that `identity` tells of mean that others are taking over: the answer is not remembered, and
+ * clean is asked again. */
 SB_API void sb_call_versions(sb_call *call, const char *engine, const char *signatures);
 
 /** What is true of a container, at any level of it. */
@@ -197,6 +204,9 @@ enum sb_engine_flags {
 	/** Judging is work for the processors of this machine: calls beyond `concurrency` would
 	 * only wait for each other. */
 	SB_ENGINE_LOCAL = 1 << 4,
+	/** The verdict depends on the content's name as well (rules that look at it): what it says
+	 * of a content is remembered for that name only. */
+	SB_ENGINE_BY_NAME = 1 << 5,
 };
 
 typedef struct sb_engine_ops {
@@ -245,8 +255,10 @@ typedef struct sb_engine_ops {
 	int (*submit)(void *state, sb_call *call, void **ticket, sb_error *error);
 	int (*poll)(void *state, sb_call *call, void *ticket, sb_error *error);
 
-	/** Optional: who would judge now. May block up to @p timeout_ms; from any thread. NULL: the
-	 * settings are the identity. */
+	/** Optional: who would judge now. May block up to @p timeout_ms (not at all with
+	 * SB_ENGINE_LOCAL); from any thread. NULL: the settings are the identity. Answers are
+	 * remembered under it: whatever changes a verdict has to show in the settings or here, or
+	 * `exactness` has to say that it may not. */
 	int (*identity)(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error);
 	/** Optional: places that judge alike (addresses of one service), up to 64. Asked once,
 	 * after open(). Each has a breaker of its own; every attempt is told which one to ask, and

@@ -49,6 +49,9 @@ typedef struct sb_setting {
 	bool required;              /**< the key must be given */
 	bool secret;                /**< for texts: never shown */
 	const char *help;           /**< one line, no full stop needed */
+	/** No verdict depends on it: what is remembered of the engine's answers holds on when it
+	 * changes. Where unsure, leave it out. */
+	bool operational;
 } sb_setting;
 
 #ifdef __cplusplus
