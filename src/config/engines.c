@@ -86,7 +86,9 @@ static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engi
 
 	if (list && sb_node_get(node, "role") == NULL)
 		values->role = SB_ROLE_OPTIONAL;
-	if (strcmp(ops->name, "clamd") == 0 && sb_node_get(node, "max_size") == NULL)
+	/* What says clean to all that is too large for it. */
+	if ((strcmp(ops->name, "clamd") == 0 || strcmp(ops->name, "icap") == 0) &&
+		sb_node_get(node, "max_size") == NULL)
 		values->max_size = 25u << 20;
 	if (sb_node_get(node, "self_test") != NULL)
 		return;

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engines/known_answers.h"
 #include "util/buf.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -319,6 +320,22 @@ static int clamd_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb
 	return status;
 }
 
+static int clamd_canary(void *state, sb_check *check, sb_error *error)
+{
+	static const sb_remedies remedies = {
+		.limits = "set `AlertExceedsMax yes` in clamd.conf: without it clamd calls clean "
+			  "what goes beyond its limits",
+		.encrypted = "set `AlertEncrypted yes` (or `AlertEncryptedArchive yes` and "
+			     "`AlertEncryptedDoc yes`) in clamd.conf: without it clamd calls clean "
+			     "what it can't decrypt",
+		.max_size = "raise MaxFileSize, MaxScanSize and StreamMaxLength in clamd.conf to "
+			    "the engine's max_size or more, or lower max_size",
+	};
+
+	(void)state;
+	return sb_known_answers(check, &remedies, error);
+}
+
 const sb_engine_ops sb_engine_clamd = {
 	.abi = SB_ENGINE_ABI,
 	.name = "clamd",
@@ -331,6 +348,6 @@ const sb_engine_ops sb_engine_clamd = {
 	.scan = clamd_scan,
 	.identity = clamd_identity,
 	.replicas = clamd_replicas,
-	.canary = sb_clamd_canary,
+	.canary = clamd_canary,
 	.close = clamd_close,
 };

@@ -7,7 +7,6 @@
  *   link.c     a clamd, its idle IDSESSION links and links for one request
  *   session.c  one request over one link; knows every way in which it can end
  *   address.c  what `unix:…` and `tcp:…` mean
- *   canary.c   known answers that show how clamd is configured
  *
  * One request is in flight per link, and a link is closed after any doubt.
  */
@@ -70,9 +69,5 @@ int sb_clamd_link_open(sb_clamd_link **out, const sb_clamd_peer *peer, bool sess
 /* Keep for later. */
 void sb_clamd_pool_give(sb_clamd_peer *peer, sb_clamd_link *link);
 void sb_clamd_link_close(sb_clamd_link *link);
-
-/* --- Known answers ------------------------------------------------------------------------- */
-
-int sb_clamd_canary(void *state, sb_check *check, sb_error *error);
 
 #endif
