@@ -234,7 +234,7 @@ static const char *one_entry(sb_icap_reply *reply, sb_icap_span name)
 	if (sb_icap_is(name, "null-body"))
 		return NULL;
 	if (sb_icap_is(name, "opt-body") && reply->method == SB_ICAP_OPTIONS) {
-		reply->closing = true; /* nobody reads it */
+		reply->unread = true;
 		return NULL;
 	}
 	for (size_t i = 0; i < 2; i++) {
@@ -333,7 +333,7 @@ static const char *read_head(sb_icap_reply *reply)
 		return "Encapsulated twice";
 	if (reply->status != 200 && reply->status != 204 && reply->status >= 200) {
 		/* it needs no body to say what it says */
-		reply->closing = true;
+		reply->unread = true;
 		return NULL;
 	}
 	if (!told)
@@ -439,7 +439,7 @@ void sb_icap_reply_begin(sb_icap_reply *reply, sb_icap_method method)
 	reply->state = AT_HEAD;
 	reply->status = 0;
 	reply->part = SB_ICAP_NOTHING;
-	reply->has_body = reply->closing = reply->last_chunk = false;
+	reply->has_body = reply->closing = reply->unread = reply->last_chunk = false;
 	reply->announced = 0;
 	reply->chunk = reply->body = 0;
 	reply->chunk_line = 0;

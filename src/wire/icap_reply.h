@@ -63,7 +63,8 @@ typedef struct sb_icap_reply {
 	unsigned status; /* of the ICAP answer, once its head is whole */
 	sb_icap_part part;
 	bool has_body;      /* the part has a body, be it empty */
-	bool closing;       /* Connection: close, or an end that only closing tells */
+	bool closing;       /* Connection: close */
+	bool unread;        /* a body may follow that nobody needs: close the connection */
 	bool last_chunk;    /* the zero has come */
 	uint32_t announced; /* bytes of encapsulated headers */
 	uint64_t chunk;     /* bytes of the current chunk still to come */

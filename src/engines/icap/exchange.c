@@ -207,7 +207,7 @@ static void reply_ended(exchange *x)
 	if (!x->e->verdict.certain)
 		sb_icap_judge_end(reply, same, sent(x), &x->e->verdict);
 	x->e->reusable = x->e->verdict.outcome == SB_OUTCOME_CLEAN && !reply->closing &&
-			 !x->e->request.close;
+			 !reply->unread && !x->e->request.close;
 	conclude(x);
 }
 
@@ -234,7 +234,8 @@ static bool take_event(exchange *x, sb_icap_span *bytes, int *status, sb_error *
 	case SB_ICAP_END:
 		reply_ended(x);
 		/* what nobody asked for makes the whole reply doubtful */
-		if (x->over && bytes->length > 0 && verdict->outcome == SB_OUTCOME_CLEAN)
+		if (x->over && bytes->length > 0 && verdict->outcome == SB_OUTCOME_CLEAN &&
+			!x->link->reply.unread)
 			broken(x, "more behind the reply's end");
 		return true;
 	case SB_ICAP_WRONG:
