@@ -111,11 +111,17 @@ def discovery():
         yield Variant("OPTIONS fails", detail, expected, script, sample=expected is not TRUTH
                       or detail in ("no ISTag", "Max-Connections: 1"))
     yield Variant("OPTIONS fails", "in pieces", TRUTH, _on(
-        options=lambda peer, a: peer.drip(a, PIECE / 4)))
+        options=lambda peer, a: _in_pieces(peer, a)))
     yield Variant("OPTIONS fails", "hangs", LATE, slow=True,
                   script=_on(options=lambda peer, a: peer.hang()))
     yield Variant("OPTIONS fails", "half of it, then silence", LATE, slow=True,
                   script=_on(options=lambda peer, a: (peer.send(a[:len(a) // 2]), peer.hang())))
+
+
+def _in_pieces(peer, data):
+    for at in range(0, len(data), 7):
+        peer.send(data[at:at + 7])
+        peer.pause(PIECE)
 
 
 # --- upload ---------------------------------------------------------------------------------
@@ -165,7 +171,7 @@ def slowness():
     yield Variant("1 B/s drip", "the reply", LATE, slow=True,
                   script=_on(reply=lambda peer, request: peer.drip(request.answer(), 1)))
     yield Variant("1 B/s drip", "the reply, fast", TRUTH, _on(
-        reply=lambda peer, request: peer.drip(request.answer(), PIECE / 4)), transports=BOTH)
+        reply=lambda peer, request: _in_pieces(peer, request.answer())), transports=BOTH)
     yield Variant("hang", "after the upload", LATE, slow=True, transports=BOTH,
                   script=_on(reply=lambda peer, request: peer.hang()))
     yield Variant("hang", "after the headers", LATE, slow=True, size="huge",
