@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""R27 for the engine icap: what each of its keys changes, seen from a scripted server."""
+"""The engine icap with a scripted server: what each of its keys changes (R27), and what others need
+of it."""
 from accounts import verdict
 from support.harness import CLEAN
 from support.icap import TlsFront
 
-from faults.icap import Fault, Icap
+from faults.icap import Fault, Icap, headers
 
 
 def icap(*urls, **settings):
@@ -17,6 +18,19 @@ def url_of(listener, scheme="icap"):
 
 def server(case, fault=None, **options):
     return case.server.listen_tcp(Icap(fault, **options))
+
+
+class Answers(Fault):
+    def __init__(self, data):
+        self.data = data
+
+    def reply(self, peer, request):
+        peer.send(self.data)
+
+
+def answering(case, status, *lines):
+    """A server that says the same to every content."""
+    return server(case, Answers(headers(b"ICAP/1.0 " + status, *lines)))
 
 
 def asking(look, gives, was, **settings):
