@@ -161,7 +161,7 @@ static int read_engine(sb_reader *reader, const sb_config *config, const sb_node
 		return sb_node_error(reader->error, node, "engines: a map of keys expected");
 	if (type == NULL || type->type != SB_NODE_SCALAR)
 		return sb_node_error(reader->error, type != NULL ? type : node,
-			"engines: \"type\" is missing: yara, clamd, hashlist or mock");
+			"engines: \"type\" is missing: yara, clamd, icap, hashlist or mock");
 	conf->ops = find_type(config, type->text);
 	if (conf->ops == NULL)
 		return refuse_type(reader, config, node, type);
