@@ -86,7 +86,9 @@ static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engi
 
 	if (list && sb_node_get(node, "role") == NULL)
 		values->role = SB_ROLE_OPTIONAL;
-	if (strcmp(ops->name, "clamd") == 0 && sb_node_get(node, "max_size") == NULL)
+	/* What says clean to all that is too large for it. */
+	if ((strcmp(ops->name, "clamd") == 0 || strcmp(ops->name, "icap") == 0) &&
+		sb_node_get(node, "max_size") == NULL)
 		values->max_size = 25u << 20;
 	if (sb_node_get(node, "self_test") != NULL)
 		return;
@@ -159,7 +161,7 @@ static int read_engine(sb_reader *reader, const sb_config *config, const sb_node
 		return sb_node_error(reader->error, node, "engines: a map of keys expected");
 	if (type == NULL || type->type != SB_NODE_SCALAR)
 		return sb_node_error(reader->error, type != NULL ? type : node,
-			"engines: \"type\" is missing: yara, clamd, hashlist or mock");
+			"engines: \"type\" is missing: yara, clamd, icap, hashlist or mock");
 	conf->ops = find_type(config, type->text);
 	if (conf->ops == NULL)
 		return refuse_type(reader, config, node, type);

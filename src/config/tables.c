@@ -158,7 +158,7 @@ const sb_section sb_sections[] = {
 
 const sb_setting sb_engine_rows[] = {
 	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
-	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, hashlist or mock"),
+	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, icap, hashlist or mock"),
 	PICK("role", sb_engine_values, role, "required", ROLES,
 		"what its failure means; hashlist: optional"),
 	E("timeout", DURATION, timeout, "60s", 1, DAY,

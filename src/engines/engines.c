@@ -12,6 +12,9 @@ extern const sb_engine_ops sb_engine_clamd;
 #ifdef SB_HAVE_HASHLIST
 extern const sb_engine_ops sb_engine_hashlist;
 #endif
+#ifdef SB_HAVE_ICAP
+extern const sb_engine_ops sb_engine_icap;
+#endif
 #ifdef SB_HAVE_MOCK
 extern const sb_engine_ops sb_engine_mock;
 #endif
@@ -26,6 +29,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 #endif
 #ifdef SB_HAVE_CLAMD
 	&sb_engine_clamd,
+#endif
+#ifdef SB_HAVE_ICAP
+	&sb_engine_icap,
 #endif
 #ifdef SB_HAVE_HASHLIST
 	&sb_engine_hashlist,
@@ -43,6 +49,9 @@ const char *const sb_absent_engines[] = {
 #ifndef SB_HAVE_HASHLIST
 	"hashlist",
 #endif
+#ifndef SB_HAVE_ICAP
+	"icap",
+#endif
 #ifndef SB_HAVE_MOCK
 	"mock",
 #endif
@@ -51,7 +60,6 @@ const char *const sb_absent_engines[] = {
 #endif
 	"virustotal",
 	"command",
-	"icap",
 	"plugin",
 	NULL,
 };

@@ -159,19 +159,30 @@ static span without_digest(span name)
 	return name;
 }
 
+bool sb_clamd_not_looked(const char *name, size_t length, sb_kind *kind)
+{
+	for (size_t i = 0; i < sizeof not_looked / sizeof not_looked[0]; i++) {
+		if (starts((span){name, length}, not_looked[i].prefix)) {
+			*kind = not_looked[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void judge_found(span name, sb_clamd_verdict *out)
 {
+	sb_kind kind;
+
 	name = without_digest(name);
 	/* clamd 0.105 printed a lost name this way */
 	if (name.length == 0 || same(name, SPAN("(null)"))) {
 		fail(out, SB_KIND_PROTOCOL_ERROR, SPAN("found without a name"));
 		return;
 	}
-	for (size_t i = 0; i < sizeof not_looked / sizeof not_looked[0]; i++) {
-		if (starts(name, not_looked[i].prefix)) {
-			fail(out, not_looked[i].kind, name);
-			return;
-		}
+	if (sb_clamd_not_looked(name.text, name.length, &kind)) {
+		fail(out, kind, name);
+		return;
 	}
 	out->outcome = SB_OUTCOME_INFECTED;
 	out->kind = SB_KIND_NONE;

@@ -57,6 +57,10 @@ bool sb_clamd_reply_feed(sb_clamd_reply *reply, const void *data, size_t length)
 /* @p body_sent: everything had been sent before the first byte of the reply arrived. */
 void sb_clamd_reply_judge(const sb_clamd_reply *reply, bool body_sent, sb_clamd_verdict *out);
 
+/* Names that clamd reports as found when it could not look: at a limit, into what is encrypted or
+ * broken. False: a threat's name. */
+bool sb_clamd_not_looked(const char *name, size_t length, sb_kind *kind);
+
 typedef struct sb_clamd_version {
 	char engine[64];      /* "1.4.6" */
 	char signatures[128]; /* "27465/Thu Nov 20 09:26:34 2025", empty without a database */

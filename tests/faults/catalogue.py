@@ -11,7 +11,7 @@ reason. Three expectations cover nearly everything:
 `clean` is never among them unless the content is clean and was proved to be.
 """
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from faults.clamd import Clamd, Fault, THREAT, VERSION, always, first_scan, second_on_connection
 
@@ -28,6 +28,7 @@ class Expected:
     truth: bool  # the true verdict is right
     kinds: frozenset  # kinds of error that are right
     infected: bool = False  # infected is right whatever the content is: the engine said so
+    suspicious: bool = False  # the same
     why: str = ""
 
 
@@ -62,6 +63,8 @@ class Variant:
     slow: bool = False  # ends by the deadline
     sample: bool = True  # part of the short form
     armed: object = field(default=always)
+    protocol: str = "clamd"  # clamd | icap
+    settings: tuple = ()  # of the engine: pairs
 
 
 class On(Fault):
@@ -472,21 +475,20 @@ def variants():
         yield from group()
 
 
-def retried():
+def retried(chosen=None):
     """The same faults once, with two more attempts allowed: a fresh one finds the truth
     where safety.md allows a retry, and where it does not the error stays."""
-    for variant in variants():
+    for variant in chosen or variants():
         if variant.address != "listen" or variant.warm or variant.armed is not always:
             continue
         if variant.fault == "VERSION fails" or variant.expected == TRUTH:
             continue
         expected = variant.expected
         if expected.kinds == {"connection_failed"}:
-            expected = Expected(True, frozenset(), why="a lost connection is tried again")
+            expected = replace(expected, truth=True, kinds=frozenset(),
+                               why="a lost connection is tried again")
         elif expected.kinds & {"connection_failed", "engine_unavailable"} or (
                 "timeout" in expected.kinds and not variant.slow):
-            expected = Expected(True, expected.kinds, expected.infected,
-                                "tried again if there was time, or the connection was lost")
-        yield Variant(variant.fault, variant.detail, expected, variant.script, variant.address,
-                      variant.transports, variant.contents, variant.size, 0, variant.slow,
-                      variant.sample, first_scan)
+            expected = replace(expected, truth=True,
+                               why="tried again if there was time, or the connection was lost")
+        yield replace(variant, expected=expected, armed=first_scan)

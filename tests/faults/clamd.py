@@ -76,6 +76,7 @@ class Clamd:
         self.armed = armed or (lambda connection, scan_here, scan_everywhere: True)
         self.fildes = fildes
         self.stream_max = stream_max
+        self.counts = stream_max is None  # the fault is one that strikes
         self.scans = 0
 
     def __call__(self, peer):

@@ -10,7 +10,7 @@ cause is not named, if it lasts longer than the engine's timeout + 250 ms, or if
 never met. A crowd fails if the process leaves descriptors, threads or temporary files behind,
 or says anything on standard error (sanitizers do).
 
-    matrix.py --sample | --full [--only TEXT] [--jobs N] [--verbose]
+    matrix.py --sample | --full [--only TEXT] [--protocol NAME] [--jobs N] [--verbose]
 """
 import argparse
 import itertools
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from faults import catalogue  # noqa: E402
+from faults import catalogue, icap_catalogue  # noqa: E402
 from faults.clamd import EICAR, THREAT  # noqa: E402
 from faults.server import Server, has_ipv6  # noqa: E402
 from support.driver import DRIVER, Driver  # noqa: E402
@@ -38,6 +38,7 @@ SIZES = {"small": 1000, "chunks": 200 << 10, "huge": 8 << 20}
 # How many cells share a driver: scans that only wait are cheap, large contents are not.
 CROWD = {"small": 48, "chunks": 32, "huge": 6}
 RETRY_CROWD = 6  # a manager starts with a budget of 10 retries
+CATALOGUES = {"clamd": catalogue, "icap": icap_catalogue}
 GOOD_NAME = re.compile(r"[A-Za-z0-9._:/+-]{1,128}")
 
 
@@ -64,10 +65,11 @@ class Cell:
                 f"{self.content} × {self.role}{tries}")
 
 
-def cells(full):
+def cells(full, protocols=("clamd", "icap")):
     """All combinations; the short form takes the catalogue's selection."""
     number = itertools.count()
-    for attempts, variants in ((1, catalogue.variants()), (3, catalogue.retried())):
+    chosen = [variant for name in protocols for variant in CATALOGUES[name].variants()]
+    for attempts, variants in ((1, chosen), (3, catalogue.retried(chosen))):
         for variant in variants:
             if not full and not variant.sample:
                 continue
@@ -154,19 +156,24 @@ class Crowd:
     def _engine(self, cell, address):
         """Required engines use pooled sessions, and streams because descriptors are refused;
         optional ones connections of their own, and streams because they are told to."""
-        settings = {"name": cell.engine, "type": "clamd", "role": cell.role, "address": [address],
+        settings = {"name": cell.engine, "type": cell.variant.protocol, "role": cell.role,
                     "timeout": f"{TIMEOUT_MS}ms", "self_test": "off",
                     "breaker": {"preset": "off"}, "concurrency": 1,
                     "retry": {"attempts": cell.attempts, "initial": "1ms", "jitter": False}}
+        if cell.variant.protocol == "icap":
+            settings |= {"url": [address.replace("tcp:", "icap://", 1) + "/scan"],
+                         "method": cell.transport.removeprefix("icap-")}
+        else:
+            settings["address"] = [address]
         if cell.role == "optional":
             settings["pool"] = cell.variant.warm > 0
             if cell.transport.startswith("instream"):
                 settings["transport"] = "instream"
-        return settings
+        return settings | dict(cell.variant.settings)
 
     def _address(self, work, server, cell):
         path = f"{work.path}/{cell.engine}.sock"
-        tcp = cell.transport.endswith("tcp")
+        tcp = cell.transport.endswith("tcp") or cell.variant.protocol == "icap"
         host = "::1" if cell.role == "optional" and has_ipv6() else "127.0.0.1"
         kind = cell.variant.address
         if kind == "missing":
@@ -175,8 +182,10 @@ class Crowd:
             return server.refusing_tcp(host) if tcp else server.refusing_unix(path)
         if kind == "silent":
             return server.silent_tcp(host) if tcp else server.silent_unix(path)
-        script = cell.variant.script(armed=cell.variant.armed,
-                                     fildes=cell.transport.startswith("fildes"))
+        options = {"armed": cell.variant.armed}
+        if cell.variant.protocol == "clamd":
+            options["fildes"] = cell.transport.startswith("fildes")
+        script = cell.variant.script(**options)
         listener = server.listen_tcp(script, host, receive_buffer=65536) if tcp \
             else server.listen_unix(path, script)
         self.listeners[cell], self.scripts[cell] = listener, script
@@ -241,11 +250,11 @@ class Crowd:
     def _server_complaints(self, cell):
         if cell not in self.listeners:
             return
-        if self.scripts[cell].fault.struck == 0 and self.scripts[cell].stream_max is None:
+        if self.scripts[cell].fault.struck == 0 and self.scripts[cell].counts:
             yield f"the fault was never met: {self.listeners[cell].requests()}"
-        wanted = b"FILDES" if cell.transport.startswith("fildes") else b"INSTREAM"
+        wanted = cell.transport.removeprefix("icap-").split("-")[0].upper().encode()
         scans = {request for request in self.listeners[cell].requests()
-                 if request in (b"FILDES", b"INSTREAM")}
+                 if request in (b"FILDES", b"INSTREAM", b"RESPMOD", b"REQMOD")}
         if scans and wanted not in scans:
             yield f"asked {scans}, not {wanted}"
 
@@ -280,6 +289,9 @@ def _entry_complaints(cell, entry):
             yield f"clean with coverage {entry['coverage']}"
         if outcome == "infected" and entry["threats"][0]["name"] != THREAT.decode():
             yield f"threat {entry['threats']}"
+    elif outcome == "suspicious" and expected.suspicious:
+        if not entry["threats"]:
+            yield "suspicious for no reason"
     elif outcome == "infected" and expected.infected:
         for threat in entry["threats"]:
             if not GOOD_NAME.fullmatch(threat["name"]):
@@ -312,14 +324,14 @@ def _report_complaints(cell, report):
 def _words(cell):
     expected = cell.variant.expected
     right = sorted(expected.kinds) + [cell.content] * expected.truth \
-        + ["infected"] * expected.infected
+        + ["infected"] * expected.infected + ["suspicious"] * expected.suspicious
     return f"{' or '.join(right)}: {expected.why}"
 
 
 # --- growth: many scans in one process leave nothing behind -------------------------------
 def growth_cells(full):
     """Every variant that doesn't take its time, once, over changing transports."""
-    chosen = [variant for variant in catalogue.variants()
+    chosen = [variant for catalog in CATALOGUES.values() for variant in catalog.variants()
               if variant.sample and not variant.slow and variant.size != "huge"
               and not variant.warm and variant.address != "silent"]
     group = [Cell(number, variant, variant.transports[number % len(variant.transports)],
@@ -374,15 +386,17 @@ def main():
     parser.add_argument("--full", action="store_true", help="every variant")
     parser.add_argument("--sample", action="store_true", help="the short form (default)")
     parser.add_argument("--only", default="", help="cells whose name holds this text")
+    parser.add_argument("--protocol", choices=CATALOGUES, help="cells of this protocol only")
     parser.add_argument("--jobs", type=int, default=3, help="driver processes at once")
     parser.add_argument("--verbose", action="store_true", help="name every cell")
     options = parser.parse_args()
     if not DRIVER.exists():
         sys.exit(f"{DRIVER} is missing: build first, or set SCANBRIDGE_BUILD")
     begun = time.monotonic()
-    wanted = [cell for cell in cells(options.full) if options.only in str(cell)]
+    protocols = [options.protocol] if options.protocol else list(CATALOGUES)
+    wanted = [cell for cell in cells(options.full, protocols) if options.only in str(cell)]
     complaints = judge(crowds(wanted), options.jobs)
-    grown = [] if options.only else growth_cells(options.full)
+    grown = [] if options.only or options.protocol else growth_cells(options.full)
     for group in grown:
         complaints += run_growth(group)
     failed = {}

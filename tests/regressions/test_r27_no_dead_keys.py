@@ -14,6 +14,7 @@ import threading
 import unittest
 import zipfile
 
+import icap_rows
 from accounts import (account, attempt, because, changes, covered, engine, later, member,
                       traced, verdict, verdict_of)
 from regressions import CLEAN, Case, On, clamav, mock
@@ -501,9 +502,8 @@ TYPES = {
     "command.argv": of_type("command", argv=["a"]),
     "command.infected_exit": of_type("command", argv=["a"], infected_exit=[2]),
     "command.clean_exit": of_type("command", argv=["a"], clean_exit=[3]),
-    "icap.url": of_type("icap", url="icap://127.0.0.1/x"),
     "plugin.path": of_type("plugin", path="x.so"),
-}
+} | icap_rows.ROWS
 CONTAINERS = {
     "containers.max_depth": opened("max_depth", "nested.zip", max_depth=1),
     "containers.max_members": opened("max_members", "three.zip", max_members=2),

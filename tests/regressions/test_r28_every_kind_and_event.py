@@ -11,6 +11,7 @@ import resource
 import signal
 import unittest
 
+import icap_rows
 from accounts import account, attempt
 from regressions import CLEAN, INFECTED, Case, On, clamav, mock
 from support import harness, surface
@@ -166,6 +167,15 @@ def misused(case, kind):
     case.assert_outcome(report, "error", action="block", kind=kind)
 
 
+def by_icap(*lines):
+    """An ICAP server answers so."""
+    def row(case, kind):
+        case.configure(icap_rows.icap(icap_rows.url_of(icap_rows.answering(case, *lines))))
+        case.write("file")
+        case.assert_outcome(case.scan("file", status=2).report, "error", action="block", kind=kind)
+    return row
+
+
 def nested(levels):
     data = CLEAN
     for _ in range(levels):
@@ -185,9 +195,11 @@ KINDS = {
     "connection_failed": dead,
     "protocol_error": answered(b"stream: FINE\0"),
     "engine_crashed": crashed,
-    "authentication_failed": later("engines with a key or a password"),
+    "authentication_failed": later(
+        "engines with a key or a password", by_icap(b"401 Unauthorized")),
     "circuit_open": later("breakers", turned_away),
-    "rate_limited": later("engines with a quota"),
+    "rate_limited": later("engines with a quota", by_icap(
+        b"503 Overloaded", b"Retry-After: 3600")),
     "overloaded": together,
     "file_not_found": scanned("missing"),
     "io": unreadable,

@@ -116,7 +116,7 @@ class Configuration(harness.Case):
         self.check("engines: [{name: a, type: clmd}]\n", "clmd", "clamd")
 
     def test_what_is_not_available(self):
-        for text in ("engines: [{name: i, type: icap, url: \"icap://h/s\"}]\n",
+        for text in ("engines: [{name: p, type: plugin, path: /p.so}]\n",
                      "listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n"):
             with self.subTest(text):
                 self.check(text, "not available in this build")

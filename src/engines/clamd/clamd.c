@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engines/known_answers.h"
 #include "util/buf.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -106,19 +107,16 @@ static bool reusable(const sb_clamd_request *request, const sb_clamd_verdict *ve
 
 /* Connecting has a limit of its own inside the call's deadline. */
 static int connect_link(const clamd *c, const sb_clamd_peer *peer, bool session,
-	const sb_clamd_wait *wait, sb_clamd_link **out, sb_error *error)
+	const sb_net_wait *wait, sb_clamd_link **out, sb_error *error)
 {
-	sb_clamd_wait connecting = *wait;
-	uint64_t limit = sb_clamd_deadline(c->connect_timeout_ms);
+	sb_net_wait connecting = sb_net_within(wait, c->connect_timeout_ms);
 
-	if (limit < connecting.deadline)
-		connecting.deadline = limit;
 	return sb_clamd_link_open(out, peer, session, &connecting, error);
 }
 
 /* 0 when a reply was judged. @p unreachable: no connection came about. */
 static int ask_peer(const clamd *c, sb_clamd_peer *peer, sb_clamd_request *request, bool session,
-	const sb_clamd_wait *wait, sb_clamd_reply *reply, sb_clamd_verdict *verdict,
+	const sb_net_wait *wait, sb_clamd_reply *reply, sb_clamd_verdict *verdict,
 	bool *unreachable, sb_error *error)
 {
 	sb_clamd_link *link = session ? sb_clamd_pool_take(peer) : NULL;
@@ -224,7 +222,7 @@ static int state_verdict(sb_call *call, const sb_clamd_peer *peer, const sb_clam
 
 /* --- Slots --------------------------------------------------------------------------------- */
 
-static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const sb_clamd_wait *wait,
+static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const sb_net_wait *wait,
 	sb_clamd_reply *reply, bool *unreachable, sb_error *error)
 {
 	bool session = c->pool && sb_call_size(call) <= c->session_max;
@@ -250,8 +248,7 @@ static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const s
 static int clamd_scan(void *state, sb_call *call, sb_error *error)
 {
 	clamd *c = state;
-	sb_clamd_wait wait = {
-		sb_clamd_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
+	sb_net_wait wait = {sb_net_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
 	size_t wanted = sb_call_replica(call);
 	size_t first = wanted != SB_ANY_REPLICA ? wanted : atomic_load(&c->preferred);
 	size_t tries = wanted != SB_ANY_REPLICA ? 1 : c->peer_count;
@@ -300,7 +297,7 @@ static int keep_identity(
 static int clamd_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error)
 {
 	clamd *c = state;
-	sb_clamd_wait wait = {sb_clamd_deadline(timeout_ms), -1};
+	sb_net_wait wait = {sb_net_deadline(timeout_ms), -1};
 	size_t first = atomic_load(&c->preferred);
 	sb_clamd_reply reply;
 	int status = 0;
@@ -323,6 +320,22 @@ static int clamd_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb
 	return status;
 }
 
+static int clamd_canary(void *state, sb_check *check, sb_error *error)
+{
+	static const sb_remedies remedies = {
+		.limits = "set `AlertExceedsMax yes` in clamd.conf: without it clamd calls clean "
+			  "what goes beyond its limits",
+		.encrypted = "set `AlertEncrypted yes` (or `AlertEncryptedArchive yes` and "
+			     "`AlertEncryptedDoc yes`) in clamd.conf: without it clamd calls clean "
+			     "what it can't decrypt",
+		.max_size = "raise MaxFileSize, MaxScanSize and StreamMaxLength in clamd.conf to "
+			    "the engine's max_size or more, or lower max_size",
+	};
+
+	(void)state;
+	return sb_known_answers(check, &remedies, error);
+}
+
 const sb_engine_ops sb_engine_clamd = {
 	.abi = SB_ENGINE_ABI,
 	.name = "clamd",
@@ -335,6 +348,6 @@ const sb_engine_ops sb_engine_clamd = {
 	.scan = clamd_scan,
 	.identity = clamd_identity,
 	.replicas = clamd_replicas,
-	.canary = sb_clamd_canary,
+	.canary = clamd_canary,
 	.close = clamd_close,
 };

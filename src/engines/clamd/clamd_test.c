@@ -87,7 +87,7 @@ int sb_call_fd(sb_call *call, sb_error *error)
 
 uint64_t sb_call_remaining_ms(const sb_call *call)
 {
-	uint64_t now = sb_clamd_now();
+	uint64_t now = sb_net_now();
 
 	return call->deadline > now ? (call->deadline - now) / 1000000 : 0;
 }
@@ -151,7 +151,7 @@ static sb_call scan_call(void *state, sb_call call)
 
 	call.fd = -1;
 	if (call.deadline == 0)
-		call.deadline = sb_clamd_deadline(20000);
+		call.deadline = sb_net_deadline(20000);
 	sb_error_init(&call.error);
 	status = sb_engine_clamd.scan(state, &call, &call.error);
 	if (status != 0) {
@@ -360,7 +360,7 @@ static bool answers(void)
 /* Start it and wait until it answers; every wait ends after 30 s. */
 static void clamd_start(const char *extra)
 {
-	uint64_t end = sb_clamd_deadline(30000);
+	uint64_t end = sb_net_deadline(30000);
 	unsigned port = free_port();
 	char text[2048], conf[160];
 
@@ -384,7 +384,7 @@ static void clamd_start(const char *extra)
 	}
 	assert_true(clamd_pid > 0);
 	while (!answers()) {
-		if (sb_clamd_now() > end || waitpid(clamd_pid, NULL, WNOHANG) == clamd_pid)
+		if (sb_net_now() > end || waitpid(clamd_pid, NULL, WNOHANG) == clamd_pid)
 			fail_msg("clamd does not start; see %s/log", folder);
 		poll(NULL, 0, 20);
 	}
@@ -581,7 +581,7 @@ static void test_one_session_serves_many(void **unused)
 	options o = {.addresses = {local_address}};
 	void *state;
 	sb_clamd_peer peer;
-	sb_clamd_wait wait = {sb_clamd_deadline(20000), -1};
+	sb_net_wait wait = {sb_net_deadline(20000), -1};
 	sb_clamd_link *link;
 	char text[64];
 
@@ -771,7 +771,7 @@ static void test_stopped_and_killed(void **unused)
 	state = engine(&o);
 	EXPECT_INFECTED(scan(state, eicar, strlen(eicar)));
 	kill(clamd_pid, SIGSTOP);
-	call.deadline = sb_clamd_deadline(200);
+	call.deadline = sb_net_deadline(200);
 	call = scan_call(state, call);
 	EXPECT_ERROR(call, SB_KIND_TIMEOUT);
 	cancelled.cancel_fd = eventfd(1, EFD_CLOEXEC);
@@ -1012,7 +1012,7 @@ static void test_full_queue(void **unused)
 	first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(first, (struct sockaddr *)&where, sizeof where), 0);
 	state = engine(&o);
-	call.deadline = sb_clamd_deadline(100);
+	call.deadline = sb_net_deadline(100);
 	call = scan_call(state, call);
 	EXPECT_ERROR(call, SB_KIND_ENGINE_UNAVAILABLE);
 	engine_close(state);

@@ -25,7 +25,7 @@
 typedef struct exchange {
 	sb_clamd_link *link;
 	const char *where;
-	const sb_clamd_wait *wait;
+	const sb_net_wait *wait;
 	sb_clamd_reply *reply;
 	bool ended; /* clamd will send no more */
 	bool heard; /* a byte of the reply has come */
@@ -51,7 +51,7 @@ static bool listen_once(exchange *x)
 	ssize_t n;
 
 	do
-		n = recv(x->link->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+		n = recv(x->link->net.fd, bytes, sizeof bytes, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		sb_clamd_reply_feed(x->reply, bytes, (size_t)n);
@@ -68,8 +68,8 @@ static bool listen_once(exchange *x)
 static int listen_to_end(exchange *x, sb_error *error)
 {
 	while (!answered(x)) {
-		int status = sb_clamd_await(
-			x->wait, x->link->fd, POLLIN, x->where, "waiting for its reply", error);
+		int status = sb_net_await(
+			x->wait, x->link->net.fd, POLLIN, x->where, "waiting for its reply", error);
 
 		if (status != 0)
 			return status;
@@ -103,7 +103,7 @@ static int send_piece(exchange *x, struct msghdr *message, sb_error *error)
 	if (listen_once(x))
 		return 0;
 	while (message->msg_iovlen > 0) {
-		ssize_t n = sendmsg(x->link->fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = sendmsg(x->link->net.fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		int status;
 
 		if (n >= 0) {
@@ -119,8 +119,8 @@ static int send_piece(exchange *x, struct msghdr *message, sb_error *error)
 		if (errno != EAGAIN)
 			return sb_error_set(
 				error, SB_KIND_CONNECTION_FAILED, errno, "%s: send", x->where);
-		status = sb_clamd_await(
-			x->wait, x->link->fd, POLLIN | POLLOUT, x->where, "sending", error);
+		status = sb_net_await(
+			x->wait, x->link->net.fd, POLLIN | POLLOUT, x->where, "sending", error);
 		if (status != 0)
 			return status;
 		if (listen_once(x))
@@ -144,7 +144,7 @@ static struct iovec opening(const sb_clamd_link *link, sb_clamd_command command)
 		[SB_CLAMD_FILDES] = WORDS("FILDES\0"),
 #undef WORDS
 	};
-	bool fresh = link->session && link->requests == 0;
+	bool fresh = link->session && link->net.requests == 0;
 	const char *text = fresh ? words[command].fresh : words[command].used;
 
 	return (struct iovec){(char *)(uintptr_t)text,
@@ -240,15 +240,15 @@ static int send_stream(exchange *x, sb_clamd_request *request, sb_error *error)
 }
 
 int sb_clamd_ask(sb_clamd_link *link, const char *where, sb_clamd_request *request,
-	const sb_clamd_wait *wait, sb_clamd_reply *reply, sb_error *error)
+	const sb_net_wait *wait, sb_clamd_reply *reply, sb_error *error)
 {
 	exchange x = {.link = link, .where = where, .wait = wait, .reply = reply};
-	bool used = link->requests > 0;
+	bool used = link->net.requests > 0;
 	int status;
 
 	request->sent = 0;
 	request->complete = request->stale = false;
-	sb_clamd_reply_begin(reply, request->command, link->session ? link->requests + 1 : 0);
+	sb_clamd_reply_begin(reply, request->command, link->session ? link->net.requests + 1 : 0);
 	status = request->command == SB_CLAMD_INSTREAM ? send_stream(&x, request, error)
 						       : send_command(&x, request, error);
 	if (status < 0)
@@ -260,6 +260,6 @@ int sb_clamd_ask(sb_clamd_link *link, const char *where, sb_clamd_request *reque
 		return status;
 	/* clamd may end an idle session just when we begin to use it */
 	request->stale = used && (!x.heard || reply->timed_out);
-	link->requests++;
+	link->net.requests++;
 	return 0;
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Known answers that the protocol doesn't give: does this clamd say so when it stops at a limit,
- * when it can't look into something, and does it look at content as large as we send? Asked with
- * archives that are made here, each with fresh random bytes inside, for clamd answers what it has
- * seen clean before from a cache.
- */
-#include "engines/clamd/clamd.h"
+/* Probes for known answers; see known_answers.h. */
+#include "engines/known_answers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +9,7 @@
 #include "util/error.h"
 #include "util/uuid.h"
 
-/* MaxRecursion is 17 by default. */
+/* clamd's MaxRecursion is 17 by default. */
 enum { NESTING = 25 };
 
 /* The largest probe that we make in memory. */
@@ -111,7 +106,7 @@ static int ask(sb_check *check, sb_buf *probe, sb_check_answer *answer, sb_error
 }
 
 /* A zip in a zip in a zip …, with random bytes in the middle. */
-static int probe_limits(sb_check *check, sb_error *error)
+static int probe_limits(sb_check *check, const char *remedy, sb_error *error)
 {
 	sb_check_answer answer;
 	uint8_t nonce[32];
@@ -133,14 +128,12 @@ static int probe_limits(sb_check *check, sb_error *error)
 	if (status == 0)
 		sb_check_attest(check, SB_ATTEST_LIMITS,
 			answer.outcome == SB_OUTCOME_ERROR && answer.kind == SB_KIND_LIMIT_EXCEEDED,
-			"set `AlertExceedsMax yes` in clamd.conf: without it clamd calls clean "
-			"what "
-			"goes beyond its limits");
+			remedy);
 	return status;
 }
 
 /* Random bytes that claim to be encrypted are as good as encrypted ones: nobody has the key. */
-static int probe_encrypted(sb_check *check, sb_error *error)
+static int probe_encrypted(sb_check *check, const char *remedy, sb_error *error)
 {
 	sb_check_answer answer;
 	uint8_t noise[64];
@@ -155,9 +148,7 @@ static int probe_encrypted(sb_check *check, sb_error *error)
 	if (status == 0)
 		sb_check_attest(check, SB_ATTEST_ENCRYPTED,
 			answer.outcome == SB_OUTCOME_ERROR && answer.kind == SB_KIND_ENCRYPTED,
-			"set `AlertEncrypted yes` (or `AlertEncryptedArchive yes` and "
-			"`AlertEncryptedDoc yes`) in clamd.conf: without it clamd calls clean what "
-			"it can't decrypt");
+			remedy);
 	return status;
 }
 
@@ -196,7 +187,7 @@ static int build_large(sb_buf *probe, uint64_t size, sb_error *error)
 	return 0;
 }
 
-static int probe_max_size(sb_check *check, sb_error *error)
+static int probe_max_size(sb_check *check, const char *remedy, sb_error *error)
 {
 	uint64_t size = sb_check_max_size(check);
 	sb_check_answer answer;
@@ -214,21 +205,18 @@ static int probe_max_size(sb_check *check, sb_error *error)
 	if (status == 0)
 		status = ask(check, &probe, &answer, error);
 	if (status == 0)
-		sb_check_attest(check, SB_ATTEST_MAX_SIZE, answer.outcome == SB_OUTCOME_INFECTED,
-			"raise MaxFileSize, MaxScanSize and StreamMaxLength in clamd.conf to the "
-			"engine's max_size or more, or lower max_size");
+		sb_check_attest(
+			check, SB_ATTEST_MAX_SIZE, answer.outcome == SB_OUTCOME_INFECTED, remedy);
 	return status;
 }
 
-int sb_clamd_canary(void *state, sb_check *check, sb_error *error)
+int sb_known_answers(sb_check *check, const sb_remedies *remedies, sb_error *error)
 {
-	int status;
+	int status = probe_limits(check, remedies->limits, error);
 
-	(void)state;
-	status = probe_limits(check, error);
 	if (status == 0)
-		status = probe_encrypted(check, error);
+		status = probe_encrypted(check, remedies->encrypted, error);
 	if (status == 0)
-		status = probe_max_size(check, error);
+		status = probe_max_size(check, remedies->max_size, error);
 	return status;
 }
