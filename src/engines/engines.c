@@ -9,6 +9,9 @@
 #ifdef SB_HAVE_CLAMD
 extern const sb_engine_ops sb_engine_clamd;
 #endif
+#ifdef SB_HAVE_COMMAND
+extern const sb_engine_ops sb_engine_command;
+#endif
 #ifdef SB_HAVE_HASHLIST
 extern const sb_engine_ops sb_engine_hashlist;
 #endif
@@ -27,6 +30,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 #ifdef SB_HAVE_CLAMD
 	&sb_engine_clamd,
 #endif
+#ifdef SB_HAVE_COMMAND
+	&sb_engine_command,
+#endif
 #ifdef SB_HAVE_HASHLIST
 	&sb_engine_hashlist,
 #endif
@@ -40,6 +46,9 @@ const char *const sb_absent_engines[] = {
 #ifndef SB_HAVE_CLAMD
 	"clamd",
 #endif
+#ifndef SB_HAVE_COMMAND
+	"command",
+#endif
 #ifndef SB_HAVE_HASHLIST
 	"hashlist",
 #endif
@@ -50,7 +59,6 @@ const char *const sb_absent_engines[] = {
 	"yara",
 #endif
 	"virustotal",
-	"command",
 	"icap",
 	"plugin",
 	NULL,
