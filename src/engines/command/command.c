@@ -250,12 +250,22 @@ static int problem(const sb_run_end *end, sb_kind kind, sb_error *error, const c
 		end->complaint);
 }
 
+/* Shells and the sandbox say 128 + N of what died of signal N. */
+static int check_status(const sb_command *command, const sb_run_end *end, sb_error *error)
+{
+	if (end->number <= 128 || end->number > 128 + 64 ||
+		command->meaning[end->number] != SB_MEANS_NOTHING)
+		return 0;
+	return problem(end, SB_KIND_ENGINE_CRASHED, error, "the scanner died of signal %d",
+		end->number - 128);
+}
+
 /* 0 when it ended by itself and end->number is its status. */
-static int check_end(const sb_run_end *end, sb_error *error)
+static int check_end(const sb_command *command, const sb_run_end *end, sb_error *error)
 {
 	switch (end->how) {
 	case SB_RUN_EXITED:
-		return 0;
+		return check_status(command, end, error);
 	case SB_RUN_KILLED:
 		return problem(end, SB_KIND_ENGINE_CRASHED, error, "the scanner died of signal %d",
 			end->number);
@@ -360,9 +370,6 @@ static int state_exit(const sb_command *command, sb_call *call, const sb_place *
 	case SB_MEANS_NOTHING:
 		break;
 	}
-	if (end->number > 128 && end->number <= 128 + 64)
-		return problem(end, SB_KIND_ENGINE_CRASHED, error, "the scanner died of signal %d",
-			end->number - 128);
 	return problem(end, SB_KIND_PROTOCOL_ERROR, error,
 		"status %d stands in none of the lists *_exit", end->number);
 }
@@ -401,23 +408,32 @@ static int state_json(sb_command *command, sb_call *call, const sb_place *place,
 /* --- Slots
  * ----------------------------------------------------------------------------------------- */
 
+/* It may have been replaced since it was opened. */
+static int check_program(const sb_command *command, sb_error *error)
+{
+	struct stat info;
+	sb_error why;
+
+	sb_error_init(&why);
+	if (sb_program_check(command->program, &info, &why) == 0)
+		return 0;
+	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, why.sys_errno, "%s", why.message);
+}
+
 static int command_scan(void *state, sb_call *call, sb_error *error)
 {
 	sb_command *command = state;
-	sb_place place;
+	sb_place place = {.base = -1, .dir = -1, .work = -1};
 	sb_run_end end = {.number = -1};
-	struct stat program;
-	int status = sb_place_make(&place, command->around->data_dir, error);
+	int status = check_program(command, error);
 
-	/* It may have been replaced since. */
-	if (status == 0 && sb_program_check(command->program, &program, error) < 0)
-		status = sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0, "%s",
-			error != NULL ? sb_error_message(error) : "the program is not there");
+	if (status == 0)
+		status = sb_place_make(&place, command->around->data_dir, error);
 	if (status == 0)
 		status = sb_command_run(command, &command->argv, command->program, &place, call,
 			sb_call_remaining_ms(call), &end, error);
 	if (status == 0)
-		status = check_end(&end, error);
+		status = check_end(command, &end, error);
 	if (status == 0 && command->output == SB_OUTPUT_JSON)
 		status = state_json(command, call, &place, &end, error);
 	else if (status == 0)
@@ -486,7 +502,7 @@ static int ask_version(sb_command *command, uint64_t timeout_ms, sb_run_end *end
 			command->version_program, &place, NULL, timeout_ms, end, error);
 	sb_place_remove(&place);
 	if (status == 0)
-		status = check_end(end, error);
+		status = check_end(command, end, error);
 	if (status == 0 && (end->number != 0 || end->output.length == 0))
 		status = problem(end, SB_KIND_ENGINE_UNAVAILABLE, error,
 			"version_command ended with status %d", end->number);

@@ -277,11 +277,11 @@ int sb_run_do(const sb_run *run, sb_run_end *end, sb_error *error)
 	}
 	for (int i = OUT; i <= IN; i++)
 		sb_close(&state.events[i].fd);
-	sb_close(&state.unread);
 	if (!end->output.failed && !state.errors.failed && !state.report.failed)
 		tell(&state, exit_status);
 	else
 		status = status < 0 ? status : sb_error_no_memory(error);
+	sb_close(&state.unread);
 	sb_buf_done(&state.errors);
 	sb_buf_done(&state.report);
 	return status;
