@@ -97,9 +97,8 @@ int sb_words_make(sb_run_words *out, const sb_command *command, const sb_texts *
 	sb_error *error);
 void sb_words_free(sb_run_words *words);
 
-/* sandbox.c: find bwrap and try it out; the exit status that it reported, -1 when it didn't. */
+/* sandbox.c: find bwrap and try it out. */
 int sb_sandbox_open(sb_command *command, sb_error *error);
-int sb_sandbox_status(const char *text, size_t length);
 
 /* command.c: run the program or its version command in its place. @p call may be NULL. */
 int sb_command_run(sb_command *command, const sb_texts *argv, const char *program, sb_place *place,

@@ -31,46 +31,50 @@ static void random_name(char name[DIGITS + 1])
 }
 
 /* A folder may have been left without rights for its owner. */
+static bool unlock_folder(int above, const char *name)
+{
+	struct stat info;
+
+	return fstatat(above, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
+	       fchmodat(above, name, 0700, 0) == 0;
+}
+
 static int open_folder(int above, const char *name)
 {
 	int fd = openat(above, name, folder_flags);
-	struct stat info;
 
-	if (fd >= 0 || errno != EACCES)
-		return fd;
-	if (fstatat(above, name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode) ||
-		fchmodat(above, name, 0700, 0) != 0)
-		return -1;
-	return openat(above, name, folder_flags);
+	return fd < 0 && errno == EACCES && unlock_folder(above, name)
+		       ? openat(above, name, folder_flags)
+		       : fd;
 }
 
-static void empty_folder(int fd, int top, unsigned depth);
+static bool empty_folder(int fd, int top, unsigned depth);
 
-/* A file, or a folder with all that is in it. What lies too deep for descriptors and stack comes
- * up to @p top, whose loop meets it again. */
-static void remove_entry(int above, const char *name, int top, unsigned depth)
+/* A file, or a folder with all that is in it; true if anything of it is gone. What lies too deep
+ * for descriptors and stack comes up to @p top, whose loop meets it again. */
+static bool remove_entry(int above, const char *name, int top, unsigned depth)
 {
 	char other[DIGITS + 1];
+	bool any;
 	int fd;
 
-	if (unlinkat(above, name, 0) == 0)
-		return;
+	if (unlinkat(above, name, 0) == 0 || unlinkat(above, name, AT_REMOVEDIR) == 0)
+		return true;
 	if (depth >= DEEP) {
 		random_name(other);
-		(void)renameat(above, name, top, other);
-		return;
+		return unlock_folder(above, name) && renameat(above, name, top, other) == 0;
 	}
 	fd = open_folder(above, name);
 	if (fd < 0)
-		return;
+		return false;
 	(void)fchmod(fd, 0700);
-	empty_folder(fd, top, depth + 1);
+	any = empty_folder(fd, top, depth + 1);
 	close(fd);
-	(void)unlinkat(above, name, AT_REMOVEDIR);
+	return unlinkat(above, name, AT_REMOVEDIR) == 0 || any;
 }
 
-/* One pass; false when there was nothing. */
-static bool empty_once(int fd, int top, unsigned depth)
+/* One pass; true if anything is gone. */
+static bool empty_folder(int fd, int top, unsigned depth)
 {
 	int copy = openat(fd, ".", folder_flags);
 	DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
@@ -81,23 +85,11 @@ static bool empty_once(int fd, int top, unsigned depth)
 		sb_close(&copy);
 		return false;
 	}
-	while ((entry = readdir(list)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		any = true;
-		remove_entry(fd, entry->d_name, top, depth);
-	}
+	while ((entry = readdir(list)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			any = remove_entry(fd, entry->d_name, top, depth) || any;
 	closedir(list);
 	return any;
-}
-
-static void empty_folder(int fd, int top, unsigned depth)
-{
-	/* Each pass brings up what lay DEEP levels down; the last one finds nothing. What resists
-	 * (a mount, another user's file) must not keep us for ever. */
-	for (unsigned pass = 0; pass < 4096 && empty_once(fd, top, depth); pass++)
-		if (depth > 0)
-			return;
 }
 
 static void remove_folder(int base, const char *name)
@@ -107,7 +99,10 @@ static void remove_folder(int base, const char *name)
 	if (fd < 0)
 		return;
 	(void)fchmod(fd, 0700);
-	empty_folder(fd, fd, 0);
+	/* Each pass brings up what lay DEEP levels down. What resists (a mount, another user's
+	 * file) must not keep us for ever. */
+	while (empty_folder(fd, fd, 0))
+		continue;
 	close(fd);
 	(void)unlinkat(base, name, AT_REMOVEDIR);
 }
@@ -164,6 +159,8 @@ static int make_base(const char *path, const char *data_dir, sb_error *error)
 		return errno == EEXIST
 			       ? 0
 			       : sb_error_set(error, SB_KIND_IO, errno, "make the folder %s", path);
+	if (fchmodat(AT_FDCWD, path, 0700, 0) < 0) /* whatever the umask */
+		return sb_error_set(error, SB_KIND_IO, errno, "open the folder %s to us", path);
 	/* Root must not lock out the user whose data it is. */
 	if (geteuid() == 0 && stat(data_dir, &owner) == 0 && owner.st_uid != 0 &&
 		fchownat(AT_FDCWD, path, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW) < 0)

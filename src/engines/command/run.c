@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engines/command/command.h"
 #include "util/error.h"
 #include "util/io.h"
 #include "util/text.h"
+#include "wire/bwrap_status.h"
 
 /* What is polled. */
 enum { TETHER, OUT, ERR, REPORT, IN, CANCEL, EVENTS };
@@ -194,7 +194,7 @@ static void tell(run_state *state, int status)
 		end->number = WTERMSIG(status);
 	} else if (end->how == SB_RUN_UNTOLD && status != -1 && WIFEXITED(status)) {
 		end->number = state->run->wrapped
-				      ? sb_sandbox_status(state->report.data, state->report.length)
+				      ? sb_bwrap_status(state->report.data, state->report.length)
 				      : WEXITSTATUS(status);
 		end->how = end->number >= 0 ? SB_RUN_EXITED : SB_RUN_UNTOLD;
 	}

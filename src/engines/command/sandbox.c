@@ -7,34 +7,10 @@
  * "infected" in many tables and may be "clean" in others. So what counts is the status that it
  * reports of the program, on a descriptor that the program doesn't have.
  */
-#include <jansson.h>
-#include <string.h>
-
 #include "engines/command/command.h"
 #include "util/error.h"
 
 enum { TRIAL_MS = 10000 };
-
-int sb_sandbox_status(const char *text, size_t length)
-{
-	const char *end = text + length;
-	int status = -1;
-
-	while (text < end) {
-		const char *stop = memchr(text, '\n', (size_t)(end - text));
-		const char *next = stop != NULL ? stop : end;
-		json_t *line =
-			json_loadb(text, (size_t)(next - text), JSON_REJECT_DUPLICATES, NULL);
-		const json_t *code = json_object_get(line, "exit-code");
-
-		if (json_is_integer(code) && json_integer_value(code) >= 0 &&
-			json_integer_value(code) < SB_EXIT_CODES)
-			status = (int)json_integer_value(code);
-		json_decref(line);
-		text = next + 1;
-	}
-	return status;
-}
 
 /* bubblewrap in bubblewrap: a program that is surely there. */
 static int try_out(sb_command *command, sb_error *error)
