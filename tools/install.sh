@@ -13,9 +13,9 @@ packages() {
 	build) echo gcc libc6-dev meson ninja-build pkg-config libfyaml-dev libjansson-dev \
 		libssl-dev librust-blake3-dev libyara-dev libarchive-dev libbrotli-dev \
 		zlib1g-dev liblzma-dev libmagic-dev libseccomp-dev \
-		libsqlite3-dev scdoc ;;
+		libsqlite3-dev libpcre2-dev scdoc ;;
 	run) echo python3 zip ;;
-	test) echo clamav-daemon yara p7zip-full genisoimage zstd lz4 lzip brotli cpio rpm \
+	test) echo clamav-daemon clamav bubblewrap yara p7zip-full genisoimage zstd lz4 lzip brotli cpio rpm \
 		bzip2 xz-utils g++ clang-14 libclang-rt-14-dev clang-tidy-14 cppcheck binutils \
 		libcmocka-dev libuv1-dev libglib2.0-dev b3sum clamav-testfiles clamdscan git \
 		strace util-linux zsh fish man-db groff-base tmux jq ccache ;;
