@@ -13,10 +13,10 @@ packages() {
 	build) echo gcc libc6-dev meson ninja-build pkg-config libfyaml-dev libjansson-dev \
 		libssl-dev librust-blake3-dev libyara-dev libarchive-dev libbrotli-dev \
 		zlib1g-dev liblzma-dev libmagic-dev libseccomp-dev \
-		libsqlite3-dev scdoc ;;
+		libsqlite3-dev libpcre2-dev scdoc ;;
 	run) echo python3 zip ;;
-	test) echo clamav-daemon c-icap libc-icap-mod-virus-scan openssl yara p7zip-full \
-		genisoimage zstd lz4 lzip brotli cpio rpm bzip2 xz-utils g++ clang-14 \
+	test) echo clamav-daemon clamav bubblewrap c-icap libc-icap-mod-virus-scan openssl yara \
+		p7zip-full genisoimage zstd lz4 lzip brotli cpio rpm bzip2 xz-utils g++ clang-14 \
 		libclang-rt-14-dev clang-tidy-14 cppcheck binutils libcmocka-dev \
 		libuv1-dev libglib2.0-dev b3sum clamav-testfiles clamdscan git strace \
 		util-linux zsh fish man-db groff-base tmux jq ccache ;;

@@ -158,7 +158,7 @@ const sb_section sb_sections[] = {
 
 const sb_setting sb_engine_rows[] = {
 	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
-	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, icap, hashlist or mock"),
+	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, icap, command, hashlist or mock"),
 	PICK("role", sb_engine_values, role, "required", ROLES,
 		"what its failure means; hashlist: optional"),
 	E("timeout", DURATION, timeout, "60s", 1, DAY,
@@ -250,7 +250,8 @@ static const sb_setting virustotal_rows[] = {
 	END,
 };
 static const sb_setting command_rows[] = {
-	NEED("argv", TEXTS, scratch, texts, "the program and its arguments"),
+	ROW("preset", TEXT, scratch, text, NULL, 0, 0, "ready settings"),
+	ROW("argv", TEXTS, scratch, texts, NULL, 0, 0, "the program and its arguments"),
 	ROW("infected_exit", INTS, scratch, ints, "1", 0, 255, "statuses that mean infected"),
 	ROW("clean_exit", INTS, scratch, more_ints, "0", 0, 255, "statuses that mean clean"),
 	END,

@@ -9,6 +9,9 @@
 #ifdef SB_HAVE_CLAMD
 extern const sb_engine_ops sb_engine_clamd;
 #endif
+#ifdef SB_HAVE_COMMAND
+extern const sb_engine_ops sb_engine_command;
+#endif
 #ifdef SB_HAVE_HASHLIST
 extern const sb_engine_ops sb_engine_hashlist;
 #endif
@@ -33,6 +36,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 #ifdef SB_HAVE_ICAP
 	&sb_engine_icap,
 #endif
+#ifdef SB_HAVE_COMMAND
+	&sb_engine_command,
+#endif
 #ifdef SB_HAVE_HASHLIST
 	&sb_engine_hashlist,
 #endif
@@ -45,6 +51,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 const char *const sb_absent_engines[] = {
 #ifndef SB_HAVE_CLAMD
 	"clamd",
+#endif
+#ifndef SB_HAVE_COMMAND
+	"command",
 #endif
 #ifndef SB_HAVE_HASHLIST
 	"hashlist",
@@ -59,7 +68,6 @@ const char *const sb_absent_engines[] = {
 	"yara",
 #endif
 	"virustotal",
-	"command",
 	"plugin",
 	NULL,
 };

@@ -361,6 +361,30 @@ def listener(**keys):
     return later(listeners=[{"type": "http", "address": "127.0.0.1:8080"} | keys])
 
 
+def scanner(gives, was, text, look=None, before=None, **keys):
+    """An engine of type command whose scanner is a shell script; in a build that has it."""
+    def row(case):
+        path = case.write("scanner", b"#!/bin/sh\n" + text.encode())
+        path.chmod(0o755)
+
+        def sections(given):
+            filled = {"argv": ["scanner", "{}"]} | given
+            filled["argv"] = [str(path), *filled["argv"][1:]]
+            return {"engines": engine("command", self_test="off", retry={"attempts": 1}, **filled)}
+        later(changes(gives, was, look, sections(before or {}),
+                      **sections((before or {}) | keys)),
+              engines=[{"name": "x", "type": "command", "argv": ["a", "{}"]}])(case)
+    return row
+
+
+def own_network():
+    return os.readlink("/proc/self/ns/net")
+
+
+def version_told(case):
+    return case.scan("note.txt").report["engines"][0]["engine_version"]
+
+
 def ignoring(**keys):
     entry = {"threat": "Bad.Thing", "until": "2999-01-01", "reason": "why it is there"} | keys
     return {"decision": {"ignore": [entry]}}
@@ -499,9 +523,45 @@ TYPES = {
     "virustotal.api_key_file": of_type("virustotal", api_key_file="k"),
     "virustotal.upload": of_type("virustotal", api_key_file="k", upload="always"),
     "virustotal.min_detections": of_type("virustotal", api_key_file="k", min_detections=2),
-    "command.argv": of_type("command", argv=["a"]),
-    "command.infected_exit": of_type("command", argv=["a"], infected_exit=[2]),
-    "command.clean_exit": of_type("command", argv=["a"], clean_exit=[3]),
+    "command.preset": scanner("infected quarantine A.B", "infected quarantine Unnamed.Detection",
+                              'echo "$1: A.B FOUND"; exit 1', preset="clamscan"),
+    "command.argv": scanner("infected quarantine Unnamed.Detection", "clean allow",
+                            '[ "$2" != bad ]', argv=["", "{}", "bad"]),
+    "command.input": scanner("clean allow", "infected quarantine Unnamed.Detection",
+                             'case $1 in /proc/*) exit 0; esac; exit 1', input="descriptor"),
+    "command.keep_extension": scanner("infected quarantine Unnamed.Detection", "clean allow",
+                                      'case $1 in *.txt) exit 1; esac', keep_extension=True),
+    "command.output": scanner("infected quarantine A.B", "clean allow",
+                              'echo \'{"def_time":1,"scan_result_i":1,"threat_found":"A.B"}\'',
+                              output="json"),
+    "command.clean_exit": scanner("clean allow", "error block protocol_error", "exit 9",
+                                  clean_exit=[9]),
+    "command.infected_exit": scanner("infected quarantine Unnamed.Detection",
+                                     "error block protocol_error", "exit 9", infected_exit=[9]),
+    "command.suspicious_exit": scanner("suspicious require_manual_review Unnamed.Detection",
+                                       "error block protocol_error", "exit 9",
+                                       suspicious_exit=[9]),
+    "command.unsupported_exit": scanner("error block unsupported", "error block protocol_error",
+                                        "exit 9", unsupported_exit=[9]),
+    "command.error_exit": scanner("error block engine_unavailable", "error block protocol_error",
+                                  "exit 9", error_exit=[9]),
+    "command.threat_pattern": scanner("infected quarantine A.B",
+                                      "infected quarantine Unnamed.Detection",
+                                      "echo found: A.B; exit 1", threat_pattern="found: (.*)"),
+    "command.version_command": scanner("seven", "", "exit 0", version_told,
+                                       version_command=["echo", "seven"]),
+    "command.environment": scanner("infected quarantine Unnamed.Detection", "clean allow",
+                                   '[ "$X" != y ]', environment=["X=y"]),
+    "command.sandbox": scanner("clean allow", "infected quarantine Unnamed.Detection",
+                               '! touch "$1.x"', before={"sandbox": "none"}, sandbox="bwrap"),
+    "command.network": scanner("clean allow", "infected quarantine Unnamed.Detection",
+                               f'[ "$(readlink /proc/self/ns/net)" = "{own_network()}" ]',
+                               before={"sandbox": "bwrap"}, network=True),
+    "command.max_output": scanner("error block protocol_error", "clean allow",
+                                  "head -c 5000 /dev/zero", max_output="4KiB"),
+    "command.max_processes": scanner("infected quarantine Unnamed.Detection", "clean allow",
+                                     '! grep -q "Max processes *4321 " /proc/self/limits',
+                                     max_processes=4321),
     "plugin.path": of_type("plugin", path="x.so"),
 } | icap_rows.ROWS
 CONTAINERS = {
