@@ -18,7 +18,7 @@
 /* What an engine says about when to come back, as a time. */
 static uint64_t time_of(const struct sb_call *call, int ms)
 {
-	return sb_clock_now(call->clock) + (uint64_t)ms * SB_MS;
+	return sb_clock_now(call->clock) + (unsigned)ms * SB_MS;
 }
 
 int sb_call_ask_deferred(struct sb_call *call, sb_error *error)

@@ -217,6 +217,8 @@ enum sb_engine_flags {
 	/** The verdict depends on the content's name as well (rules that look at it): what it says
 	 * of a content is remembered for that name only. */
 	SB_ENGINE_BY_NAME = 1 << 5,
+	/** Keeps a key in memory: a program that opens it should leave no core dumps. */
+	SB_ENGINE_HOLDS_SECRETS = 1 << 6,
 };
 
 typedef struct sb_engine_ops {
