@@ -339,6 +339,9 @@ int sb_vt_ask(sb_vt_service *service, sb_call *call, const char *url, const char
 	}
 	sound = status == 0 && code == CURLE_OK;
 	status = conclude(client, &r, status, code, error);
+	if (reply->body.text.data != NULL)
+		sb_vt_secret_redact(
+			service->secret, reply->body.text.data, reply->body.text.length);
 	if (set.form != NULL)
 		curl->mime_free(set.form);
 	give_client(service, client, sound);

@@ -12,7 +12,7 @@
 #include "engines/virustotal/virustotal.h"
 #include "util/io.h"
 
-enum { PAGE = 4096, MAX_KEY = 512, PIPE_MS = 10000 };
+enum { PAGE = 4096, MIN_KEY = 16, MAX_KEY = 512, PIPE_MS = 10000 };
 static const char prefix[] = "x-apikey: ";
 
 static int bad(sb_error *error, const char *path, const char *what)
@@ -68,7 +68,7 @@ static bool is_key(char *key, size_t length)
 	while (word < length && key[word] > ' ' && key[word] <= '~')
 		word++;
 	key[length] = '\0';
-	return length > 0 && length <= MAX_KEY && word == length;
+	return length >= MIN_KEY && length <= MAX_KEY && word == length;
 }
 
 static int read_key(sb_vt_secret *out, int fd, const char *path, sb_error *error)
@@ -85,7 +85,8 @@ static int read_key(sb_vt_secret *out, int fd, const char *path, sb_error *error
 		return sb_error_set(
 			error, SB_KIND_NOT_CONFIGURED, errno, "api_key_file %s: cannot read", path);
 	if (!is_key(key, (size_t)length))
-		return bad(error, path, "must hold the key and nothing else, in one line");
+		return bad(error, path,
+			"must hold the key and nothing else: 16 to 512 characters in one line");
 	return 0;
 }
 
@@ -112,6 +113,19 @@ int sb_vt_secret_load(sb_vt_secret *out, const char *path, sb_error *error)
 	if (status < 0)
 		sb_vt_secret_forget(out);
 	return status;
+}
+
+void sb_vt_secret_redact(const sb_vt_secret *secret, char *text, size_t length)
+{
+	const char *key = secret->line + sizeof prefix - 1;
+	size_t size = strlen(key);
+	char *found;
+
+	while (length >= size && (found = memmem(text, length, key, size)) != NULL) {
+		memset(found, '*', size);
+		length -= (size_t)(found - text) + size;
+		text = found + size;
+	}
 }
 
 void sb_vt_secret_forget(sb_vt_secret *secret)

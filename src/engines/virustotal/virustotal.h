@@ -32,6 +32,8 @@ typedef struct sb_vt_secret {
 /* From a file or a pipe (`/dev/fd/N`): one line, which others can't read. 0 or -not_configured. */
 int sb_vt_secret_load(sb_vt_secret *out, const char *path, sb_error *error);
 void sb_vt_secret_forget(sb_vt_secret *secret);
+/* Make it unreadable in what somebody says, who repeats it. */
+void sb_vt_secret_redact(const sb_vt_secret *secret, char *text, size_t length);
 
 /* --- One request ------------------------------------------------------------------------------
  */
