@@ -2,7 +2,8 @@
 /*
  * One request over libcurl, by a multi handle of its own: so that a cancel and the deadline end it
  * at once. What libcurl could do of its own accord is switched off: redirects (they would carry the
- * key and the content), other protocols, compressed bodies.
+ * key and the content), other protocols, compressed bodies, and a connection for two requests,
+ * where what stands behind the first answer would be read as the second.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 
 enum { HEADER_MAX = 64 << 10, CONNECT_MS = 10000, QUIET_S = 30, LOOK_MS = 1000 };
 
-/* A pair of handles, and the connections that they keep. */
+/* A pair of handles; worth keeping for the certificates that they have read, and for TLS sessions.
+ */
 struct sb_vt_client {
 	CURLM *multi;
 	CURL *easy;
@@ -86,7 +88,7 @@ static sb_vt_client *take_client(sb_vt_service *service)
 	return NULL;
 }
 
-/* After any doubt its connections are not used again. */
+/* After any doubt it isn't used again. */
 static void give_client(sb_vt_service *service, sb_vt_client *client, bool sound)
 {
 	if (!sound) {
@@ -132,7 +134,7 @@ static size_t on_send(char *out, size_t size, size_t count, void *user)
 	return (size_t)n;
 }
 
-/* Back to the start, when a connection that was kept turns out to be gone. */
+/* Back to the start, should libcurl have to send it once more. */
 static int on_seek(void *user, curl_off_t offset, int origin)
 {
 	request *r = user;
@@ -187,6 +189,7 @@ static bool set_limits(CURL *easy, const sb_vt_service *service)
 	} numbers[] = {
 		{CURLOPT_NOSIGNAL, 1},
 		{CURLOPT_FOLLOWLOCATION, 0},
+		{CURLOPT_FORBID_REUSE, 1},
 		{CURLOPT_SSL_VERIFYPEER, 1},
 		{CURLOPT_SSL_VERIFYHOST, 2},
 		{CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},

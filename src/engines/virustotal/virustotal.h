@@ -40,7 +40,7 @@ void sb_vt_secret_redact(const sb_vt_secret *secret, char *text, size_t length);
 
 typedef struct sb_vt_client sb_vt_client;
 
-/* Connections that are kept, and what all requests have in common. */
+/* What all requests have in common. */
 typedef struct sb_vt_service {
 	const sb_vt_secret *secret;
 	const char *ca_file; /* NULL: the system's */
