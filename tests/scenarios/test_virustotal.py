@@ -120,6 +120,21 @@ class Lookups(VirusTotalCase):
                 self.use(vendor_weights=weights)
                 self.assertEqual(self.judge()["outcome"], wanted)
 
+    def test_settings_decide(self):
+        """The same answer by other terms."""
+        for counts, age, settings, was, wanted in (
+                ({"malicious": 2}, DAY, {"min_detections": 2}, "suspicious", "infected"),
+                ({"undetected": 9}, DAY, {"min_voters": 9}, "unsupported", "clean"),
+                ({}, 91 * DAY, {"max_age": "92d"}, "unsupported", "clean"),
+                ({}, 9000 * DAY, {"max_age": "off"}, "unsupported", "clean")):
+            with self.subTest(settings):
+                self.vt.know(CLEAN, age=age, **counts)
+                for given, expected in (({}, was), (settings, wanted)):
+                    self.use(**given)
+                    entry = self.judge()
+                    self.assertEqual(
+                        entry["error"]["kind"] if entry["error"] else entry["outcome"], expected)
+
     def test_settings_that_make_no_sense(self):
         for settings, words in (({"vendor_weights": ["Acme"]}, "VENDOR=WEIGHT"),
                                 ({"vendor_weights": ["Acme=1e9"]}, "VENDOR=WEIGHT"),
@@ -263,6 +278,12 @@ class Uploads(VirusTotalCase):
         self.expect_error(entry, "timeout")
         self.assertEqual(entry["uploaded_to"], "127.0.0.1")
         self.assertLess(self.vt.count("GET", "analyses/"), 10)
+
+    def test_the_interval_decides_when_to_look(self):
+        """An hour from now nobody waits any more."""
+        self.use(upload="unknown", timeout="1s", poll_interval="1h", retry={"attempts": 1})
+        self.expect_error(self.judge(), "timeout")
+        self.assertEqual(self.vt.count("GET", "analyses/"), 0)
 
     def test_analyses_wait_beside_each_other(self):
         """With one place for requests: the first verdict comes when the last content is there."""
