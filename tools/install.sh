@@ -13,7 +13,7 @@ packages() {
 	build) echo gcc libc6-dev meson ninja-build pkg-config libfyaml-dev libjansson-dev \
 		libssl-dev librust-blake3-dev libyara-dev libarchive-dev libbrotli-dev \
 		zlib1g-dev liblzma-dev libmagic-dev libseccomp-dev \
-		libsqlite3-dev libpcre2-dev scdoc ;;
+		libsqlite3-dev libpcre2-dev libcurl4-openssl-dev scdoc ;;
 	run) echo python3 zip ;;
 	test) echo clamav-daemon clamav bubblewrap c-icap libc-icap-mod-virus-scan openssl yara \
 		p7zip-full genisoimage zstd lz4 lzip brotli cpio rpm bzip2 xz-utils g++ clang-14 \

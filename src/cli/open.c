@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +34,14 @@ static void tell_recovery(const sb_audit_recovery *recovery)
 		(unsigned long long)recovery->last_seq);
 }
 
+/* Keys have memory of their own that no core dump has; but libraries make copies on the way. */
+static void keep_secrets(const sb_conf *conf)
+{
+	for (size_t i = 0; i < conf->engine_count; i++)
+		if ((conf->engines[i].ops->flags & SB_ENGINE_HOLDS_SECRETS) != 0)
+			(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 sb_manager *sb_cli_open(const sb_config *config)
 {
 	sb_manager *manager = NULL;
@@ -51,6 +60,7 @@ sb_manager *sb_cli_open(const sb_config *config)
 	}
 	tell_recovery(sb_manager_recovery(manager));
 	conf = sb_manager_conf(manager);
+	keep_secrets(conf);
 	for (size_t i = 0; i < conf->engine_count; i++) {
 		const sb_error *problem = sb_manager_engine_problem(manager, i);
 		if (problem != NULL)

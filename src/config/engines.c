@@ -94,6 +94,9 @@ static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engi
 		return;
 	if (list || strcmp(ops->name, "mock") == 0)
 		values->self_test = "off";
+	/* What nobody knows proves nothing there, and every question costs quota. */
+	if (strcmp(ops->name, "virustotal") == 0)
+		values->self_test = "builtin";
 	/* Rules of one's own need not know EICAR. */
 	if (strcmp(ops->name, "yara") == 0 && sb_node_get(node, "rules") != NULL)
 		values->self_test = "builtin";
@@ -161,7 +164,8 @@ static int read_engine(sb_reader *reader, const sb_config *config, const sb_node
 		return sb_node_error(reader->error, node, "engines: a map of keys expected");
 	if (type == NULL || type->type != SB_NODE_SCALAR)
 		return sb_node_error(reader->error, type != NULL ? type : node,
-			"engines: \"type\" is missing: yara, clamd, icap, hashlist or mock");
+			"engines: \"type\" is missing: yara, clamd, icap, command, "
+			"virustotal, hashlist or mock");
 	conf->ops = find_type(config, type->text);
 	if (conf->ops == NULL)
 		return refuse_type(reader, config, node, type);

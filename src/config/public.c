@@ -184,7 +184,7 @@ int sb_config_register_engine(sb_config *config, const sb_engine_ops *ops, sb_er
 	if (ops == NULL || ops->abi != SB_ENGINE_ABI)
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 			"the engine was built for another version of the engine interface");
-	if (ops->name == NULL || ops->name[0] == '\0' || ops->scan == NULL)
+	if (ops->name == NULL || ops->name[0] == '\0' || (ops->scan == NULL && ops->submit == NULL))
 		return sb_error_set(
 			error, SB_KIND_NOT_CONFIGURED, 0, "an engine needs a name and scan()");
 	old = sb_engine_find(ops->name);

@@ -158,7 +158,8 @@ const sb_section sb_sections[] = {
 
 const sb_setting sb_engine_rows[] = {
 	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
-	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, icap, command, hashlist or mock"),
+	NEED("type", TEXT, sb_engine_values, type,
+		"yara, clamd, icap, command, virustotal, hashlist or mock"),
 	PICK("role", sb_engine_values, role, "required", ROLES,
 		"what its failure means; hashlist: optional"),
 	E("timeout", DURATION, timeout, "60s", 1, DAY,
@@ -171,7 +172,8 @@ const sb_setting sb_engine_rows[] = {
 	PICK("heuristics", sb_engine_values, heuristics, "suspicious",
 		WORDS("suspicious", "infected"), "what PUA.* and Heuristics.* threats are"),
 	E("self_test", TEXT, self_test, "eicar", 0, 0,
-		"eicar, builtin, off or a file; hashlist, mock: off; yara with rules: builtin"),
+		"eicar, builtin, off or a file; hashlist, mock: off; yara with rules, virustotal: "
+		"builtin"),
 	E("max_signature_age", DURATION, max_signature_age, "off", 0, 3650 * DAY,
 		"older signatures are an error; off: any age"),
 	PICK("isolation", sb_engine_values, isolation, NULL, WORDS("process", "none"),
@@ -235,7 +237,8 @@ typedef struct scratch {
 	sb_texts texts, more_texts;
 	sb_ints ints, more_ints;
 	const char *text, *more_text, *third, *fourth, *fifth;
-	int64_t number;
+	int64_t number, more_number;
+	uint64_t duration, more_duration;
 	int word, more_word;
 	bool yes;
 } scratch;
@@ -245,8 +248,17 @@ static const sb_setting yara_rows[] = {
 	ROW("rules", PATHS, scratch, texts, NULL, 0, 0, "rule files and folders"), END};
 static const sb_setting virustotal_rows[] = {
 	NEED("api_key_file", PATH, scratch, text, "the file that holds the API key"),
-	PICK("upload", scratch, word, "never", WORDS("never", "always"), "send unknown files"),
-	ROW("min_detections", INT, scratch, number, "3", 1, 1000, "engines that must agree"),
+	ROW("base_url", TEXT, scratch, more_text, NULL, 0, 0, "the API"),
+	ROW("ca_file", PATH, scratch, third, NULL, 0, 0, "certificates that the API's leads to"),
+	PICK("upload", scratch, word, "never", WORDS("never", "unknown", "always"),
+		"give content to VirusTotal"),
+	ROW("min_detections", INT, scratch, number, "3", 1, 1000, "vendors that must agree"),
+	ROW("min_voters", INT, scratch, more_number, "10", 1, 1000,
+		"vendors that must have looked"),
+	ROW("max_age", DURATION, scratch, duration, "90d", 0, 3650 * DAY, "of analyses"),
+	ROW("vendor_weights", TEXTS, scratch, texts, NULL, 0, 0, "what a vendor's hit counts"),
+	ROW("poll_interval", DURATION, scratch, more_duration, "20s", 10, HOUR,
+		"from one look at an analysis to the next"),
 	END,
 };
 static const sb_setting command_rows[] = {

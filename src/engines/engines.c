@@ -22,6 +22,9 @@ extern const sb_engine_ops sb_engine_icap;
 extern const sb_engine_ops sb_engine_mock;
 #endif
 
+#ifdef SB_HAVE_VIRUSTOTAL
+extern const sb_engine_ops sb_engine_virustotal;
+#endif
 #ifdef SB_HAVE_YARA
 extern const sb_engine_ops sb_engine_yara;
 #endif
@@ -38,6 +41,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 #endif
 #ifdef SB_HAVE_COMMAND
 	&sb_engine_command,
+#endif
+#ifdef SB_HAVE_VIRUSTOTAL
+	&sb_engine_virustotal,
 #endif
 #ifdef SB_HAVE_HASHLIST
 	&sb_engine_hashlist,
@@ -64,10 +70,12 @@ const char *const sb_absent_engines[] = {
 #ifndef SB_HAVE_MOCK
 	"mock",
 #endif
+#ifndef SB_HAVE_VIRUSTOTAL
+	"virustotal",
+#endif
 #ifndef SB_HAVE_YARA
 	"yara",
 #endif
-	"virustotal",
 	"plugin",
 	NULL,
 };

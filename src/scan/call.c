@@ -28,6 +28,17 @@ static const sb_gate *const gates[] = {
 };
 enum { GATE_COUNT = sizeof gates / sizeof gates[0] };
 
+/* How many gates stand around an attempt as a whole; those behind are passed by every request of
+ * a verdict that comes later. */
+static unsigned gates_of_attempt(void)
+{
+	unsigned depth = 0;
+
+	while (gates[depth++] != &sb_gate_breaker)
+		;
+	return depth;
+}
+
 /* How long an engine may overrun its deadline before it is given up (safety.md: 250 ms). */
 static const uint64_t grace = 100 * SB_MS;
 
@@ -125,29 +136,57 @@ static bool park(struct sb_call *call, uint64_t until)
 /* True when it is time to give up; the result says why. */
 static bool over(struct sb_call *call, uint64_t now)
 {
+	const char *what = call->ticket != NULL ? "had its verdict" : "was asked";
+
 	if (atomic_load(&call->cancelled)) {
-		sb_call_refuse(call, true, SB_KIND_CANCELLED,
-			"cancelled before engine %s was asked", call->engine->conf->name);
+		sb_call_refuse(call, true, SB_KIND_CANCELLED, "cancelled before engine %s %s",
+			call->engine->conf->name, what);
 		return true;
 	}
 	if (now < call->deadline)
 		return false;
-	sb_call_refuse(call, false, SB_KIND_TIMEOUT, "no time left before engine %s was asked",
-		call->engine->conf->name);
+	sb_call_refuse(call, false, SB_KIND_TIMEOUT, "no time left before engine %s %s",
+		call->engine->conf->name, what);
 	return true;
 }
 
 /* Where the driver goes on: */
 enum step { STEP_RUN, STEP_LEAVE, STEP_PARKED };
 
+/* A breaker that opened meanwhile doesn't turn away who has something outstanding inside. */
+static bool may_run(struct sb_call *call)
+{
+	return call->ticket != NULL || !sb_breaker_closed_door(call);
+}
+
+/* With a verdict outstanding: is the call over, or not to go on yet? Wakes may come for nothing. */
+static bool wait_for_verdict(struct sb_call *call, enum step *step)
+{
+	for (;;) {
+		uint64_t now = sb_clock_now(call->clock);
+
+		*step = STEP_LEAVE;
+		if (over(call, now))
+			return true;
+		if (now >= call->again_at)
+			return false;
+		*step = STEP_PARKED;
+		if (park(call, call->again_at < call->deadline ? call->again_at : call->deadline))
+			return true;
+	}
+}
+
 static enum step enter_gates(struct sb_call *call)
 {
+	enum step step;
+
+	if (call->ticket != NULL && wait_for_verdict(call, &step))
+		return step;
 	for (;;) {
 		uint64_t now = sb_clock_now(call->clock), until = SB_NEVER;
 
 		if (call->depth == GATE_COUNT)
-			return over(call, now) || sb_breaker_closed_door(call) ? STEP_LEAVE
-									       : STEP_RUN;
+			return !over(call, now) && may_run(call) ? STEP_RUN : STEP_LEAVE;
 		switch (gates[call->depth]->enter(call, now, &until)) {
 		case SB_GATE_PASS:
 			call->depth++;
@@ -162,10 +201,26 @@ static enum step enter_gates(struct sb_call *call)
 	}
 }
 
+/* There is no verdict yet: out of what one request passes, to enter it again for the next. */
+static void leave_request(struct sb_call *call)
+{
+	unsigned attempt = gates_of_attempt();
+	uint64_t at = 0;
+
+	while (call->depth > attempt)
+		gates[--call->depth]->leave(call, sb_clock_now(call->clock), &at);
+	call->phase = SB_PHASE_ENTER;
+}
+
 /* True when the call has left all gates; else it is parked or has to enter again. */
 static bool leave_gates(struct sb_call *call, bool *parked)
 {
 	*parked = false;
+	if (call->again_at != 0) {
+		leave_request(call);
+		return false;
+	}
+	sb_call_drop_ticket(call);
 	while (call->depth > 0) {
 		uint64_t at = 0;
 

@@ -10,6 +10,9 @@
  * result is made, the engine is not asked); leave() says DONE or AGAIN at a time. A waiting
  * call is parked: it holds no thread. The order of the gates is that of the array in call.c.
  *
+ * A verdict may come later. Then the call leaves the gates that are about single requests, which
+ * are those behind the breaker, is parked until it is time to ask, and enters them again.
+ *
  * A call is driven by one thread at a time: the one that started it, the lane's thread that
  * ran the engine, or whoever woke it.
  */
@@ -50,6 +53,11 @@ struct sb_call {
 	bool lost; /* no memory for something it said */
 	uint64_t covered;
 	int fd; /* given to the engine, closed after the attempt */
+
+	/* a verdict that comes later: deferred.c */
+	void *ticket;      /* the engine's, while it is outstanding */
+	uint64_t again_at; /* when to ask for it; 0: not any more, there is a result */
+	bool dropping;     /* the engine is told to forget it */
 
 	/* the driver's */
 	sb_phase phase;
@@ -108,9 +116,11 @@ void sb_call_unref(struct sb_call *call);
 void sb_call_drive(struct sb_call *call, bool here);
 /* Let a parked call look again; harmless when it isn't parked. */
 void sb_call_wake(struct sb_call *call);
-/* Run the engine now, on this thread, past every gate: the driver's last step, and all of a
- * check's probe. */
+/* Run the engine now, on this thread, past every gate: the driver's last step. When `again_at` is
+ * set afterwards there is no result yet. */
 void sb_call_run(struct sb_call *call);
+/* All of a check's probe: the same, waiting for a verdict that comes later. */
+void sb_call_run_wholly(struct sb_call *call);
 /* For a lane: give the call up on the job's behalf when it overruns its deadline … */
 void sb_call_watch(struct sb_call *call);
 /* … and once it ran, back out through the gates. */
@@ -123,6 +133,14 @@ sb_entered sb_call_refuse(struct sb_call *call, bool abstain, sb_kind kind, cons
 /* Judge the statement by who made it, as far as that is known: a clean answer needs an engine that
  * is known good and young enough (safety.md 1). @p identity: NULL when nobody knows. */
 void sb_call_hold_to(struct sb_call *call, const sb_identity *identity);
+/* --- deferred.c: a verdict that comes later --------------------------------------------------- */
+
+/* Ask the engine, for the first time or again; what scan() would have returned, and 0 as well
+ * when there is no verdict yet: then `again_at` says when to ask. */
+int sb_call_ask_deferred(struct sb_call *call, sb_error *error);
+/* Let the engine free the ticket; the result stays as it is. Nothing happens without one. */
+void sb_call_drop_ticket(struct sb_call *call);
+
 /* Forget the last attempt's statement. */
 void sb_call_restate(struct sb_call *call);
 

@@ -52,7 +52,7 @@ int sb_check_scan(
 		return sb_error_no_memory(error);
 	if (check->by_itself && !sb_tester_hold(check->engine, call))
 		sb_call_cancel(call);
-	sb_call_run(call);
+	sb_call_run_wholly(call);
 	if (check->by_itself)
 		sb_tester_hold(check->engine, NULL);
 	*answer = (sb_check_answer){.outcome = call->result.outcome};

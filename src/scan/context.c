@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 sb_context *sb_context_new(void)
 {
@@ -97,6 +98,22 @@ int sb_context_set_metadata(sb_context *context, const char *key, size_t key_len
 	}
 	context->metadata_count = n + 1;
 	return 0;
+}
+
+bool sb_context_confidential(const sb_context *context)
+{
+	static const char key[] = "confidential", no[] = "false";
+
+	for (size_t i = 0; i < context->metadata_count; i++) {
+		const sb_pair *pair = &context->metadata[i];
+
+		if (pair->key.length == strlen(key) &&
+			strncasecmp(pair->key.data, key, strlen(key)) == 0 &&
+			(pair->value.length != strlen(no) ||
+				memcmp(pair->value.data, no, strlen(no)) != 0))
+			return true;
+	}
+	return false;
 }
 
 static int copy_span(sb_span *to, const sb_span *from, sb_arena *arena)

@@ -23,4 +23,8 @@ struct sb_context {
 /* A copy whose strings belong to @p arena; NULL context gives an empty one. 0 or -kind. */
 int sb_context_copy(sb_context *to, const sb_context *from, sb_arena *arena);
 
+/* It has metadata `confidential`, and not with the value `false`: what is scanned is not for others
+ * to see. */
+bool sb_context_confidential(const sb_context *context);
+
 #endif

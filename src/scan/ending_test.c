@@ -385,7 +385,7 @@ static void an_engine_needs_slots_that_fit(void **unused)
 		.scan = scripted_scan,
 		.feed = half_feed};
 	static const sb_engine_ops *const odd[] = {&deferred, &half};
-	static const char *const words[] = {"deferred verdicts", "begin, feed and finish"};
+	static const char *const words[] = {"submit() in its place", "begin, feed and finish"};
 
 	(void)unused;
 	for (size_t i = 0; i < 2; i++) {

@@ -17,14 +17,15 @@ static int check_slots(const sb_engine_ops *ops, sb_error *error)
 
 	if (ops->abi != SB_ENGINE_ABI)
 		fault = "was built for another ABI";
-	else if (ops->scan == NULL)
-		fault = "has no scan()";
+	else if ((ops->scan == NULL) == (ops->submit == NULL))
+		fault = "needs scan(), or submit() in its place";
 	else if ((ops->begin == NULL) != (ops->feed == NULL) ||
 		 (ops->begin == NULL) != (ops->finish == NULL))
 		fault = "needs begin, feed and finish together, or none";
-	else if (ops->submit != NULL || ops->poll != NULL)
-		fault = "has submit() and poll(): deferred verdicts are not available in this "
-			"build";
+	else if ((ops->submit == NULL) != (ops->poll == NULL))
+		fault = "needs submit and poll together, or none";
+	else if (ops->submit != NULL && ops->begin != NULL)
+		fault = "has submit() and begin(): one of them is possible";
 	if (fault == NULL)
 		return 0;
 	return sb_error_set(
@@ -164,8 +165,10 @@ int sb_engine_open(
 	return 0;
 }
 
-static void stop_lane(sb_lane *lane)
+void sb_engine_stop(sb_engine *engine)
 {
+	sb_lane *lane = &engine->lane;
+
 	pthread_mutex_lock(&lane->lock);
 	lane->stop = true;
 	pthread_cond_broadcast(&lane->work);
@@ -176,7 +179,7 @@ static void stop_lane(sb_lane *lane)
 
 void sb_engine_close(sb_engine *engine)
 {
-	stop_lane(&engine->lane);
+	sb_engine_stop(engine);
 	close_state(engine);
 	pthread_cond_destroy(&engine->lane.ended);
 	pthread_cond_destroy(&engine->lane.work);

@@ -88,6 +88,7 @@ int sb_engine_open(
 /* NULL: none is called so. */
 sb_engine *sb_engine_named(const struct sb_manager *manager, const char *name);
 /* Waits for the lane's threads. */
+void sb_engine_stop(sb_engine *engine);
 void sb_engine_close(sb_engine *engine);
 
 /* Give a call, permit in hand, to the lane. */

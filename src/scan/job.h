@@ -63,7 +63,8 @@ struct sb_job {
 	bool *settled;          /* a fallback in reserve is settled until it is needed */
 	bool *deferred;         /* a fallback that is needed, and waits for the end of the stream */
 	size_t pending;
-	struct sb_call *offered; /* for the caller's idle thread to run */
+	const char **uploaded_to; /* by an engine, whatever came of it; NULL: not */
+	struct sb_call *offered;  /* for the caller's idle thread to run */
 	bool idle, streaming, taken, done;
 	bool early;                /* it was certain before all had answered */
 	struct sb_call **unneeded; /* references: those who were being asked then */

@@ -236,9 +236,11 @@ sb_job *sb_job_make(
 		job->unneeded = sb_arena_zalloc(arena, n * sizeof *job->unneeded);
 		job->settled = sb_arena_zalloc(arena, n * sizeof *job->settled);
 		job->deferred = sb_arena_zalloc(arena, n * sizeof *job->deferred);
+		job->uploaded_to = sb_arena_zalloc(arena, n * sizeof *job->uploaded_to);
 	}
 	if (job->report == NULL || job->engines == NULL || job->calls == NULL ||
-		job->settled == NULL || job->deferred == NULL || job->unneeded == NULL)
+		job->settled == NULL || job->deferred == NULL || job->unneeded == NULL ||
+		job->uploaded_to == NULL)
 		sb_error_no_memory(error);
 	else if (fill_in(job, input, options, error) == 0 &&
 		 enter_manager(manager, job, error) == 0)

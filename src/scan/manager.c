@@ -336,12 +336,15 @@ void sb_manager_free(sb_manager *manager)
 	sb_release_close(manager->release);
 	sb_crew_close(manager->keepers);
 	sb_store_free(manager->store);
+	/* Whoever ends a call of another engine may still be at it: a lane, or the timers. */
+	for (size_t i = 0; i < manager->engine_count; i++)
+		sb_engine_stop(&manager->engines[i]);
+	sb_timers_close(manager->timers);
 	for (size_t i = 0; i < manager->engine_count; i++)
 		sb_engine_close(&manager->engines[i]);
 	sb_verdicts_close(manager->verdicts); /* lanes store what they still learn */
 	sb_events_close(manager->events);
 	sb_inspector_free(manager->inspector);
-	sb_timers_close(manager->timers);
 	free(manager->engines);
 	if (manager->audit != NULL)
 		sb_audit_close(manager->audit);

@@ -46,6 +46,12 @@ static void bounded_text(sb_json *json, const char *key, const char *text, size_
 	bounded(json, key, &span, max);
 }
 
+static void bounded_optional(sb_json *json, const char *key, const char *text, size_t max)
+{
+	if (text != NULL)
+		bounded_text(json, key, text, max);
+}
+
 static void hashes(sb_json *json, const sb_report *report)
 {
 	sb_json_text(json, "file_hash_blake3", report->hashed ? report->blake3 : NULL);
@@ -90,6 +96,7 @@ static void engine(sb_json *json, const sb_result *result, const bounds *max)
 		sb_json_bool(json, "hash_list", true);
 	if (result->fail_open)
 		sb_json_bool(json, "fail_open", true);
+	bounded_optional(json, "uploaded_to", result->uploaded_to, 64);
 	if (result->replaced_by != NULL)
 		sb_json_text(json, "replaced_by", result->replaced_by);
 	if (result->stands_for != NULL)

@@ -304,6 +304,8 @@ static void engine_json(sb_json *json, const sb_result *result)
 		sb_json_bool(json, "abstained", true);
 	if (result->fail_open)
 		sb_json_bool(json, "fail_open", true);
+	if (result->uploaded_to != NULL)
+		sb_json_text(json, "uploaded_to", result->uploaded_to);
 	if (result->replaced_by != NULL)
 		sb_json_text(json, "replaced_by", result->replaced_by);
 	if (result->stands_for != NULL)

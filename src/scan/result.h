@@ -48,6 +48,7 @@ typedef struct sb_result {
 	const char *engine_version, *signature_version; /* or NULL */
 	const sb_container *container;                  /* NULL: did not look inside */
 	const char *mime;                               /* or NULL */
+	const char *uploaded_to; /* a host that the content was given to; or NULL */
 	bool cached;
 	unsigned attempts;
 	double duration_ms;

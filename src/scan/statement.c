@@ -72,7 +72,7 @@ uint64_t sb_call_remaining_ms(const sb_call *call)
 
 bool sb_call_cancelled(const sb_call *call)
 {
-	return atomic_load(&call->cancelled);
+	return call->dropping || atomic_load(&call->cancelled);
 }
 
 size_t sb_call_replica(const sb_call *call)
@@ -101,6 +101,7 @@ void sb_call_restate(struct sb_call *call)
 	call->next_detection = &call->result.detections;
 	call->stated_clean = call->said_cover = call->lost = false;
 	call->covered = 0;
+	call->again_at = 0;
 	sb_error_init(&call->error);
 }
 
@@ -414,6 +415,22 @@ static int run_stream(sb_call *call, sb_error *error)
 	return ops->finish(state, call, stream, true, error);
 }
 
+static int ask(sb_call *call, sb_error *error)
+{
+	const sb_engine_ops *ops = call->engine->ops;
+
+	if (call->ticket == NULL) { /* else an attempt goes on */
+		call->asked = true;
+		call->recall.changes = atomic_load(&call->engine->identity_changes);
+		if (call->engine->conf->breaker.slow_ns > 0)
+			call->asked_at = sb_clock_now(call->clock);
+	}
+	if (call->streamed)
+		return run_stream(call, error);
+	return ops->submit != NULL ? sb_call_ask_deferred(call, error)
+				   : ops->scan(call->engine->state, call, error);
+}
+
 void sb_call_run(struct sb_call *call)
 {
 	sb_error error;
@@ -421,13 +438,10 @@ void sb_call_run(struct sb_call *call)
 
 	sb_call_restate(call);
 	sb_error_init(&error);
-	call->asked = true;
-	call->recall.changes = atomic_load(&call->engine->identity_changes);
-	if (call->engine->conf->breaker.slow_ns > 0)
-		call->asked_at = sb_clock_now(call->clock);
-	status = call->streamed ? run_stream(call, &error)
-				: call->engine->ops->scan(call->engine->state, call, &error);
+	status = ask(call, &error);
 	sb_close(&call->fd);
+	if (call->again_at != 0)
+		return;
 	if (status == 0 && call->lost) /* policy must not judge by half of what was said */
 		status = sb_error_no_memory(&error);
 	if (status == 0) {

@@ -143,6 +143,13 @@ static void fill_blanks(sb_job *job)
 				"not asked: %.400s", why->message);
 }
 
+/* Also where the answer came too late, or not at all. */
+static void tell_uploads(sb_job *job)
+{
+	for (size_t i = 0; i < job->report->result_count; i++)
+		job->report->results[i].uploaded_to = job->uploaded_to[i];
+}
+
 /* The names belong to the configuration, which the report outlives. */
 static void own_names(sb_report *report)
 {
@@ -270,6 +277,7 @@ void sb_verdict_reach(sb_job *job)
 	drop_calls(job);
 	sb_fallback_link(job);
 	fill_blanks(job);
+	tell_uploads(job);
 	own_names(report);
 	describe_content(job);
 	decide(job);
@@ -313,6 +321,7 @@ static void withhold(sb_job *job, const sb_error *why)
 		sb_verdict_blank(job, i, false, SB_KIND_AUDIT_FAILED,
 			"withheld: the audit record could not be made durable");
 	}
+	tell_uploads(job);
 	own_names(report);
 }
 

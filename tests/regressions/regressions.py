@@ -8,6 +8,7 @@ from faults.clamd import Clamd, Fault  # noqa: E402
 from faults.server import Server  # noqa: E402
 from support import driver, harness  # noqa: E402
 from support.harness import CLEAN, INFECTED, clamav, mock  # noqa: E402,F401
+from support.virustotal import KEY, VirusTotal  # noqa: E402
 
 
 class On(Fault):
@@ -34,6 +35,13 @@ class Case(harness.Case):
         if tcp:
             return self.server.listen_tcp(script)
         return self.server.listen_unix(f"{self.folder}/{len(self.server.listeners)}.sock", script)
+
+    def virustotal(self, file=None, **settings):
+        """An engine before a VirusTotal of ours, `self.service`; honest unless `file` answers."""
+        self.write("key", KEY.encode()).chmod(0o600)
+        self.service = VirusTotal(**{"file": file} if file else {}).listen(self.server)
+        return {"name": "vt", "type": "virustotal", "base_url": self.service.base,
+                "api_key_file": str(self.folder / "key"), "poll_interval": "10ms"} | settings
 
     def driver(self):
         """A host program with a manager of the case's configuration."""

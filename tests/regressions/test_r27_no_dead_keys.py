@@ -357,6 +357,10 @@ def of_type(type_name, **keys):
     return later(engines=[{"name": "x", "type": type_name} | keys])
 
 
+def vt(word):
+    return covered("tests/scenarios/test_virustotal.py", word)
+
+
 def listener(**keys):
     return later(listeners=[{"type": "http", "address": "127.0.0.1:8080"} | keys])
 
@@ -520,9 +524,6 @@ TYPES = {
                             {"fail_kind": "io"}, schedule=".x"),
     "mock.content": mocked("unknown", "inspected", member("engines", 0, "coverage", "content"),
                            content="unknown"),
-    "virustotal.api_key_file": of_type("virustotal", api_key_file="k"),
-    "virustotal.upload": of_type("virustotal", api_key_file="k", upload="always"),
-    "virustotal.min_detections": of_type("virustotal", api_key_file="k", min_detections=2),
     "command.preset": scanner("infected quarantine A.B", "infected quarantine Unnamed.Detection",
                               'echo "$1: A.B FOUND"; exit 1', preset="clamscan"),
     "command.argv": scanner("infected quarantine Unnamed.Detection", "clean allow",
@@ -562,6 +563,15 @@ TYPES = {
     "command.max_processes": scanner("infected quarantine Unnamed.Detection", "clean allow",
                                      '! grep -q "Max processes *4321 " /proc/self/limits',
                                      max_processes=4321),
+    "virustotal.api_key_file": vt("test_key_files"),
+    "virustotal.base_url": vt('"base_url": self.vt.base'),
+    "virustotal.ca_file": vt("test_certificates_are_checked"),
+    "virustotal.upload": vt("test_always_asks_anew_unless_it_is_infected"),
+    "virustotal.min_detections": vt('"min_detections": 2'),
+    "virustotal.min_voters": vt('"min_voters": 9'),
+    "virustotal.max_age": vt('"max_age": "92d"'),
+    "virustotal.vendor_weights": vt("test_weights"),
+    "virustotal.poll_interval": vt("test_the_interval_decides_when_to_look"),
     "plugin.path": of_type("plugin", path="x.so"),
 } | icap_rows.ROWS
 CONTAINERS = {

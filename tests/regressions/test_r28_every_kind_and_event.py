@@ -16,6 +16,7 @@ from accounts import account, attempt
 from regressions import CLEAN, INFECTED, Case, On, clamav, mock
 from support import harness, surface
 from support.harness import BUILD, ROOT, samples, yara
+from support.virustotal import problem
 
 HOOKS = BUILD / "src/worker/scanbridge-worker-hooks"
 # Tables of words, and what reads kinds that others produce.
@@ -176,6 +177,18 @@ def by_icap(*lines):
     return row
 
 
+def asked_elsewhere(answer):
+    """A VirusTotal that answers so; a build without the engine says that it lacks it."""
+    def row(case, kind):
+        case.configure(case.virustotal(file=answer, retry={"attempts": 1}))
+        result = case.scan(case.write("file"), status=2)
+        if "virustotal" in harness.engines_built():
+            case.assert_outcome(result.report, "error", action="block", kind=kind, engine="vt")
+        else:
+            case.assertIn("not available", result.errors)
+    return row
+
+
 def nested(levels):
     data = CLEAN
     for _ in range(levels):
@@ -195,8 +208,7 @@ KINDS = {
     "connection_failed": dead,
     "protocol_error": answered(b"stream: FINE\0"),
     "engine_crashed": crashed,
-    "authentication_failed": later(
-        "engines with a key or a password", by_icap(b"401 Unauthorized")),
+    "authentication_failed": asked_elsewhere(lambda *_: problem(401, "WrongCredentialsError")),
     "circuit_open": later("breakers", turned_away),
     "rate_limited": later("engines with a quota", by_icap(
         b"503 Overloaded", b"Retry-After: 3600")),
@@ -233,18 +245,20 @@ class Kinds(Case):
 
 class Events(Case):
     def test_every_event(self):
-        """R28: all that can be written is in a log after a detection, an engine that fails and a
-        torn tail; and `audit show` knows it."""
+        """R28: all that can be written is in a log after a detection, an engine that fails, an
+        upload and a torn tail; and `audit show` knows it."""
+        built = "virustotal" in harness.engines_built()
         self.configure(mock(default="infected:A"), mock(
             "two", default="error:engine_unavailable", role="optional", retry={"attempts": 1},
-            breaker={"failure_threshold": 1}))
+            breaker={"failure_threshold": 1}), *(
+                [self.virustotal(upload="unknown", role="optional")] if built else []))
         path = self.write("file", INFECTED)
         self.scan(path, status=1)
         with open(self.data / "audit.jsonl", "ab") as log:
             log.write(b'{"seq":99,"time":"2026-')
         self.scan(path, status=1)
         seen = {record["event"] for record in self.verify_audit()}
-        self.assertEqual(seen, written())
+        self.assertEqual(seen, written() - (set() if built else {"content_upload"}))
         self.assertLessEqual(seen, set(surface.words_of("audit show --event")))
         for event in seen:
             shown = self.run_program("audit", "show", "--json", "--event", event)

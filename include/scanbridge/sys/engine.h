@@ -124,6 +124,16 @@ SB_API bool sb_call_wants_mime(const sb_call *call);
  * message, and in no memory beyond the call. */
 SB_API const char *const *sb_call_passwords(const sb_call *call);
 
+/** Nobody but those who were asked may see this content: the scan's context says so (metadata
+ * `confidential`), or it belongs to a known-answer test. */
+SB_API bool sb_call_confidential(const sb_call *call);
+/** The content is about to be given to others than the engine itself, who may keep it: to be asked
+ * before every upload. 0: it may, and the audit log has the record `content_upload` that says so,
+ * on disk; whatever comes of it, report and audit log name @p to (a host) in the engine's entry.
+ * Else -kind: `unsupported` for confidential content, `cancelled` when nobody waits for the verdict
+ * any more, `audit_failed` when it could not be put on record. */
+SB_API int sb_call_may_upload(sb_call *call, const char *to, sb_error *error);
+
 /* --- Identity, limits, known answers ------------------------------------------------- */
 
 /** How surely a changed verdict base shows in the identity. */
@@ -207,6 +217,8 @@ enum sb_engine_flags {
 	/** The verdict depends on the content's name as well (rules that look at it): what it says
 	 * of a content is remembered for that name only. */
 	SB_ENGINE_BY_NAME = 1 << 5,
+	/** Keeps a key in memory: a program that opens it should leave no core dumps. */
+	SB_ENGINE_HOLDS_SECRETS = 1 << 6,
 };
 
 typedef struct sb_engine_ops {
@@ -233,7 +245,8 @@ typedef struct sb_engine_ops {
 
 	/** Judge the call's content. From up to `concurrency` threads at once. Blocks as it
 	 * needs, minding sb_call_remaining_ms() and sb_call_cancel_fd(). 0 after a statement,
-	 * or -kind: the engine could not work, whatever was stated before. Retried by kind. */
+	 * or -kind: the engine could not work, whatever was stated before. Retried by kind.
+	 * Only an engine that has submit() has none. */
 	int (*scan)(void *state, sb_call *call, sb_error *error);
 
 	/** Optional, all three or none: judge content while it arrives. begin() once with the
@@ -247,11 +260,23 @@ typedef struct sb_engine_ops {
 	int (*feed)(void *state, void *stream, const void *data, size_t length, sb_error *error);
 	int (*finish)(void *state, sb_call *call, void *stream, bool whole, sb_error *error);
 
-	/** Optional, both or none: verdicts that come later. Nothing drives them in this version:
-	 * an engine that has them is refused when it is opened. submit() hands the content over and
-	 * returns a ticket; poll() returns 0 after a statement, -kind after a failure, or a
-	 * positive number of ms after which to ask again; no thread waits meanwhile. poll() with
-	 * a call that is cancelled frees the ticket. */
+	/** Optional, both or none, and in place of scan(): verdicts that come later. submit() runs
+	 * like scan(). When it knows the verdict it says so and returns 0 (or -kind); else it sets
+	 * @p ticket to something of its own and returns the ms after which poll() is called with
+	 * it. poll() runs like scan(), too, and returns 0 after a statement, -kind after a failure,
+	 * or again the ms after which to ask; what was stated before counts for nothing then.
+	 *
+	 * Between the two, and from one poll() to the next, nothing is held but the content: no
+	 * thread, and none of the engine's `concurrency`. What bounds the verdicts that are
+	 * outstanding is limits.max_in_flight, as each belongs to a scan. Every submit() and poll()
+	 * passes what limits single requests, so one request to a remote service for each is
+	 * counted rightly. The attempt's deadline covers all of them, and breaker and retries see
+	 * one attempt.
+	 *
+	 * The ticket is freed once: by a poll() that returns 0 or -kind. When the call ends in
+	 * another way (deadline, cancel, a refusal on the way) poll() is called a last time, with
+	 * sb_call_cancelled() true from the start: it must free the ticket, at once and without
+	 * blocking, in whatever thread that is; what it says is not heard. */
 	int (*submit)(void *state, sb_call *call, void **ticket, sb_error *error);
 	int (*poll)(void *state, sb_call *call, void *ticket, sb_error *error);
 

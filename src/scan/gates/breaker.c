@@ -350,8 +350,9 @@ static sb_breaker_end judge(struct sb_call *call)
 	const sb_error *error = call->result.error;
 	sb_breaker_end end = {.mark = SB_BREAKER_SUCCESS, .weight = 1};
 
-	if (error == NULL || (call->result.hash_list && call->result.abstained && call->asked))
-		return end; /* a list that doesn't know the bytes has done its work */
+	if (error == NULL ||
+		(call->asked && call->result.abstained && error->kind == SB_KIND_UNSUPPORTED))
+		return end; /* who doesn't know the bytes has done its work */
 	end.weight = sb_kind_breaker_weight(error->kind);
 	if (!call->asked || atomic_load(&call->cancelled))
 		end.mark = SB_BREAKER_NOTHING;
