@@ -15,6 +15,7 @@
 #include "policy/policy.h"
 #include "scan/decision.h"
 #include "scan/gates/breaker_state.h"
+#include "scan/gates/quota_state.h"
 #include "util/buf.h"
 
 /* What a call is answered while the engine's breaker is open. */
@@ -45,6 +46,7 @@ typedef struct sb_engine_conf {
 		bool jitter;
 	} retry;
 	sb_breaker_rules breaker;
+	sb_quota_rules quota;
 	sb_on_open on_open;
 	size_t fallback;            /* with SB_ON_OPEN_FALLBACK: which engine, in file order */
 	bool fallback_only_if_open; /* and not after any failure */

@@ -223,9 +223,19 @@ static const sb_setting available_rows[] = {BREAKER("10", "2", "10s", "3")};
 const sb_setting *const sb_breaker_presets[] = {
 	breaker_rows, strict_rows, available_rows, breaker_rows};
 
+static const sb_setting quota_rows[] = {
+	E("per_minute", INT, quota.per_minute, "0", 0, 1e6,
+		"requests in any 60 seconds, by all processes with this data directory; 0: no "
+		"limit"),
+	E("per_day", INT, quota.per_day, "0", 0, 1e9,
+		"requests in a day, which begins at 00:00 UTC; 0: no limit"),
+	END,
+};
+
 const sb_section sb_engine_sections[] = {
 	{"retry", retry_rows, NULL, "Tries after a failure that may pass"},
 	{"breaker", breaker_rows, NULL, "Leave an engine alone that keeps failing"},
+	{"quota", quota_rows, NULL, "Send it no more requests than it may be sent"},
 	{NULL},
 };
 
