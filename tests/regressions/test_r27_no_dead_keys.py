@@ -342,6 +342,12 @@ def probes(case):
                for answer in answers.values())
 
 
+def limited(case):
+    """What becomes of the second of two scans, each of them in a process of its own."""
+    shutil.rmtree(case.data, ignore_errors=True)
+    return [verdict(case, "--no-cache", "note.txt") for _ in range(2)][1]
+
+
 GOOD_AGAIN = {"schedule": "x.........", "latency": "200ms"}
 MOSTLY_BAD = {"schedule": "xx."}
 SHORT = {"failure_threshold": 1, "open": "20ms"}
@@ -467,6 +473,10 @@ ENGINES = {
     "engines.breaker.max_open": breaker(False, True, refused_in(6), SHORT, max_open="20ms"),
     "engines.breaker.half_open_probes": breaker(2, 1, probes, SHORT, GOOD_AGAIN,
                                                 half_open_probes=2),
+    "engines.quota.per_minute": mocked("error block rate_limited", look=limited,
+                                       before={"timeout": "1s"}, quota={"per_minute": 1}),
+    "engines.quota.per_day": mocked("error block rate_limited", look=limited,
+                                    before={"timeout": "1s"}, quota={"per_day": 1}),
 }
 TYPES = {
     "yara.rules": changes("infected quarantine Needle", look=verdict_of("needle"), before=RULES,

@@ -115,6 +115,16 @@ def turned_away(case, kind):
     case.assertGreater(report["error"]["retry_after_ms"], 0)
 
 
+def too_often(case, kind):
+    """A second request to an engine that may be sent one a minute."""
+    case.configure(mock(quota={"per_minute": 1}, timeout="1s"))
+    path = case.write("file")
+    case.scan("--no-cache", path, status=0)
+    report = case.scan("--no-cache", path, status=2).report
+    case.assert_outcome(report, "error", kind=kind, engine="mock")
+    case.assertGreater(report["error"]["retry_after_ms"], 1000)
+
+
 def unreadable(case, kind):
     case.configure()
     case.write("file").chmod(0)
@@ -187,7 +197,7 @@ KINDS = {
     "engine_crashed": crashed,
     "authentication_failed": later("engines with a key or a password"),
     "circuit_open": later("breakers", turned_away),
-    "rate_limited": later("engines with a quota"),
+    "rate_limited": too_often,
     "overloaded": together,
     "file_not_found": scanned("missing"),
     "io": unreadable,
