@@ -22,7 +22,7 @@ typedef struct sb_values {
 		sb_texts passwords;
 	} containers;
 	struct {
-		int strategy, min_assurance;
+		int strategy, min_assurance, next_tier;
 		int64_t min_engines, quorum;
 		double threshold;
 		bool early_decision;
@@ -55,7 +55,7 @@ typedef struct sb_engine_values {
 	const char *name, *type, *self_test;
 	int role, heuristics, isolation, on_open, fallback_on;
 	uint64_t timeout, max_size, max_signature_age;
-	int64_t concurrency;
+	int64_t concurrency, tier;
 	double weight;
 	bool veto;
 	struct {

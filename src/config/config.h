@@ -33,6 +33,7 @@ typedef struct sb_engine_conf {
 	uint64_t timeout_ms;
 	uint64_t max_size; /* 0: none of its own */
 	unsigned concurrency;
+	unsigned tier; /* from 1 */
 	double weight;
 	bool veto;
 	bool heuristics_infected;
@@ -84,6 +85,7 @@ typedef struct sb_conf {
 	sb_engine_conf *engines;
 	size_t engine_count;
 	sb_decision_rules decision;
+	sb_next_tier next_tier;
 	bool early_decision; /* don't wait for whom the outcome doesn't need */
 	const sb_policy *policy;
 	struct {

@@ -128,6 +128,7 @@ static void fill(sb_engine_conf *conf, const sb_engine_values *v)
 	conf->timeout_ms = v->timeout;
 	conf->max_size = v->max_size;
 	conf->concurrency = (unsigned)v->concurrency;
+	conf->tier = (unsigned)v->tier;
 	conf->weight = v->weight;
 	conf->veto = v->veto;
 	conf->heuristics_infected = v->heuristics == 1;
