@@ -342,6 +342,11 @@ def probes(case):
                for answer in answers.values())
 
 
+def not_asked(case):
+    """Whether the second of two engines was left in peace."""
+    return case.entry(case.scan("note.txt").report, "two").get("not_asked", False)
+
+
 def limited(case):
     """What becomes of the second of two scans, each of them in a process of its own."""
     shutil.rmtree(case.data, ignore_errors=True)
@@ -431,6 +436,8 @@ ENGINES = {
     "engines.timeout": mocked("error block timeout", before={"latency": "300ms"}, timeout="30ms"),
     "engines.max_size": mocked("error block file_too_large", max_size=5),
     "engines.concurrency": at_the_same_time,
+    "engines.tier": changes(True, False, not_asked, {"engines": [mock(), mock("two")]},
+                            engines=[mock(), mock("two", tier=2)]),
     "engines.weight": later(voting("infected", "suspicious", {"weight": 2}, WEIGHTED),
                             engines=engine(weight=2)),
     "engines.veto": later(voting("infected", "suspicious", {"veto": True}, WEIGHTED),
@@ -538,6 +545,9 @@ DECISION = {
     "decision.min_assurance": changes("clean allow", "clean allow_with_warning",
                                       before={"engines": [yara()]},
                                       decision={"min_assurance": "rules"}),
+    "decision.next_tier": changes(False, True, not_asked,
+                                  {"engines": [mock(), mock("two", tier=2)]},
+                                  decision={"next_tier": "unless_infected"}),
     "decision.early_decision": later(
         changes("error", "clean", asked, {"engines": HASTY}, engines=HASTY,
                 decision={"early_decision": True}), decision={"early_decision": True}),
