@@ -229,6 +229,52 @@ static void an_open_breaker_is_a_doubt(void **unused)
 	}
 }
 
+/* Only the first tier follows a stream; who comes later has all of it. */
+static void later_tiers_see_the_whole_stream(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+
+	(void)unused;
+	moods = "cc";
+	atomic_store(&asked[1], 0);
+	open_bench(&bench, moody,
+		"audit: {enabled: false}\ndecision: {next_tier: "
+		"unless_infected}\nengines:\n" ENGINE("a", "streaming", "")
+			ENGINE("b", "streaming", "tier: 2"));
+	report = scan_stream(&bench, "0123456789");
+	expect("both", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	assert_int_equal(sb_report_engine_outcome(report, 1), SB_OUTCOME_CLEAN);
+	assert_int_equal(atomic_load(&script.streamed), 10);
+	assert_int_equal(atomic_load(&asked[1]), 1);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
+/* It is known at the stream's begin that it has to stand in, and it waits for the end. */
+static void a_fallback_of_a_later_tier_waits_for_the_stream(void **unused)
+{
+	struct bench bench;
+	sb_report *report;
+
+	(void)unused;
+	moods = "ccc";
+	for (unsigned i = 0; i < 3; i++)
+		atomic_store(&asked[i], 0);
+	open_bench(&bench, moody,
+		"audit: {enabled: false}\ndecision: {next_tier: on_suspicion}\nengines:\n" ENGINE(
+			"a", "streaming", "on_open: {fallback: c}") B("tier: 2") C("tier: 3"));
+	assert_int_equal(
+		sb_manager_set_breaker(bench.manager, "a", SB_BREAKER_FORCE_OPEN, NULL), 0);
+	report = scan_stream(&bench, "0123456789");
+	expect("by its fallback", report, SB_OUTCOME_CLEAN, SB_KIND_NONE);
+	assert_string_equal(sb_report_engine_replaced_by(report, 0), "c");
+	assert_true(sb_report_engine_not_asked(report, 1));
+	assert_int_equal(atomic_load(&asked[2]), 1);
+	sb_report_free(report);
+	close_bench(&bench);
+}
+
 /* What ends a scan ends it for the tiers to come. */
 static void a_scan_that_is_cancelled_asks_nobody_else(void **unused)
 {
@@ -304,6 +350,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_next_tier_is_asked_when_it_has_to_be),
 		cmocka_unit_test(an_open_breaker_is_a_doubt),
+		cmocka_unit_test(later_tiers_see_the_whole_stream),
+		cmocka_unit_test(a_fallback_of_a_later_tier_waits_for_the_stream),
 		cmocka_unit_test(a_scan_that_is_cancelled_asks_nobody_else),
 		cmocka_unit_test(a_scan_from_the_cache_needs_no_second_tier),
 		cmocka_unit_test(many_go_through_tiers_at_once),
