@@ -146,7 +146,7 @@ class Outage(Case):
                               armed=lambda *_: switch["on"])
         well = self.fake_clamd(tcp=True)
         self.configure(clamav([ill.address, well.address], self_test="off",
-                              retry={"attempts": 1}, breaker=OPEN))
+                              retry={"attempts": 1}, breaker=OPEN), cache={"enabled": False})
         path = self.write("infected", INFECTED)
         program = self.driver()
         for _ in range(30):
