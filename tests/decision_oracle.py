@@ -92,19 +92,57 @@ def table(policy, min_engines, fallbacks={}, strategy="any"):
             yield f"{outcome} {kinds[0]} {act(policy, outcome, kinds)}"
 
 
+# --- Tiers: the last two engines are asked only when the first two leave something open --------
+def doubtful(outcome, said):
+    """The first engine knows rules only: what nobody else calls clean is of low assurance."""
+    return outcome != "infected" and not (outcome == "clean" and "clean" in said[1:])
+
+
+NEXT = {"on_doubt": doubtful, "unless_infected": lambda outcome, _: outcome != "infected",
+        "on_suspicion": lambda outcome, _: outcome == "suspicious"}
+
+
+def tiers(min_engines, next_tier, fallbacks={}, strategy="any"):
+    for optional in itertools.product((False, True), repeat=4):
+        for said in itertools.product(SAID, repeat=4):
+            engines = [(*s, not o) for s, o in zip(reversed(said), reversed(optional))]
+            asked = engines[:2]
+            # Who has not been asked answers for nobody.
+            outcome, kinds = decide(asked, min_engines, {number: other for number, other in
+                                                         fallbacks.items()
+                                                         if number < 2 and other < 2}, strategy)
+            if NEXT[next_tier](outcome, [what for what, _, _ in asked]):
+                asked = engines
+                outcome, kinds = decide(asked, min_engines, fallbacks, strategy)
+            action = act("default", outcome, kinds)
+            if outcome == "clean" and "clean" not in [what for what, _, _ in asked[1:]]:
+                action = "allow_with_warning"
+            yield f"{len(asked)} {outcome} {kinds[0]} {action}"
+
+
+def all_tiers():
+    for next_tier in ("on_doubt", "unless_infected", "on_suspicion"):
+        yield tiers(1, next_tier)
+        yield tiers(2, next_tier, CHAIN)
+        yield tiers(1, next_tier, strategy="quorum")
+    for strategy in ("all", "majority", "veto"):
+        yield tiers(1, "on_doubt", strategy=strategy)
+
+
 def main():
     run = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True, check=True)
     expected = itertools.chain(*(table(p, 1) for p in ("default", "strict", "monitor", "rules")),
                                table("default", 2), table("default", 1, CHAIN),
                                table("rules", 2, CHAIN),
                                *(table("default", 1, strategy=name) for name in
-                                 ("all", "quorum", "majority", "weighted", "veto")))
+                                 ("all", "quorum", "majority", "weighted", "veto")),
+                               *all_tiers())
     rows = 0
     for rows, (got, want) in enumerate(itertools.zip_longest(run.stdout.splitlines(), expected), 1):
         if got != want:
             sys.exit(f"row {rows - 1}: the kernel says `{got}`, the oracle `{want}`")
     print(f"{rows} rows agree")
-    if rows != 12 * 16 * 8 ** 4:
+    if rows != (12 + 12) * 16 * 8 ** 4:
         sys.exit("that is not the whole table")
 
 

@@ -78,6 +78,7 @@ typedef enum sb_metric {
 	SB_METRIC_RETRIES,        /**< of the attempts, those after a first one */
 	SB_METRIC_FAIL_OPEN,      /**< scans that did without it by `on_open: fail_open` */
 	SB_METRIC_FALLBACKS,      /**< scans in which its fallback answered for it */
+	SB_METRIC_RATE_LIMITED,   /**< of the failed attempts, those its quota had no room for */
 } sb_metric;
 
 /** Attempts are the sum of the first three. 0, or -SB_KIND_NOT_CONFIGURED when there is no such

@@ -65,7 +65,7 @@ SB_API size_t sb_report_threat_count(const sb_report *report);
 SB_API const char *sb_report_threat_name(const sb_report *report, size_t index);
 SB_API sb_severity sb_report_threat_severity(const sb_report *report, size_t index);
 
-/** One entry for every engine that was asked, in file order; then those that were asked only to
+/** One entry for every engine of the scan, in file order; then those that were asked only to
  * answer for one of them. */
 SB_API size_t sb_report_engine_count(const sb_report *report);
 SB_API const char *sb_report_engine_name(const sb_report *report, size_t index);
@@ -77,6 +77,8 @@ SB_API const char *sb_report_engine_replaced_by(const sb_report *report, size_t 
 /** The engine that this one answered for, the first of them in file order; NULL: for itself
  * only. */
 SB_API const char *sb_report_engine_stands_for(const sb_report *report, size_t index);
+/** Of a tier whose turn didn't come: it had no part in the outcome. */
+SB_API bool sb_report_engine_not_asked(const sb_report *report, size_t index);
 /** Not asked, as its breaker is open, and by `on_open: fail_open` not missed. */
 SB_API bool sb_report_engine_fail_open(const sb_report *report, size_t index);
 

@@ -40,6 +40,34 @@ static void put_check(sb_json *json, const sb_engine_state *state)
 	sb_json_end_object(json);
 }
 
+static void put_left(sb_json *json, const char *key, uint32_t left)
+{
+	if (left != UINT32_MAX)
+		sb_json_uint(json, key, left);
+	else
+		sb_json_null(json, key);
+}
+
+static void put_quota(sb_json *json, const sb_engine_state *state)
+{
+	const sb_quota_view *quota = &state->quota;
+	char time[SB_TIME_SIZE];
+
+	if (!state->has_quota) {
+		sb_json_null(json, "quota");
+		return;
+	}
+	sb_json_object(json, "quota");
+	sb_json_uint(json, "per_minute", quota->rules.per_minute);
+	sb_json_uint(json, "per_day", quota->rules.per_day);
+	put_left(json, "left_in_minute", quota->left_in_minute);
+	put_left(json, "left_today", quota->left_today);
+	sb_json_int(json, "wait_ms", quota->wait_ms);
+	sb_format_time(time, quota->resets_at * 1000000000);
+	sb_json_text(json, "day_ends", time);
+	sb_json_end_object(json);
+}
+
 static const char *text_or_null(const char *text)
 {
 	return text[0] != '\0' ? text : NULL;
@@ -68,6 +96,7 @@ static void put_json(
 		sb_json_int(&json, "signature_age_s", state->signature_age_s);
 	else
 		sb_json_null(&json, "signature_age_s");
+	put_quota(&json, state);
 	if (state->error.kind != SB_KIND_NONE) {
 		sb_json_object(&json, "error");
 		sb_json_text(&json, "kind", sb_kind_name(state->error.kind));
@@ -169,8 +198,29 @@ static void put_lines(sb_buf *out, const char *name, const char *text)
 	}
 }
 
+static void put_quota_line(sb_buf *out, const sb_engine_state *state)
+{
+	const sb_quota_view *quota = &state->quota;
+
+	if (!state->has_quota)
+		return;
+	sb_buf_printf(out, "  %s: left of its quota:", state->name);
+	if (quota->rules.per_minute > 0)
+		sb_buf_printf(out, " %u of %u in this minute", quota->left_in_minute,
+			quota->rules.per_minute);
+	if (quota->rules.per_day > 0)
+		sb_buf_printf(out, "%s %u of %u today, until 00:00 UTC",
+			quota->rules.per_minute > 0 ? "," : "", quota->left_today,
+			quota->rules.per_day);
+	if (quota->wait_ms > 0)
+		sb_buf_printf(out, "; the next request in %lld s",
+			(long long)(quota->wait_ms + 999) / 1000);
+	sb_buf_char(out, '\n');
+}
+
 static void put_advice(sb_buf *out, const sb_engine_state *state)
 {
+	put_quota_line(out, state);
 	if (state->error.kind != SB_KIND_NONE)
 		put_lines(out, state->name, state->error.message);
 	put_lines(out, state->name, state->remedy);

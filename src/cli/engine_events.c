@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of breakers in words; see engine_events.h. */
+/* What happens to engines, in words; see engine_events.h. */
 #include "cli/engine_events.h"
 
 #include <stdio.h>
@@ -40,6 +40,10 @@ static void tell(const sb_engine_event *event)
 {
 	char name[256];
 
+	if (event->what == SB_EVENT_QUOTA) {
+		sb_log(SB_LOG_WARN, "the quota of engine %s: %s", event->engine, event->message);
+		return;
+	}
 	snprintf(name, sizeof name, "%s%s%s", event->engine, event->replica != NULL ? " at " : "",
 		event->replica != NULL ? event->replica : "");
 	switch (event->to) {

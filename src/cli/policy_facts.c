@@ -79,7 +79,8 @@ static void read_engine(
 	sb_facts *facts, sb_engine_fact *engines, const json_t *engine, const json_t *ignored)
 {
 	bool by_nature = is(engine, "abstained") &&
-			 (is(engine, "hash_list") || text_is(engine, "type", "hashlist"));
+			 (is(engine, "hash_list") || text_is(engine, "type", "hashlist") ||
+				 is(engine, "not_asked"));
 	bool failed = text_is(engine, "outcome", "error") && !by_nature;
 	bool detected = detections_of(engine, ignored) > 0;
 	const char *name = text(engine, "engine");
@@ -122,7 +123,8 @@ static unsigned derived_kinds(const json_t *root)
 	json_array_foreach(list, i, engine)
 	{
 		if (text_is(engine, "role", "required") && text_is(engine, "outcome", "error") &&
-			text(engine, "replaced_by") == NULL && !is(engine, "fail_open"))
+			text(engine, "replaced_by") == NULL && !is(engine, "fail_open") &&
+			!is(engine, "not_asked"))
 			kinds |= 1u << kind_of(engine);
 	}
 	return kinds & ~1u;

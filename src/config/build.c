@@ -312,6 +312,7 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 	};
 	conf->mime_always = v->mime == 1;
 	conf->early_decision = v->decision.early_decision;
+	conf->next_tier = (sb_next_tier)v->decision.next_tier;
 	conf->decision.strategy = (sb_strategy)v->decision.strategy;
 	conf->decision.quorum = (unsigned)v->decision.quorum;
 	conf->decision.threshold = v->decision.threshold;

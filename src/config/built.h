@@ -22,7 +22,7 @@ typedef struct sb_values {
 		sb_texts passwords;
 	} containers;
 	struct {
-		int strategy, min_assurance;
+		int strategy, min_assurance, next_tier;
 		int64_t min_engines, quorum;
 		double threshold;
 		bool early_decision;
@@ -55,7 +55,7 @@ typedef struct sb_engine_values {
 	const char *name, *type, *self_test;
 	int role, heuristics, isolation, on_open, fallback_on;
 	uint64_t timeout, max_size, max_signature_age;
-	int64_t concurrency;
+	int64_t concurrency, tier;
 	double weight;
 	bool veto;
 	struct {
@@ -70,6 +70,9 @@ typedef struct sb_engine_values {
 			half_open_probes;
 		uint64_t window, slow_call, open, max_open;
 	} breaker;
+	struct {
+		int64_t per_minute, per_day;
+	} quota;
 	const char *fallback; /* of on_open; NULL: none */
 } sb_engine_values;
 
@@ -102,7 +105,7 @@ typedef struct sb_section {
 extern const sb_setting sb_top_rows[];
 extern const sb_section sb_sections[]; /* ends with a row without a name */
 extern const sb_setting sb_engine_rows[];
-extern const sb_section sb_engine_sections[]; /* retry, breaker */
+extern const sb_section sb_engine_sections[]; /* retry, breaker, quota */
 /* The rows of section breaker, by its key preset. */
 extern const sb_setting *const sb_breaker_presets[];
 extern const sb_setting sb_ignore_rows[];
@@ -147,7 +150,7 @@ extern const sb_setting sb_when_container_rows[];
 
 /* Whether engines can be put into a process of their own: the worker comes with yara. */
 bool sb_worker_available(void);
-/* retry, breaker, on_open and fallback_on of one engine. */
+/* retry, breaker, quota, on_open and fallback_on of one engine. */
 int sb_build_resilience(
 	sb_reader *reader, const sb_node *node, sb_engine_values *values, sb_engine_conf *conf);
 /* The fallbacks of all engines, by name: each must be there, must decide, and must not lead

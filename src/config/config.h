@@ -15,6 +15,7 @@
 #include "policy/policy.h"
 #include "scan/decision.h"
 #include "scan/gates/breaker_state.h"
+#include "scan/gates/quota_state.h"
 #include "util/buf.h"
 
 /* What a call is answered while the engine's breaker is open. */
@@ -32,6 +33,7 @@ typedef struct sb_engine_conf {
 	uint64_t timeout_ms;
 	uint64_t max_size; /* 0: none of its own */
 	unsigned concurrency;
+	unsigned tier; /* from 1 */
 	double weight;
 	bool veto;
 	bool heuristics_infected;
@@ -45,6 +47,7 @@ typedef struct sb_engine_conf {
 		bool jitter;
 	} retry;
 	sb_breaker_rules breaker;
+	sb_quota_rules quota;
 	sb_on_open on_open;
 	size_t fallback;            /* with SB_ON_OPEN_FALLBACK: which engine, in file order */
 	bool fallback_only_if_open; /* and not after any failure */
@@ -82,6 +85,7 @@ typedef struct sb_conf {
 	sb_engine_conf *engines;
 	size_t engine_count;
 	sb_decision_rules decision;
+	sb_next_tier next_tier;
 	bool early_decision; /* don't wait for whom the outcome doesn't need */
 	const sb_policy *policy;
 	struct {

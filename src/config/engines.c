@@ -30,7 +30,7 @@ static const sb_engine_ops *find_type(const sb_config *config, const char *type)
 static int refuse_type(
 	sb_reader *reader, const sb_config *config, const sb_node *node, const sb_node *type)
 {
-	static const char *const others[] = {"retry", "breaker", "on_open", NULL};
+	static const char *const others[] = {"retry", "breaker", "quota", "on_open", NULL};
 	const char *names[MAX_TYPES + 1];
 	char shown[SB_SHOWN], tail[SB_SHOWN];
 	sb_engine_values values = {0};
@@ -133,6 +133,7 @@ static void fill(sb_engine_conf *conf, const sb_engine_values *v)
 	conf->timeout_ms = v->timeout;
 	conf->max_size = v->max_size;
 	conf->concurrency = (unsigned)v->concurrency;
+	conf->tier = (unsigned)v->tier;
 	conf->weight = v->weight;
 	conf->veto = v->veto;
 	conf->heuristics_infected = v->heuristics == 1;
@@ -144,7 +145,7 @@ static void fill(sb_engine_conf *conf, const sb_engine_values *v)
 static int read_keys(
 	sb_reader *reader, const sb_node *node, sb_engine_conf *conf, sb_engine_values *values)
 {
-	static const char *const others[] = {"retry", "breaker", "on_open", NULL};
+	static const char *const others[] = {"retry", "breaker", "quota", "on_open", NULL};
 	sb_table tables[] = {{sb_engine_rows, values}, {conf->ops->settings, conf->settings}};
 	int rc = sb_settings_read(reader, node, "engines", tables, 2, others);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of an engine that fails: retry, breaker, on_open with its fallback. */
+/* What becomes of an engine that fails: retry, breaker, quota, on_open with its fallback. */
 #include "config/built.h"
 
 #include <string.h>
@@ -107,6 +107,8 @@ int sb_build_resilience(
 	conf->retry.multiplier = values->retry.multiplier;
 	conf->retry.jitter = values->retry.jitter;
 	conf->breaker = breaker_of(values);
+	conf->quota = (sb_quota_rules){.per_minute = (uint32_t)values->quota.per_minute,
+		.per_day = (uint32_t)values->quota.per_day};
 	conf->on_open = (sb_on_open)values->on_open;
 	conf->fallback_only_if_open = values->fallback_on == 1;
 	return 0;

@@ -93,6 +93,10 @@ static const sb_setting decision_rows[] = {
 	PICK("min_assurance", sb_values, decision.min_assurance, "antivirus",
 		WORDS("hash", "rules", "antivirus"),
 		"below it, clean files are allowed with a warning"),
+	PICK("next_tier", sb_values, decision.next_tier, "on_doubt",
+		WORDS("on_doubt", "unless_infected", "on_suspicion"),
+		"when engines of the next tier are asked; on_doubt: suspicious, an error, or clean "
+		"below min_assurance"),
 	V("early_decision", BOOL, decision.early_decision, "false", 0, 0,
 		"infected is certain: wait for no other engine"),
 	END,
@@ -167,6 +171,8 @@ const sb_setting sb_engine_rows[] = {
 	E("max_size", SIZE, max_size, "0", 0, PIB,
 		"larger content is error file_too_large; 0: no limit; clamd: 25MiB"),
 	E("concurrency", INT, concurrency, "4", 1, 1024, "calls at the same time"),
+	E("tier", INT, tier, "1", 1, 64,
+		"it is asked after those of lower tiers, if decision.next_tier says so"),
 	E("weight", NUMBER, weight, "1", 0, 1000, "of its hits with strategy weighted"),
 	E("veto", BOOL, veto, "false", 0, 0, "its hit decides alone"),
 	PICK("heuristics", sb_engine_values, heuristics, "suspicious",
@@ -225,9 +231,19 @@ static const sb_setting available_rows[] = {BREAKER("10", "2", "10s", "3")};
 const sb_setting *const sb_breaker_presets[] = {
 	breaker_rows, strict_rows, available_rows, breaker_rows};
 
+static const sb_setting quota_rows[] = {
+	E("per_minute", INT, quota.per_minute, "0", 0, 1e6,
+		"requests in any 60 seconds, by all processes with this data directory; 0: no "
+		"limit"),
+	E("per_day", INT, quota.per_day, "0", 0, 1e9,
+		"requests in a day, which begins at 00:00 UTC; 0: no limit"),
+	END,
+};
+
 const sb_section sb_engine_sections[] = {
 	{"retry", retry_rows, NULL, "Tries after a failure that may pass"},
 	{"breaker", breaker_rows, NULL, "Leave an engine alone that keeps failing"},
+	{"quota", quota_rows, NULL, "Send it no more requests than it may be sent"},
 	{NULL},
 };
 

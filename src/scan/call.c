@@ -15,8 +15,8 @@
 /*
  * The order matters. Limits come first: whatever was answered under a higher limit must not be
  * repeated under a lower one. What is known needs no attempt, however the engine is. The breaker
- * sees every attempt but those that poison has kept from the engine. The permit is last: nobody
- * holds one while waiting for something else.
+ * sees every attempt but those that poison has kept from the engine. What it turns away costs no
+ * quota. The permit is last: nobody holds one while waiting for something else.
  */
 static const sb_gate *const gates[] = {
 	&sb_gate_limits,
@@ -24,6 +24,7 @@ static const sb_gate *const gates[] = {
 	&sb_gate_retry,
 	&sb_gate_poison,
 	&sb_gate_breaker,
+	&sb_gate_quota,
 	&sb_gate_permit,
 };
 enum { GATE_COUNT = sizeof gates / sizeof gates[0] };
@@ -176,6 +177,18 @@ static bool wait_for_verdict(struct sb_call *call, enum step *step)
 	}
 }
 
+/* Out again to before a gate that let it in too soon. */
+static void go_back(struct sb_call *call, const sb_gate *gate)
+{
+	const sb_gate *left;
+	uint64_t at;
+
+	do {
+		left = gates[--call->depth];
+		(void)left->leave(call, sb_clock_now(call->clock), &at);
+	} while (left != gate);
+}
+
 static enum step enter_gates(struct sb_call *call)
 {
 	enum step step;
@@ -185,8 +198,14 @@ static enum step enter_gates(struct sb_call *call)
 	for (;;) {
 		uint64_t now = sb_clock_now(call->clock), until = SB_NEVER;
 
-		if (call->depth == GATE_COUNT)
-			return !over(call, now) && may_run(call) ? STEP_RUN : STEP_LEAVE;
+		if (call->depth == GATE_COUNT) {
+			if (over(call, now) || !may_run(call))
+				return STEP_LEAVE;
+			if (sb_quota_confirm(call))
+				return STEP_RUN;
+			go_back(call, &sb_gate_quota);
+			continue;
+		}
 		switch (gates[call->depth]->enter(call, now, &until)) {
 		case SB_GATE_PASS:
 			call->depth++;

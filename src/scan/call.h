@@ -2,9 +2,9 @@
 /*
  * A call: one engine asked about one content, driven through an array of gates.
  *
- *    enter →  limits → cache → retry → poison → breaker → permit →  engine
- *                                                                     │
- *    leave ←  limits ← cache ← retry ← poison ← breaker ← permit ←────┘
+ *    enter →  limits → cache → retry → poison → breaker → quota → permit →  engine
+ *                                                                             │
+ *    leave ←  limits ← cache ← retry ← poison ← breaker ← quota ← permit ←────┘
  *
  * enter() says PASS, WAIT (until a time, or until somebody wakes the call) or ANSWER (the
  * result is made, the engine is not asked); leave() says DONE or AGAIN at a time. A waiting
@@ -73,6 +73,7 @@ struct sb_call {
 	sb_breaker *breaker;     /* of the replica that the attempt goes to, or would have */
 	uint64_t tried;          /* a bit for each replica that it went to */
 	sb_breaker_pass pass;
+	sb_quota_turn turn;      /* guarded by the quota's lock while it is queued */
 	_Atomic(bool) inside;    /* let in by the breaker, and not yet out */
 	bool asked;              /* in this attempt; or the engine is known to be stuck */
 	uint64_t asked_at;       /* where the breaker looks at how long an answer takes */
@@ -100,7 +101,7 @@ typedef struct sb_gate {
 } sb_gate;
 
 extern const sb_gate sb_gate_limits, sb_gate_cache, sb_gate_retry, sb_gate_poison, sb_gate_breaker,
-	sb_gate_permit;
+	sb_gate_quota, sb_gate_permit;
 
 /* gates/permit.c: the call is given up, but its engine still holds the permit. */
 void sb_permit_overrun(struct sb_call *call);

@@ -50,6 +50,13 @@ int sb_check_scan(
 	sb_content_unref(content);
 	if (call == NULL)
 		return sb_error_no_memory(error);
+	/* It costs what a scan costs, past every gate or not. */
+	status = sb_quota_spend_now(check->engine, error);
+	if (status < 0) {
+		*answer = (sb_check_answer){.outcome = SB_OUTCOME_ERROR, .kind = (sb_kind)-status};
+		sb_call_unref(call);
+		return 0;
+	}
 	if (check->by_itself && !sb_tester_hold(check->engine, call))
 		sb_call_cancel(call);
 	sb_call_run_wholly(call);
@@ -347,6 +354,7 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 	} else if (status == 0) {
 		recall(engine, out);
 	}
+	out->has_quota = sb_quota_look(engine, &out->quota);
 	sb_engine_generation(engine, &generation);
 	out->generation_known = generation.known;
 	memcpy(out->generation, generation.gen, sizeof out->generation);

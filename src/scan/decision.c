@@ -21,6 +21,7 @@
 
 enum vote {
 	VOTE_NONE = 0,   /* shadow: no vote at all */
+	VOTE_NOT_ASKED,  /* of a tier whose turn didn't come: none either, but it is told */
 	VOTE_FAILED,     /* could not answer, or what it said proves nothing */
 	VOTE_REPLACED,   /* failed, and another engine answered in its place */
 	VOTE_NO_OPINION, /* a hash list that doesn't know these bytes */
@@ -81,6 +82,8 @@ static struct answer read_failure(const sb_result *result)
 {
 	struct answer answer = {VOTE_FAILED, failure_kind(result), 0};
 
+	if (result->not_asked && result->abstained)
+		answer.vote = VOTE_NOT_ASKED;
 	if (result->hash_list && result->abstained && answer.kind == SB_KIND_UNSUPPORTED)
 		answer.vote = VOTE_NO_OPINION;
 	return answer;
@@ -91,7 +94,7 @@ static struct answer read_nothing_found(const sb_result *result, unsigned ignore
 {
 	struct answer answer = {VOTE_FAILED, SB_KIND_NONE, ignored};
 
-	if (result->abstained || result->error != NULL)
+	if (result->abstained || result->not_asked || result->error != NULL)
 		answer.kind = failure_kind(result); /* it contradicts itself */
 	else if (result->coverage != SB_COVERAGE_COMPLETE)
 		/* An engine may stop at a detection: the rest behind an ignored one is unseen. */
@@ -206,7 +209,7 @@ static void count_votes(struct tally *tally, const sb_result *results, size_t co
 	for (size_t i = 0; i < count; i++) {
 		struct answer answer = read_answer(&results[i]);
 
-		if (answer.vote == VOTE_NONE)
+		if (answer.vote == VOTE_NONE || answer.vote == VOTE_NOT_ASKED)
 			continue;
 		tally->deciding++;
 		tally->votes[answer.vote]++;
@@ -387,6 +390,7 @@ static void add_voters(struct text *text, const sb_result *results, size_t count
 static void add_note(struct text *text, const sb_result *result, struct answer answer, bool in_head)
 {
 	static const char *const said[VOTE_COUNT_] = {
+		[VOTE_NOT_ASKED] = " was not asked",
 		[VOTE_LISTED] = " lists these bytes as allowed",
 		[VOTE_SUSPICIOUS] = " suspicious",
 		[VOTE_INFECTED] = " infected",
@@ -595,6 +599,20 @@ void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_deci
 	if (content_error == NULL)
 		add_notes(&text, results, count, head.vote, head.culprit);
 	out->explanation = keep(&text, arena, "no memory for the explanation");
+}
+
+bool sb_decision_asks_for_more(const sb_decision *decision, sb_next_tier when)
+{
+	switch (when) {
+	case SB_NEXT_ON_DOUBT:
+		return decision->outcome == SB_OUTCOME_SUSPICIOUS ||
+		       decision->outcome == SB_OUTCOME_ERROR || decision->low_assurance;
+	case SB_NEXT_ON_SUSPICION:
+		return decision->outcome == SB_OUTCOME_SUSPICIOUS;
+	case SB_NEXT_UNLESS_INFECTED:
+		break;
+	}
+	return decision->outcome != SB_OUTCOME_INFECTED;
 }
 
 bool sb_decision_is_certain(sb_result *results, const bool *settled, size_t count,

@@ -40,6 +40,13 @@ typedef struct sb_decision_rules {
 	size_t ignore_count;
 } sb_decision_rules;
 
+/* When the engines of the next tier are asked, by what those before lead to. */
+typedef enum sb_next_tier {
+	SB_NEXT_ON_DOUBT = 0,    /* suspicious, an error, or clean of low assurance */
+	SB_NEXT_UNLESS_INFECTED, /* whatever else it is */
+	SB_NEXT_ON_SUSPICION,    /* suspicious only: too few hits, or no proof */
+} sb_next_tier;
+
 typedef struct sb_decision {
 	sb_outcome outcome;
 	const char *explanation; /* `any: 1 of 2 engines infected (clamav)`; arena or static */
@@ -60,11 +67,14 @@ typedef struct sb_decision {
  * @p changed: the content did not stand still; it replaces clean and
  * suspicious by error `changed`, infected stays. @p content_error: the content could not even
  * be made (too large, unreadable): outcome error with this, whatever the results; NULL
- * otherwise. Marks detections as ignored, and entries that another one answers for by their
- * `fallback` as replaced. @p unix_seconds: for ignore expiry.
+ * otherwise. Entries with `not_asked` have no part in it. Marks detections as ignored, and entries
+ * that another one answers for by their `fallback` as replaced. @p unix_seconds: for ignore expiry.
  */
 void sb_decide(sb_decision *out, sb_result *results, size_t count, const sb_decision_rules *rules,
 	bool changed, const sb_error *content_error, uint64_t unix_seconds, sb_arena *arena);
+
+/* Whether the next tier is asked, after a decision in which it has not been (`not_asked`). */
+bool sb_decision_asks_for_more(const sb_decision *decision, sb_next_tier when);
 
 /* While some are still asked: is it infected already, whatever they will say? Nothing else is ever
  * certain before the end. @p settled: which results are there. */

@@ -39,6 +39,8 @@ enum { MAX_ENGINES = 4 };
 	}
 #define ABSTAINED(what) FAILED(what), .abstained = true
 
+#define NOT_ASKED ABSTAINED(SB_KIND_CANCELLED), .not_asked = true
+
 struct row {
 	const char *why;
 	sb_result engines[MAX_ENGINES];
@@ -50,6 +52,26 @@ struct row {
 };
 
 static struct row rows[] = {
+	/* tiers: who was not asked */
+	{"a required engine whose turn didn't come has not failed, and is not counted",
+		{{ENGINE("av"), CLEAN}, {ENGINE("vt"), NOT_ASKED}}, 1, false, SB_OUTCOME_CLEAN,
+		SB_KIND_NONE,
+		"any: 1 of 1 engines complete and clean, fully inspected; vt was not asked"},
+	{"nor is it one of min_engines", {{ENGINE("av"), CLEAN}, {ENGINE("vt"), NOT_ASKED}}, 2,
+		false, SB_OUTCOME_ERROR, SB_KIND_NOT_CONFIGURED,
+		"any: 1 of 1 engines complete and clean, needed 2; vt was not asked"},
+	{"nobody was asked", {{ENGINE("vt"), NOT_ASKED}}, 1, false, SB_OUTCOME_ERROR,
+		SB_KIND_NOT_CONFIGURED,
+		"any: 0 of 0 engines complete and clean, needed 1; vt was not asked"},
+	{"one that says clean and that it was not asked proves nothing",
+		{{ENGINE("odd"), CLEAN, .not_asked = true}}, 1, false, SB_OUTCOME_ERROR,
+		SB_KIND_INTERNAL, "any: required engine odd failed (internal)"},
+	{"one that found something was asked, whatever it says",
+		{{ENGINE("odd"), INFECTED, .abstained = true, .not_asked = true}}, 1, false,
+		SB_OUTCOME_INFECTED, SB_KIND_NONE, "any: 1 of 1 engines infected (odd)"},
+	{"one that failed was asked", {{ENGINE("odd"), FAILED(SB_KIND_TIMEOUT), .not_asked = true}},
+		1, false, SB_OUTCOME_ERROR, SB_KIND_TIMEOUT,
+		"any: required engine odd failed (timeout)"},
 	/* precedence */
 	{"one clean engine", {{ENGINE("av"), CLEAN}}, 1, false, SB_OUTCOME_CLEAN, SB_KIND_NONE,
 		"any: 1 of 1 engines complete and clean, fully inspected"},

@@ -137,6 +137,8 @@ int sb_engine_open(
 	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
 	sb_poison_init(&engine->poison);
 	sb_tester_init(&engine->tester);
+	pthread_mutex_init(&engine->quota.lock, NULL);
+	engine->quota.file.fd = -1;
 	pthread_mutex_init(&engine->permits.lock, NULL);
 	pthread_mutex_init(&engine->lane.lock, NULL);
 	pthread_cond_init(&engine->lane.work, NULL);
@@ -150,6 +152,8 @@ int sb_engine_open(
 	sb_error_init(&engine->broken);
 	sb_error_init(&own);
 	status = open_state(engine, &own);
+	if (status == 0)
+		status = sb_quota_open(&engine->quota, engine, &own);
 	if (status < 0)
 		status = could_not_open(engine, status, &own, error);
 	if (status == 0)
@@ -181,10 +185,12 @@ void sb_engine_close(sb_engine *engine)
 {
 	sb_engine_stop(engine);
 	close_state(engine);
+	sb_quota_close(&engine->quota);
 	pthread_cond_destroy(&engine->lane.ended);
 	pthread_cond_destroy(&engine->lane.work);
 	pthread_mutex_destroy(&engine->lane.lock);
 	pthread_mutex_destroy(&engine->permits.lock);
+	pthread_mutex_destroy(&engine->quota.lock);
 	for (size_t i = 0; i < engine->replica_count; i++)
 		sb_breaker_done(&engine->breakers[i]);
 	free(engine->breakers);

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "scan/gates/breaker.h"
 #include "scan/gates/poison.h"
+#include "scan/gates/quota.h"
 #include "scan/generation.h"
 #include "scan/tester.h"
 #include "scan/timers.h"
@@ -58,6 +59,7 @@ typedef struct sb_engine {
 	sb_breaker *breakers; /* one for each replica; of an engine without them, one */
 	size_t replica_count;
 	_Atomic(unsigned) turn; /* of replicas that are alike */
+	sb_quota quota;
 	sb_poison poison;
 	sb_tester tester;
 	_Atomic(uint64_t) retries, fail_opens, fallbacks; /* for sb_manager_engine_metric() */

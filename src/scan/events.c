@@ -42,6 +42,21 @@ static const char *const causes[] = {
 	[SB_BREAKER_CAUSE_HAND] = "by_hand",
 };
 
+static void compose_change(sb_json *json, const sb_engine_event *event)
+{
+	sb_json_text(json, "what", "breaker");
+	sb_json_text(json, "from", sb_breaker_phase_name(event->from));
+	sb_json_text(json, "to", sb_breaker_phase_name(event->to));
+	sb_json_text(json, "cause", event->by_hand ? "by_hand" : causes[event->cause]);
+	if (event->open_ms >= 0)
+		sb_json_int(json, "open_ms", event->open_ms);
+	else
+		sb_json_null(json, "open_ms");
+	sb_json_text(json, "error", event->kind != SB_KIND_NONE ? sb_kind_name(event->kind) : NULL);
+	sb_json_text(json, "message", event->kind != SB_KIND_NONE ? event->message : NULL);
+	sb_json_uint(json, "change", event->change);
+}
+
 static void compose(sb_buf *buf, const sb_engine_event *event, unsigned lost)
 {
 	sb_json json = sb_json_on(buf);
@@ -49,18 +64,12 @@ static void compose(sb_buf *buf, const sb_engine_event *event, unsigned lost)
 	sb_json_text(&json, "engine", event->engine);
 	if (event->replica != NULL)
 		sb_json_text(&json, "replica", event->replica);
-	sb_json_text(&json, "what", "breaker");
-	sb_json_text(&json, "from", sb_breaker_phase_name(event->from));
-	sb_json_text(&json, "to", sb_breaker_phase_name(event->to));
-	sb_json_text(&json, "cause", event->by_hand ? "by_hand" : causes[event->cause]);
-	if (event->open_ms >= 0)
-		sb_json_int(&json, "open_ms", event->open_ms);
-	else
-		sb_json_null(&json, "open_ms");
-	sb_json_text(
-		&json, "error", event->kind != SB_KIND_NONE ? sb_kind_name(event->kind) : NULL);
-	sb_json_text(&json, "message", event->kind != SB_KIND_NONE ? event->message : NULL);
-	sb_json_uint(&json, "change", event->change);
+	if (event->what == SB_EVENT_QUOTA) {
+		sb_json_text(&json, "what", "quota");
+		sb_json_text(&json, "message", event->message);
+	} else {
+		compose_change(&json, event);
+	}
 	if (lost > 0)
 		sb_json_uint(&json, "lost", lost);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens to engines beside their calls: changes of a breaker, so far. Each is put on
- * record (`engine_state`) by a thread of its own, so that nobody who causes one waits for a
- * disk, and the last ones are kept for whoever wants to tell people of them.
+ * What happens to engines beside their calls: changes of a breaker, and an account of a quota that
+ * was lost. Each is put on record (`engine_state`) by a thread of its own, so that nobody who
+ * causes one waits for a disk, and the last ones are kept for whoever wants to tell people of them.
  */
 #ifndef SB_SCAN_EVENTS_H
 #define SB_SCAN_EVENTS_H
@@ -11,7 +11,13 @@
 #include "scan/gates/breaker_state.h"
 #include "util/clock.h"
 
+typedef enum sb_event_what {
+	SB_EVENT_BREAKER = 0,
+	SB_EVENT_QUOTA, /* of what follows, only the message is of meaning */
+} sb_event_what;
+
 typedef struct sb_engine_event {
+	sb_event_what what;
 	const char *engine;  /* this and the next live as long as the manager */
 	const char *replica; /* NULL: the engine has none */
 	uint64_t wall;       /* ns since the epoch; filled in by sb_events_put() */

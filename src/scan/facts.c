@@ -16,7 +16,8 @@ unsigned sb_counted_detections(const sb_result *result)
 
 bool sb_engine_failed(const sb_result *result)
 {
-	return result->outcome == SB_OUTCOME_ERROR && !(result->abstained && result->hash_list);
+	return result->outcome == SB_OUTCOME_ERROR &&
+	       !(result->abstained && (result->hash_list || result->not_asked));
 }
 
 /* A text with a NUL in it is not the one that ends there. */

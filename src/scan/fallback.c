@@ -43,8 +43,6 @@ void sb_fallback_reserve(sb_job *job)
 			job->engines[job->report->result_count++] = fallback;
 	}
 	job->slots = job->report->result_count;
-	for (size_t i = 0; i < job->slots; i++)
-		job->settled[i] = i >= job->asked;
 }
 
 size_t sb_fallback_need(sb_job *job, size_t slot)
@@ -55,8 +53,8 @@ size_t sb_fallback_need(sb_job *job, size_t slot)
 	if (fallback == NULL || !falls_back(job->engines[slot], &job->report->results[slot]))
 		return SB_NO_SLOT;
 	needed = slot_of(job, fallback);
-	/* Asked from the start, or by now. */
-	if (needed < job->asked || job->calls[needed] != NULL || !job->settled[needed])
+	/* Asked from the start, or by now; not if its tier's turn is still to come. */
+	if (job->calls[needed] != NULL || !job->settled[needed])
 		return SB_NO_SLOT;
 	job->settled[needed] = false;
 	job->pending++;
@@ -69,7 +67,7 @@ size_t sb_fallback_deferred(sb_job *job)
 	size_t found = SB_NO_SLOT;
 
 	pthread_mutex_lock(&job->lock);
-	for (size_t i = job->asked; i < job->report->result_count && found == SB_NO_SLOT; i++)
+	for (size_t i = 0; i < job->report->result_count && found == SB_NO_SLOT; i++)
 		if (job->deferred[i])
 			found = i;
 	if (found != SB_NO_SLOT)
@@ -104,12 +102,11 @@ static void lend_role(const sb_job *job, size_t from, size_t to, bool first)
 		results[to].role = results[from].role;
 }
 
-void sb_fallback_link(sb_job *job)
+void sb_fallback_connect(sb_job *job)
 {
 	sb_report *report = job->report;
 	uint64_t lent = 0; /* a bit for each slot; there are at most 64 engines */
 
-	drop_unused(job);
 	for (size_t i = 0; i < report->result_count; i++) {
 		const sb_engine *fallback = fallback_of(job->engines[i]);
 		size_t slot = fallback != NULL ? slot_of(job, fallback) : SB_NO_SLOT;
@@ -120,6 +117,12 @@ void sb_fallback_link(sb_job *job)
 		lend_role(job, i, slot, (lent >> slot & 1) == 0);
 		lent |= (uint64_t)1 << slot;
 	}
+}
+
+void sb_fallback_link(sb_job *job)
+{
+	drop_unused(job);
+	sb_fallback_connect(job);
 }
 
 /* Whoever is only there for another one says so, whatever came of it. */

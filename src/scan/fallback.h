@@ -20,8 +20,9 @@ void sb_fallback_reserve(sb_job *job);
 size_t sb_fallback_need(sb_job *job, size_t slot);
 /* The content is whole: a slot that was left for later, each once, then SB_NO_SLOT. */
 size_t sb_fallback_deferred(sb_job *job);
-/* All calls are settled: who was not needed leaves the report, and each failure that another
- * engine may answer for gets its link. */
+/* All calls are settled: each failure that another engine may answer for gets its link … */
+void sb_fallback_connect(sb_job *job);
+/* … and, at the end, who was not needed leaves the report before. */
 void sb_fallback_link(sb_job *job);
 /* After the decision: who is only there for another one says so, and what was made use of is
  * counted. */

@@ -116,10 +116,11 @@ void sb_manager_site_gen(sb_manager *manager, uint8_t out[SB_BLAKE3_SIZE])
 
 		sb_engine_generation(engine, &now);
 		put_text(&text, "engine", engine->conf->name);
-		sb_buf_printf(&text, "role %d weight %.17g veto %d on_open %d %d %zu known %d\n",
-			engine->conf->role, engine->conf->weight, engine->conf->veto,
-			engine->conf->on_open, engine->conf->fallback_only_if_open,
-			engine->conf->fallback, now.known);
+		sb_buf_printf(&text,
+			"role %d tier %u weight %.17g veto %d on_open %d %d %zu known %d\n",
+			engine->conf->role, engine->conf->tier, engine->conf->weight,
+			engine->conf->veto, engine->conf->on_open,
+			engine->conf->fallback_only_if_open, engine->conf->fallback, now.known);
 		put_bytes(&text, "gen", now.gen, sizeof now.gen);
 	}
 	put_bytes(&text, "rules", manager->conf->rules_digest, sizeof manager->conf->rules_digest);

@@ -14,6 +14,7 @@
 #include "scan/fallback.h"
 #include "scan/job_own.h"
 #include "scan/manager_body.h"
+#include "scan/tiers.h"
 #include "scan/verdict.h"
 #include "util/io.h"
 #include "util/thread.h"
@@ -225,18 +226,19 @@ static void start_calls(sb_job *job)
 	size_t count = job->asked, mine = count;
 
 	for (size_t i = 0; job->attended && i < count; i++)
-		if ((job->engines[i]->ops->flags & SB_ENGINE_HONOURS_DEADLINE) != 0 &&
+		if (sb_tiers_wants(job, i) &&
+			(job->engines[i]->ops->flags & SB_ENGINE_HONOURS_DEADLINE) != 0 &&
 			!job->engines[i]->is_inline)
 			mine = i;
 	for (size_t i = 0; i < count; i++)
-		if (job->calls[i] == NULL && i != mine && !job->engines[i]->is_inline)
+		if (sb_tiers_wants(job, i) && i != mine && !job->engines[i]->is_inline)
 			start_call(job, i, false, false);
 	for (size_t i = 0; i < count; i++)
-		if (job->calls[i] == NULL && job->engines[i]->is_inline)
+		if (sb_tiers_wants(job, i) && job->engines[i]->is_inline)
 			start_call(job, i, false, true);
 	for (size_t slot; (slot = sb_fallback_deferred(job)) != SB_NO_SLOT;)
 		start_call(job, slot, false, false);
-	if (mine < count && job->calls[mine] == NULL)
+	if (mine < count)
 		start_call(job, mine, false, true);
 	all_started(job);
 }
@@ -325,7 +327,7 @@ static void ask(sb_job *job)
 
 	pthread_mutex_lock(&job->lock);
 	job->status = SB_JOB_RUNNING;
-	job->pending = there ? job->asked + 1 : 0;
+	job->pending = there ? sb_tiers_wanted(job) + 1 : 0;
 	pthread_mutex_unlock(&job->lock);
 	if (there)
 		start_calls(job);
@@ -388,6 +390,10 @@ static sb_job *judge(
 		read_content(job);
 		ask(job);
 		attend(job);
+		while (sb_tiers_next(job)) {
+			start_calls(job);
+			attend(job);
+		}
 	} while (sb_verdict_again(job));
 	sb_cancel_detach(cancel, job);
 	sb_verdict_reach(job);
@@ -465,6 +471,10 @@ static void aside_run(sb_task *task)
 /* Digests over all of the content, a look for its type, policy: this takes time. */
 static void finish_here(sb_job *job)
 {
+	if (sb_tiers_next(job)) {
+		start_calls(job); /* whoever brings their last answer goes on */
+		return;
+	}
 	if (sb_verdict_again(job)) {
 		job->task.run = crew_run;
 		sb_crew_put(job->manager->crew, &job->task);
@@ -597,7 +607,7 @@ static void stop_stream_timer(sb_job *job)
 static void begin_stream(sb_job *job)
 {
 	sb_content_source source = source_of(job);
-	size_t count = job->asked;
+	size_t count = sb_tiers_wanted(job);
 
 	if (job->content_error.kind == SB_KIND_NONE)
 		sb_content_stream(&job->content, &source, &job->content_error);
@@ -618,8 +628,8 @@ static void begin_stream(sb_job *job)
 		sb_timer_set(job->manager->timers, &job->stream_timer, job->deadline,
 			stream_timer_fired);
 	}
-	for (size_t i = 0; i < count; i++)
-		if (wants_stream(job->engines[i]))
+	for (size_t i = 0; i < job->asked; i++)
+		if (sb_tiers_wants(job, i) && wants_stream(job->engines[i]))
 			start_call(job, i, true, false);
 	all_started(job);
 }

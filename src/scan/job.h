@@ -48,6 +48,7 @@ struct sb_job {
 
 	uint64_t begun, deadline; /* sb_clock_now() */
 	sb_engine **engines; /* report->result_count of them: those asked for, in file order … */
+	unsigned tier;       /* whose turn it is */
 	size_t asked;        /* … so many, and behind them fallbacks in reserve … */
 	size_t slots;        /* … together so many, also when the report shows fewer at the end */
 	sb_content *content;

@@ -9,6 +9,7 @@
 #include "scan/fallback.h"
 #include "scan/job_own.h"
 #include "scan/manager_body.h"
+#include "scan/tiers.h"
 #include "util/io.h"
 
 sb_job *sb_job_ref(sb_job *job)
@@ -72,6 +73,7 @@ static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error 
 	job->report->result_count = count;
 	sb_fallback_reserve(job);
 	job->slots = job->report->result_count;
+	sb_tiers_begin(job);
 	return 0;
 }
 

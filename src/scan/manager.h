@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "scan/events.h"
+#include "scan/gates/quota.h"
 
 /* The manager's configuration; lives as long as the manager. */
 const sb_conf *sb_manager_conf(const sb_manager *manager);
@@ -61,6 +62,8 @@ typedef struct sb_engine_state {
 	char remedy[512];          /* what to change, one line each; empty when nothing */
 	int64_t signature_age_s;   /* -1: unknown */
 	double duration_ms;
+	bool has_quota; /* and its account could be read */
+	sb_quota_view quota;
 	bool generation_known;
 	uint8_t generation[32];
 } sb_engine_state;

@@ -92,6 +92,8 @@ static void engine(sb_json *json, const sb_result *result, const bounds *max)
 		sb_json_uint(json, "detections", sb_counted_detections(result));
 	if (result->abstained)
 		sb_json_bool(json, "abstained", true);
+	if (result->not_asked)
+		sb_json_bool(json, "not_asked", true);
 	if (result->hash_list)
 		sb_json_bool(json, "hash_list", true);
 	if (result->fail_open)

@@ -302,6 +302,8 @@ static void engine_json(sb_json *json, const sb_result *result)
 		sb_json_number(json, "confidence", result->confidence);
 	if (result->abstained)
 		sb_json_bool(json, "abstained", true);
+	if (result->not_asked)
+		sb_json_bool(json, "not_asked", true);
 	if (result->fail_open)
 		sb_json_bool(json, "fail_open", true);
 	if (result->uploaded_to != NULL)
@@ -499,10 +501,16 @@ bool sb_report_pinned(const sb_report *report)
 
 bool sb_report_cached(const sb_report *report)
 {
-	for (size_t i = 0; i < report->result_count; i++)
+	size_t answers = 0;
+
+	for (size_t i = 0; i < report->result_count; i++) {
+		if (report->results[i].not_asked)
+			continue;
 		if (!report->results[i].cached)
 			return false;
-	return report->result_count > 0;
+		answers++;
+	}
+	return answers > 0;
 }
 
 double sb_report_duration_ms(const sb_report *report)
@@ -578,6 +586,11 @@ const char *sb_report_engine_replaced_by(const sb_report *report, size_t index)
 const char *sb_report_engine_stands_for(const sb_report *report, size_t index)
 {
 	return index < report->result_count ? report->results[index].stands_for : NULL;
+}
+
+bool sb_report_engine_not_asked(const sb_report *report, size_t index)
+{
+	return index < report->result_count && report->results[index].not_asked;
 }
 
 bool sb_report_engine_fail_open(const sb_report *report, size_t index)

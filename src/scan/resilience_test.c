@@ -384,7 +384,7 @@ static void orders_need_an_engine_that_is_there(void **unused)
 	assert_null(sb_manager_breaker(bench.manager, "b", NULL));
 	assert_int_equal(sb_manager_engine_metric(bench.manager, "b", SB_METRIC_FAILED, &value),
 		-SB_KIND_NOT_CONFIGURED);
-	assert_int_equal(sb_manager_engine_metric(bench.manager, "a", (sb_metric)8, &value),
+	assert_int_equal(sb_manager_engine_metric(bench.manager, "a", (sb_metric)9, &value),
 		-SB_KIND_NOT_CONFIGURED);
 	close_bench(&bench);
 }

@@ -37,6 +37,8 @@ typedef struct sb_result {
 	uint64_t bytes;
 	sb_content_coverage content;
 	bool abstained; /* was not asked, or has no opinion by nature */
+	/* Of a tier whose turn didn't come; abstained, too. No failure, and no vote. */
+	bool not_asked;
 	bool fail_open;
 	/* Its failure may be answered for by the entry with this number, from 1; 0: by none. */
 	size_t fallback;

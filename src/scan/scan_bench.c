@@ -164,21 +164,13 @@ const char bench_one[] = "audit: {enabled: false}\nlimits: {timeout: 30d}\n"
 			 "engines: [{name: e, type: obedient, self_test: off, timeout: 24h, "
 			 "retry: {attempts: 3, jitter: false}}]\n";
 
-int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error)
+static int open_manager(struct bench *bench, const char *yaml, sb_error *error)
 {
 	char text[2048];
 	sb_config *config = sb_config_new();
 	int status;
 
-	sb_error_init(error);
 	bench->manager = NULL;
-	memset(&script, 0, sizeof script);
-	sem_init(&script.entered, 0, 0);
-	sem_init(&script.go, 0, 0);
-	assert_true(sb_scratch_make(bench->dir, "manager", false));
-	bench->clock = sb_clock_fake_new();
-	script.clock = bench->clock;
-	script.scan = scan;
 	snprintf(text, sizeof text, "data_dir: %s\n%s%s", bench->dir, yaml,
 		strstr(yaml, "cache:") != NULL ? "" : "\ncache: {enabled: false}\n");
 	sb_config_register_engine(config, &obedient, error);
@@ -192,6 +184,29 @@ int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *e
 		status = sb_manager_open_with(&bench->manager, config, bench->clock, error);
 	sb_config_free(config);
 	return status;
+}
+
+int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error)
+{
+	sb_error_init(error);
+	memset(&script, 0, sizeof script);
+	sem_init(&script.entered, 0, 0);
+	sem_init(&script.go, 0, 0);
+	assert_true(sb_scratch_make(bench->dir, "manager", false));
+	bench->clock = sb_clock_fake_new();
+	script.clock = bench->clock;
+	script.scan = scan;
+	return open_manager(bench, yaml, error);
+}
+
+void reopen_bench(struct bench *bench, const char *yaml)
+{
+	sb_error error;
+
+	sb_error_init(&error);
+	sb_manager_free(bench->manager);
+	if (open_manager(bench, yaml, &error) < 0)
+		fail_msg("%s", error.message);
 }
 
 void open_bench(struct bench *bench, behaviour scan, const char *yaml)

@@ -108,6 +108,8 @@ static bool probe(sb_engine *engine)
 		sb_error_init(&error);
 		(void)sb_check_quickly(engine, &error);
 		sb_breaker_end_test(engine, pass, &error, begun);
+		if (error.kind == SB_KIND_RATE_LIMITED)
+			break; /* its quota is used up: nothing was tested */
 	}
 	return false;
 }

@@ -13,6 +13,7 @@
 #include "scan/fallback.h"
 #include "scan/inspect.h"
 #include "scan/manager_body.h"
+#include "scan/tiers.h"
 #include "util/text.h"
 
 #define OWNER(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -124,8 +125,8 @@ bool sb_verdict_again(sb_job *job)
 	for (size_t i = 0; i < report->result_count; i++) {
 		sb_arena_done(&report->arenas[i]);
 		report->results[i] = (sb_result){0};
-		job->settled[i] = i >= job->asked;
 	}
+	sb_tiers_begin(job);
 	return true;
 }
 
@@ -275,6 +276,7 @@ void sb_verdict_reach(sb_job *job)
 	sb_report *report = job->report;
 
 	drop_calls(job);
+	sb_tiers_tell(job);
 	sb_fallback_link(job);
 	fill_blanks(job);
 	tell_uploads(job);

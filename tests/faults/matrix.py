@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The fault matrix (safety.md E1): every fault of the catalogue × transport × infected and
-clean content × required and optional engine, through the public API.
+clean content × required and optional engine, through the public API; and the same faults in the
+middle of something (situations.py).
 
 Each cell is one engine of one configuration, against its own listener. Cells run in crowds:
 many engines in one driver process, all scans submitted at once, so that waiting costs little.
@@ -26,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from faults import catalogue, icap_catalogue  # noqa: E402
-from faults.clamd import EICAR, THREAT  # noqa: E402
+from faults import catalogue, icap_catalogue, situations  # noqa: E402
+from faults.clamd import Clamd, EICAR, THREAT  # noqa: E402
 from faults.server import Server, has_ipv6  # noqa: E402
 from support.driver import DRIVER, Driver  # noqa: E402
 from support.harness import SCANBRIDGE  # noqa: E402
@@ -37,6 +38,7 @@ GRACE_MS = 250
 SIZES = {"small": 1000, "chunks": 200 << 10, "huge": 8 << 20}
 # How many cells share a driver: scans that only wait are cheap, large contents are not.
 CROWD = {"small": 48, "chunks": 32, "huge": 6}
+SCENES = 24  # of one situation
 RETRY_CROWD = 6  # a manager starts with a budget of 10 retries
 CATALOGUES = {"clamd": catalogue, "icap": icap_catalogue}
 GOOD_NAME = re.compile(r"[A-Za-z0-9._:/+-]{1,128}")
@@ -94,9 +96,10 @@ def crowds(all_cells):
 
 def content(name):
     """The sample is at the very end: whoever misses the last byte misses it."""
-    kind, size = name.rsplit("-", 1)
+    kind, size, *other = name.split("-")
     tail = EICAR if kind == "infected" else b"nothing to be seen"
-    return (b"padding " * (SIZES[size] // 8))[:SIZES[size] - len(tail)] + tail
+    padding = b"padding " if not other else b"padding" + other[0].encode()
+    return (padding * (SIZES[size] // 8))[:SIZES[size] - len(tail)] + tail
 
 
 class Workplace:
@@ -114,10 +117,10 @@ class Workplace:
     def __exit__(self, *_):
         shutil.rmtree(self.path)
 
-    def configure(self, engines):
+    def configure(self, engines, cache=False):
         self.config.write_text(json.dumps(
             {"data_dir": str(self.path / "data"), "engines": engines,
-             "quarantine": {"enabled": False}, "cache": {"enabled": False}}, indent=1))
+             "quarantine": {"enabled": False}, "cache": {"enabled": cache}}, indent=1))
 
 
 # --- one crowd ------------------------------------------------------------------------------
@@ -182,14 +185,17 @@ class Crowd:
             return server.refusing_tcp(host) if tcp else server.refusing_unix(path)
         if kind == "silent":
             return server.silent_tcp(host) if tcp else server.silent_unix(path)
-        options = {"armed": cell.variant.armed}
-        if cell.variant.protocol == "clamd":
-            options["fildes"] = cell.transport.startswith("fildes")
-        script = cell.variant.script(**options)
+        script = self._script(cell)
         listener = server.listen_tcp(script, host, receive_buffer=65536) if tcp \
             else server.listen_unix(path, script)
         self.listeners[cell], self.scripts[cell] = listener, script
         return listener.address
+
+    def _script(self, cell):
+        options = {"armed": cell.variant.armed}
+        if cell.variant.protocol == "clamd":
+            options["fildes"] = cell.transport.startswith("fildes")
+        return cell.variant.script(**options)
 
     # --- the scans ---
     def _play(self, work, driver):
@@ -257,6 +263,101 @@ class Crowd:
                  if request in (b"FILDES", b"INSTREAM", b"RESPMOD", b"REQMOD")}
         if scans and wanted not in scans:
             yield f"asked {scans}, not {wanted}"
+
+
+class Stage(Crowd):
+    """A crowd whose cells play a situation, in step."""
+
+    def __init__(self, group):
+        super().__init__(group)
+        self.situation = group[0].situation
+        self.armed = False
+        self.requests = {}
+        self.work = self.driver = self.begun = None
+
+    def strike(self, on):
+        """From now on the fault is there, or isn't."""
+        self.armed = on
+
+    def _prepare(self, work, server):
+        self.engines = [self._engine(cell, self.situation.addresses(
+            self._address(work, server, cell), lambda: server.listen_unix(
+                f"{work.path}/well{len(server.listeners)}.sock", Clamd()).address))
+            for cell in self.cells]
+        work.configure(self.engines + [{"name": "healthy", "type": "mock"}], self.situation.cache)
+        for cell in self.cells:
+            for number in range(len(situations.FILES)):
+                (work.path / cell.file(number)).write_bytes(content(cell.file(number)))
+
+    def _engine(self, cell, addresses):
+        return super()._engine(cell, None) | self.situation.settings() | {"address": addresses}
+
+    def _script(self, cell):
+        return cell.variant.script(armed=lambda *_: self.armed,
+                                   fildes=cell.transport.startswith("fildes"))
+
+    def _play(self, work, driver):
+        self.work, self.driver = work, driver
+        before = driver.ask("stats")
+        driver.open()
+        self.begun = time.monotonic()
+        self.situation.play(self)
+        driver.ask("close")
+        after = _settled(driver, before)
+        complaint = driver.end()
+        if complaint:
+            self._complain(None, complaint)
+        if after["fds"] != before["fds"] or after["threads"] > before["threads"]:
+            self._complain(None, f"before: {before}, after: {after}")
+        self._complain(None, *(f"left behind: {path}" for path in work.temp.rglob("*")))
+        self._verify_audit(work)
+
+    # --- what a situation does ---
+    def _asked(self):
+        return {cell: sum(request in (b"FILDES", b"INSTREAM")
+                          for request in self.listeners[cell].requests()) for cell in self.cells}
+
+    def round(self, expected, file=0, times=1, cached=None):
+        """Every cell's content once, or several times at once, and what comes of it."""
+        self.requests = self._asked()
+        answers = self.driver.scan_all(
+            f"path {self.work.path}/{cell.file(file)} tag={cell.engine}.{n} engines={cell.engine}"
+            + (",healthy" if cell.role == "optional" else "")
+            for cell in self.cells for n in range(times))
+        for cell in self.cells:
+            for n in range(times):
+                answer = answers.get(f"{cell.engine}.{n}", {})
+                if "report" not in answer:
+                    self._complain(cell, f"no report: {answer}")
+                    continue
+                report, judged = answer["report"], cell.expecting(expected(cell))
+                self._complain(cell, *_entry_complaints(judged, _entry(cell, report)))
+                self._complain(cell, *_report_complaints(judged, report))
+                if cached is not None and _entry(cell, report).get("cached") != cached:
+                    self._complain(cell, f"cached is not {cached}")
+                if answer["elapsed_ms"] > situations.PATIENCE_MS + GRACE_MS:
+                    self._complain(cell, f"lasted {answer['elapsed_ms']} ms", late=True)
+
+    def asked_nobody(self):
+        """In the last round."""
+        for cell, count in self._asked().items():
+            if count != self.requests[cell]:
+                self._complain(cell, "the engine was asked")
+
+    def counter(self, name, value):
+        for cell in self.cells:
+            found = self.driver.ask(f"breaker {cell.engine}")[name]
+            if found != value:
+                self._complain(cell, f"{name}: {found}, not {value}")
+
+    def await_half_open(self):
+        give_up = time.monotonic() + 60
+        for cell in self.cells:
+            while (state := self.driver.ask(f"breaker {cell.engine}")["breaker"]) == "open" \
+                    and time.monotonic() < give_up:
+                pass
+            if state != "half_open":
+                self._complain(cell, f"the breaker is {state}")
 
 
 def _settled(driver, wanted):
@@ -372,13 +473,17 @@ def judge(groups, jobs):
     """Every crowd's complaints. What was only late is judged again when all others are done,
     alone: there the machine's other work is no excuse."""
     with ThreadPoolExecutor(jobs) as pool:
-        complaints = [entry for result in pool.map(lambda group: Crowd(group).run(), groups)
+        complaints = [entry for result in pool.map(lambda group: _crowd(group).run(), groups)
                       for entry in result]
     late = [cell for cell, _, is_late in complaints if is_late]
     complaints = [entry for entry in complaints if not entry[2]]
     for cell in late:
-        complaints += Crowd([cell]).run()
+        complaints += _crowd([cell]).run()
     return complaints
+
+
+def _crowd(group):
+    return Stage(group) if isinstance(group[0], situations.Scene) else Crowd(group)
 
 
 def main():
@@ -395,7 +500,11 @@ def main():
     begun = time.monotonic()
     protocols = [options.protocol] if options.protocol else list(CATALOGUES)
     wanted = [cell for cell in cells(options.full, protocols) if options.only in str(cell)]
-    complaints = judge(crowds(wanted), options.jobs)
+    scenes = [] if options.protocol else [
+        scene for scene in situations.scenes(options.full) if options.only in str(scene)]
+    complaints = judge(itertools.chain(crowds(wanted), situations.crowds(scenes, SCENES)),
+                       options.jobs)
+    wanted += scenes
     grown = [] if options.only or options.protocol else growth_cells(options.full)
     for group in grown:
         complaints += run_growth(group)

@@ -4,7 +4,8 @@
  * of each (required or optional) and four policies, 262,144 rows; then the same answers and
  * roles with min_engines 2; then with fallbacks: a's is b, whose is c, and d's is a. One line a
  * row, `outcome kind action`, in an order that tests/decision_oracle.py repeats from its own
- * reading of the rules.
+ * reading of the rules. At last in tiers: c and d are asked only when what a and b said asks for
+ * it, and such a row says how many were asked as well.
  *
  * On the way every row is decided again with a shadow engine beside, in each of the 8 states:
  * nothing may change, not even a word of the explanation.
@@ -150,6 +151,46 @@ static void print_table(const sb_policy *policy, const sb_decision_rules *with,
 	}
 }
 
+/* c and d are of the second tier; a is no antivirus. */
+static void print_tiers(const sb_decision_rules *with, sb_next_tier next, const size_t *fallbacks)
+{
+	for (unsigned roles = 0; roles < ROLES; roles++) {
+		for (unsigned row = 0; row < ROWS; row++) {
+			sb_result results[ENGINES];
+			sb_decision decision;
+			sb_arena arena;
+			unsigned asked = 2;
+
+			for (unsigned i = 0; i < ENGINES; i++) {
+				results[i] = engine(row >> (3 * i) & 7, names[i],
+					roles >> i & 1 ? SB_ROLE_OPTIONAL : SB_ROLE_REQUIRED);
+				if (i == 0)
+					results[i].assurance = SB_ASSURANCE_RULES;
+				results[i].fallback = fallbacks[i];
+				if (i < 2)
+					continue;
+				results[i].outcome = SB_OUTCOME_ERROR;
+				results[i].abstained = results[i].not_asked = true;
+			}
+			sb_arena_init(&arena, 1 << 16);
+			decide(&decision, results, ENGINES, with, &arena);
+			if (sb_decision_asks_for_more(&decision, next)) {
+				for (asked = 2; asked < ENGINES; asked++) {
+					results[asked] =
+						engine(row >> (3 * asked) & 7, names[asked],
+							roles >> asked & 1 ? SB_ROLE_OPTIONAL
+									   : SB_ROLE_REQUIRED);
+					results[asked].fallback = fallbacks[asked];
+				}
+				decide(&decision, results, ENGINES, with, &arena);
+			}
+			printf("%u ", asked);
+			print_row(&decision, sb_policy_preset("default"));
+			sb_arena_done(&arena);
+		}
+	}
+}
+
 #define RULES(minimum) .min_engines = minimum, .min_assurance = SB_ASSURANCE_ANTIVIRUS
 
 static const sb_decision_rules any = {RULES(1)}, two = {RULES(2)},
@@ -181,6 +222,16 @@ int main(void)
 		print_table(sb_policy_preset("default"), &strategies[i], no_fallbacks, i < 2);
 	vetoes = true;
 	print_table(sb_policy_preset("default"), &strategies[3], no_fallbacks, false);
+	vetoes = false;
+	for (unsigned next = SB_NEXT_ON_DOUBT; next <= SB_NEXT_ON_SUSPICION; next++) {
+		print_tiers(&any, (sb_next_tier)next, no_fallbacks);
+		print_tiers(&two, (sb_next_tier)next, chain);
+		print_tiers(&strategies[1], (sb_next_tier)next, no_fallbacks);
+	}
+	print_tiers(&strategies[0], SB_NEXT_ON_DOUBT, no_fallbacks);
+	print_tiers(&strategies[2], SB_NEXT_ON_DOUBT, no_fallbacks);
+	vetoes = true;
+	print_tiers(&strategies[3], SB_NEXT_ON_DOUBT, no_fallbacks);
 	sb_arena_done(&arena);
 	return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : 2;
 }

@@ -343,6 +343,17 @@ def probes(case):
                for answer in answers.values())
 
 
+def not_asked(case):
+    """Whether the second of two engines was left in peace."""
+    return case.entry(case.scan("note.txt").report, "two").get("not_asked", False)
+
+
+def limited(case):
+    """What becomes of the second of two scans, each of them in a process of its own."""
+    shutil.rmtree(case.data, ignore_errors=True)
+    return [verdict(case, "--no-cache", "note.txt") for _ in range(2)][1]
+
+
 GOOD_AGAIN = {"schedule": "x.........", "latency": "200ms"}
 MOSTLY_BAD = {"schedule": "xx."}
 SHORT = {"failure_threshold": 1, "open": "20ms"}
@@ -454,6 +465,8 @@ ENGINES = {
     "engines.timeout": mocked("error block timeout", before={"latency": "300ms"}, timeout="30ms"),
     "engines.max_size": mocked("error block file_too_large", max_size=5),
     "engines.concurrency": at_the_same_time,
+    "engines.tier": changes(True, False, not_asked, {"engines": [mock(), mock("two")]},
+                            engines=[mock(), mock("two", tier=2)]),
     "engines.weight": later(voting("infected", "suspicious", {"weight": 2}, WEIGHTED),
                             engines=engine(weight=2)),
     "engines.veto": later(voting("infected", "suspicious", {"veto": True}, WEIGHTED),
@@ -496,6 +509,10 @@ ENGINES = {
     "engines.breaker.max_open": breaker(False, True, refused_in(6), SHORT, max_open="20ms"),
     "engines.breaker.half_open_probes": breaker(2, 1, probes, SHORT, GOOD_AGAIN,
                                                 half_open_probes=2),
+    "engines.quota.per_minute": mocked("error block rate_limited", look=limited,
+                                       before={"timeout": "1s"}, quota={"per_minute": 1}),
+    "engines.quota.per_day": mocked("error block rate_limited", look=limited,
+                                    before={"timeout": "1s"}, quota={"per_day": 1}),
 }
 TYPES = {
     "yara.rules": changes("infected quarantine Needle", look=verdict_of("needle"), before=RULES,
@@ -598,6 +615,9 @@ DECISION = {
     "decision.min_assurance": changes("clean allow", "clean allow_with_warning",
                                       before={"engines": [yara()]},
                                       decision={"min_assurance": "rules"}),
+    "decision.next_tier": changes(False, True, not_asked,
+                                  {"engines": [mock(), mock("two", tier=2)]},
+                                  decision={"next_tier": "unless_infected"}),
     "decision.early_decision": later(
         changes("error", "clean", asked, {"engines": HASTY}, engines=HASTY,
                 decision={"early_decision": True}), decision={"early_decision": True}),

@@ -11,7 +11,6 @@ import resource
 import signal
 import unittest
 
-import icap_rows
 from accounts import account, attempt
 from regressions import CLEAN, INFECTED, Case, On, clamav, mock
 from support import harness, surface
@@ -19,9 +18,6 @@ from support.harness import BUILD, ROOT, samples, yara
 from support.virustotal import problem
 
 HOOKS = BUILD / "src/worker/scanbridge-worker-hooks"
-# Tables of words, and what reads kinds that others produce.
-READERS = {"src/util/types.c", "src/scan/decision.c", "src/scan/gates/retry.c",
-           "src/quarantine/words.c", "src/policy/policy.c", "src/policy/lint.c"}
 
 
 def kinds():
@@ -29,24 +25,6 @@ def kinds():
     text = (ROOT / "include/scanbridge/types.h").read_text()
     found = re.findall(r"^\tSB_KIND_([A-Z_]+[A-Z])\b", text, re.M)
     return [name.lower() for name in found if name != "NONE"]
-
-
-def produced_by(kind):
-    """Sources that name a kind, other than those that only know its word or ask for it."""
-    word = re.compile(rf"(?<!== )SB_KIND_{kind.upper()}\b")
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*.c")
-                  if not path.stem.endswith("_test") and str(path.relative_to(ROOT)) not in READERS
-                  and word.search(path.read_text()))
-
-
-def later(why, then=None):
-    """Nothing of this build can end so; where something can, `then` shows it."""
-    def row(case, kind):
-        if then is not None and produced_by(kind):
-            then(case, kind)
-        else:
-            case.assertEqual(produced_by(kind), [], f"produced by now: show it ({why})")
-    return row
 
 
 # --- A real cause for each -----------------------------------------------------------------
@@ -117,6 +95,16 @@ def turned_away(case, kind):
     case.assertGreater(report["error"]["retry_after_ms"], 0)
 
 
+def too_often(case, kind):
+    """A second request to an engine that may be sent one a minute."""
+    case.configure(mock(quota={"per_minute": 1}, timeout="1s"))
+    path = case.write("file")
+    case.scan("--no-cache", path, status=0)
+    report = case.scan("--no-cache", path, status=2).report
+    case.assert_outcome(report, "error", kind=kind, engine="mock")
+    case.assertGreater(report["error"]["retry_after_ms"], 1000)
+
+
 def unreadable(case, kind):
     case.configure()
     case.write("file").chmod(0)
@@ -168,15 +156,6 @@ def misused(case, kind):
     case.assert_outcome(report, "error", action="block", kind=kind)
 
 
-def by_icap(*lines):
-    """An ICAP server answers so."""
-    def row(case, kind):
-        case.configure(icap_rows.icap(icap_rows.url_of(icap_rows.answering(case, *lines))))
-        case.write("file")
-        case.assert_outcome(case.scan("file", status=2).report, "error", action="block", kind=kind)
-    return row
-
-
 def asked_elsewhere(answer):
     """A VirusTotal that answers so; a build without the engine says that it lacks it."""
     def row(case, kind):
@@ -209,9 +188,8 @@ KINDS = {
     "protocol_error": answered(b"stream: FINE\0"),
     "engine_crashed": crashed,
     "authentication_failed": asked_elsewhere(lambda *_: problem(401, "WrongCredentialsError")),
-    "circuit_open": later("breakers", turned_away),
-    "rate_limited": later("engines with a quota", by_icap(
-        b"503 Overloaded", b"Retry-After: 3600")),
+    "circuit_open": turned_away,
+    "rate_limited": too_often,
     "overloaded": together,
     "file_not_found": scanned("missing"),
     "io": unreadable,

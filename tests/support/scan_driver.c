@@ -382,7 +382,7 @@ static void print_breaker(const char *engine, const char *order)
 {
 	static const char *const orders[] = {"open", "close", "reset"};
 	static const char *const metrics[] = {"successful", "failed", "rejected", "opened",
-		"closed", "retries", "fail_open", "fallbacks"};
+		"closed", "retries", "fail_open", "fallbacks", "rate_limited"};
 	int64_t wait = 0;
 	const char *state;
 

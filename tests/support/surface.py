@@ -7,7 +7,7 @@ import subprocess
 from support.harness import ROOT, SCANBRIDGE
 
 # Headings of the manual whose keys stand below another map.
-PARENTS = {"retry": "engines", "breaker": "engines", "ignore": "decision", "rules": "policy",
+PARENTS = {"retry": "engines", "breaker": "engines", "quota": "engines", "ignore": "decision", "rules": "policy",
            "when": "rules", "container": "when", "time": "when", "then": "rules"}
 TYPE = "Engines of type "
 

@@ -82,6 +82,10 @@ SB_API void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage con
  * returned from the slot. */
 SB_API int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *format, ...)
 	SB_PRINTF(4, 5);
+/** One request more is about to be sent, beyond the one that the core counted for this attempt (a
+ * poll, an upload): 0, or -rate_limited when the configured quota has no room for it now; then
+ * @p error tells when to ask again. Never waits. */
+SB_API int sb_call_spend(sb_call *call, sb_error *error);
 /** Something in the engine ended in a way that casts doubt on what it said in the last @p ms (a
  * worker that was taken over may lie before it dies): answers of that time are forgotten. */
 SB_API void sb_call_doubt(sb_call *call, uint64_t ms);

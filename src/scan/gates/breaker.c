@@ -458,7 +458,7 @@ void sb_breaker_end_test(
 
 	if (found->kind == SB_KIND_NONE)
 		end.mark = SB_BREAKER_SUCCESS;
-	else if (found->kind == SB_KIND_CANCELLED)
+	else if (found->kind == SB_KIND_CANCELLED || found->kind == SB_KIND_RATE_LIMITED)
 		end.mark = SB_BREAKER_NOTHING;
 	else if (found->kind == SB_KIND_AUTHENTICATION_FAILED)
 		end.mark = SB_BREAKER_FATAL;
@@ -624,6 +624,9 @@ int sb_manager_engine_metric(
 		return 0;
 	case SB_METRIC_FALLBACKS:
 		*out = atomic_load(&found->fallbacks);
+		return 0;
+	case SB_METRIC_RATE_LIMITED:
+		*out = atomic_load(&found->quota.refused);
 		return 0;
 	}
 	return -SB_KIND_NOT_CONFIGURED;

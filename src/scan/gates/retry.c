@@ -82,7 +82,8 @@ static void keep_failure(struct sb_call *call)
 	call->failure = copy;
 }
 
-/* The breaker opened before the next attempt: the cause is worth more than that news. */
+/* The breaker opened before the next attempt, or the quota has no room for it: the cause is worth
+ * more than that news. */
 static void tell_failure(struct sb_call *call)
 {
 	const sb_error *cause = call->failure;
@@ -102,7 +103,9 @@ static sb_left leave(struct sb_call *call, uint64_t now, uint64_t *at)
 		*at = now;
 		return SB_GATE_AGAIN;
 	}
-	if (sb_error_kind(error) == SB_KIND_CIRCUIT_OPEN && call->failure != NULL) {
+	if (call->failure != NULL &&
+		(sb_error_kind(error) == SB_KIND_CIRCUIT_OPEN ||
+			(sb_error_kind(error) == SB_KIND_RATE_LIMITED && !call->asked))) {
 		tell_failure(call);
 		return SB_GATE_DONE;
 	}
