@@ -226,14 +226,15 @@ class Uploads(VirusTotalCase):
 
     def test_a_large_content_goes_to_an_url_of_its_own(self):
         """Streamed from where it is: the program never holds it."""
-        data = b"padding " * (5 << 20)
+        data = b"padding " * (10 << 20)
         self.write("large", data)
         process = self.start("scan", "--json", "large")
         memory = TreeMemory(process)
-        self.assertEqual(self.finish(process).status, 0)
+        result = self.finish(process)
+        self.assertEqual(result.status, 0, str(result))
         self.assertEqual(self.vt.uploads[0].data, data)
         self.assertEqual(self.vt.count("GET", "files/upload_url"), 1)
-        self.assertLess(memory.result(), len(data) >> 11)
+        self.assertLess(memory.result(), len(data) >> 10)
 
     def test_the_size_decides_about_the_way(self):
         for size, urls in ((32_000_000, 0), (32_000_001, 1)):
@@ -497,13 +498,15 @@ class Keys(VirusTotalCase):
 
     @staticmethod
     def _places_of_the_key(pid):
-        """The flags of every mapping that has it."""
-        found, where = [], None
+        """The flags of every mapping that has it; but for those that a sanitizer reserves."""
+        found, where, most = [], None, 1 << 30
         with open(f"/proc/{pid}/mem", "rb") as memory:
             for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
                 if "-" in line.split(" ")[0] and ":" not in line.split(" ")[0]:
                     where = [int(x, 16) for x in line.split(" ")[0].split("-")]
                 elif line.startswith("VmFlags:"):
+                    if where[1] - where[0] > most:
+                        continue
                     with contextlib.suppress(OSError, ValueError, OverflowError):
                         memory.seek(where[0])
                         if KEY.encode() in memory.read(where[1] - where[0]):
