@@ -233,7 +233,7 @@ def quickstart(log):
 def every_option(log):
     """Leave one engine out at a time, then all of them: each must still link."""
     total = Count()
-    engines = ("clamd", "hashlist", "mock", "yara")
+    engines = ("clamd", "command", "hashlist", "mock", "yara")
     combinations = [[name] for name in engines] + [list(engines)]
     for without in combinations:
         build = Build("without-" + "-".join(without),
