@@ -15,8 +15,8 @@
  * keeper adopts whatever its parents leave behind (it is a subreaper, which the application is
  * not), also what has left the process group and the session, and kills until nothing is left:
  * when the program ends, when sb_child_end() says so, and when the application dies. The one thing
- * that can end the keeper first is SIGKILL; then only the program itself goes with it. Without /proc nobody
- * can tell what was adopted: then only the program's process group ends.
+ * that can end the keeper first is SIGKILL; then only the program itself goes with it. Without
+ * /proc nobody can tell what was adopted: then only the program's process group ends.
  */
 #ifndef SB_UTIL_CHILD_H
 #define SB_UTIL_CHILD_H
