@@ -158,7 +158,7 @@ const sb_section sb_sections[] = {
 
 const sb_setting sb_engine_rows[] = {
 	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
-	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, hashlist or mock"),
+	NEED("type", TEXT, sb_engine_values, type, "yara, clamd, hashlist, plugin or mock"),
 	PICK("role", sb_engine_values, role, "required", ROLES,
 		"what its failure means; hashlist: optional"),
 	E("timeout", DURATION, timeout, "60s", 1, DAY,
@@ -235,7 +235,9 @@ typedef struct scratch {
 	sb_texts texts, more_texts;
 	sb_ints ints, more_ints;
 	const char *text, *more_text, *third, *fourth, *fifth;
-	int64_t number;
+	int64_t number, more_number;
+	uint64_t time;
+	sb_packed map;
 	int word, more_word;
 	bool yes;
 } scratch;
@@ -257,7 +259,14 @@ static const sb_setting command_rows[] = {
 };
 static const sb_setting icap_rows[] = {
 	NEED("url", TEXT, scratch, text, "icap://HOST:PORT/SERVICE"), END};
-static const sb_setting plugin_rows[] = {NEED("path", PATH, scratch, text, "the plugin"), END};
+static const sb_setting plugin_rows[] = {
+	NEED("path", PATH, scratch, text, "the shared object"),
+	ROW("settings", MAP, scratch, map, NULL, 0, 0, "the keys that the plugin itself has"),
+	ROW("workers", INT, scratch, number, "0", 0, 64, "processes kept busy side by side"),
+	ROW("recycle", INT, scratch, more_number, "256", 0, 1e9, "contents for one process"),
+	ROW("open_timeout", DURATION, scratch, time, "30s", 1, DAY, "that it may take to open"),
+	END,
+};
 
 static const struct {
 	const char *type;

@@ -20,6 +20,10 @@ extern const sb_engine_ops sb_engine_mock;
 extern const sb_engine_ops sb_engine_yara;
 #endif
 
+#ifdef SB_HAVE_PLUGIN
+extern const sb_engine_ops sb_engine_plugin;
+#endif
+
 const sb_engine_ops *const sb_builtin_engines[] = {
 #ifdef SB_HAVE_YARA
 	&sb_engine_yara,
@@ -32,6 +36,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 #endif
 #ifdef SB_HAVE_MOCK
 	&sb_engine_mock,
+#endif
+#ifdef SB_HAVE_PLUGIN
+	&sb_engine_plugin,
 #endif
 	NULL,
 };
@@ -52,7 +59,9 @@ const char *const sb_absent_engines[] = {
 	"virustotal",
 	"command",
 	"icap",
+#ifndef SB_HAVE_PLUGIN
 	"plugin",
+#endif
 	NULL,
 };
 

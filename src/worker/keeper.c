@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/io.h"
@@ -51,6 +53,11 @@ struct sb_kept {
 	char *stacks; /* the keeper's, the program's */
 	/* Memory is shared by all who take part: 0, then STARTED or the errno of a failure. */
 	_Atomic(int) state;
+	/* The program, while it can be signalled: whoever takes the number has it for himself, and
+	 * the keeper reaps the program only with it, so that it is nobody else's by then. */
+	_Atomic(int) target;
+	_Atomic(int) over; /* the program has ended, or never began: */
+	int status;        /* of its wait */
 };
 
 enum { STARTED = -1 };
@@ -124,6 +131,17 @@ BARE static void settle(struct sb_kept *kept, int state)
 	(void)syscall(SYS_futex, &kept->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+BARE static void await_end(struct sb_kept *kept, int program)
+{
+	while (syscall(SYS_waitid, P_PID, program, NULL, WEXITED | WNOWAIT, NULL) < 0 &&
+		errno == EINTR)
+		continue;
+	while (atomic_exchange(&kept->target, 0) == 0)
+		(void)syscall(SYS_sched_yield);
+	while (syscall(SYS_wait4, program, &kept->status, 0, NULL) < 0 && errno == EINTR)
+		continue;
+}
+
 BARE static int keep(void *data)
 {
 	struct sb_kept *kept = data;
@@ -133,13 +151,22 @@ BARE static int keep(void *data)
 	/* Returns when the program was executed, or has given up and said why. */
 	program = clone(
 		run_program, kept->stacks + 2 * STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, kept);
+	atomic_store(&kept->target, program > 0 ? program : 0);
 	/* Nothing that the application closes may stay open here. */
 	(void)syscall(SYS_close_range, 0U, ~0U, 0);
 	settle(kept, program < 0 ? errno : STARTED);
-	while (program > 0 && syscall(SYS_wait4, program, NULL, 0, NULL) < 0 && errno == EINTR)
-		continue;
+	if (program > 0)
+		await_end(kept, program);
 	syscall(SYS_exit_group, 0);
 	return 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* --- The application's side ------------------------------------------------------------------ */
@@ -154,6 +181,8 @@ static void *watch(void *data)
 	while (keeper > 0 && waitpid(keeper, &status, (int)__WCLONE) < 0 && errno == EINTR)
 		continue;
 	settle(kept, ECHILD); /* had it not come so far */
+	atomic_store(&kept->over, 1);
+	(void)syscall(SYS_futex, &kept->over, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 	return NULL;
 }
 
@@ -212,6 +241,39 @@ int sb_kept_start(
 	}
 	sb_kept_join(kept);
 	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, state, "start %s", name);
+}
+
+/* True when it is over. */
+static bool await_over(sb_kept *kept, uint64_t ms)
+{
+	const uint64_t until = now_ms() + ms;
+
+	for (uint64_t now; atomic_load(&kept->over) == 0;) {
+		now = now_ms();
+		if (now >= until)
+			return false;
+		(void)syscall(SYS_futex, &kept->over, FUTEX_WAIT_PRIVATE, 0,
+			&(struct timespec){.tv_sec = (time_t)((until - now) / 1000),
+				.tv_nsec = (long)((until - now) % 1000) * 1000000},
+			NULL, 0);
+	}
+	return true;
+}
+
+int sb_kept_end(sb_kept *kept, unsigned ms)
+{
+	int target;
+
+	if (await_over(kept, ms))
+		return kept->status;
+	target = atomic_exchange(&kept->target, 0);
+	if (target > 0) {
+		(void)kill(target, SIGKILL);
+		atomic_store(&kept->target, target);
+	}
+	while (!await_over(kept, 1000))
+		continue;
+	return kept->status;
 }
 
 void sb_kept_join(sb_kept *kept)

@@ -24,6 +24,9 @@ typedef struct sb_kept sb_kept;
  * are /dev/null. argv[0] is @p name. Returns 0 once it was executed. */
 int sb_kept_start(sb_kept **out, int program, const char *name, const int *fds, size_t count,
 	sb_error *error);
+/* It was told to end, or should have: wait for that, at most @p ms, then end it by force. The
+ * status of its wait. */
+int sb_kept_end(sb_kept *kept, unsigned ms);
 /* Wait until it has ended, and free. The program must have been told to. */
 void sb_kept_join(sb_kept *kept);
 
