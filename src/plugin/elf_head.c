@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The head of an ELF file (man 5 elf); see elf_head.h. Type and machine stand at the same place for 32
- * and 64 bits. */
+/* The head of an ELF file (man 5 elf); see elf_head.h. Type and machine stand at the same place for
+ * 32 and 64 bits. */
 #include "plugin/elf_head.h"
 
 #include <elf.h>

@@ -98,6 +98,18 @@ static void keep_guest(sb_pool_guest *guest, const sb_zygote_message *word)
 								     : SB_ASSURANCE_RULES;
 }
 
+/* Whatever a plugin made of the message: it is no failure of ours. */
+static int refused(const sb_zygote_message *word, sb_error *error)
+{
+	if (word->word != SB_ZYGOTE_FAILED || word->kind == SB_KIND_NONE ||
+		word->kind >= SB_KIND_COUNT_)
+		return sb_error_set(error, SB_KIND_PROTOCOL_ERROR, 0,
+			"the worker said something that can't be understood");
+	return sb_error_set(error,
+		word->kind == SB_KIND_INTERNAL ? SB_KIND_ENGINE_UNAVAILABLE : (sb_kind)word->kind,
+		0, "%.*s", SB_ZYGOTE_TEXT - 1, word->text);
+}
+
 /* Its first word: ready, or why not. */
 static int await_ready(sb_pool *pool, sb_zygote *zygote, sb_error *error)
 {
@@ -116,10 +128,7 @@ static int await_ready(sb_pool *pool, sb_zygote *zygote, sb_error *error)
 		return ended_early(zygote, error);
 	sb_close(&fd);
 	if (word.word != SB_ZYGOTE_READY)
-		return sb_error_set(error,
-			word.kind > 0 && word.kind < SB_KIND_COUNT_ ? (sb_kind)word.kind
-								    : SB_KIND_INTERNAL,
-			0, "%.*s", SB_ZYGOTE_TEXT - 1, word.text);
+		return refused(&word, error);
 	if (pool->version[0] == '\0') { /* the first one's: the others are alike */
 		pool->rules = word.rules;
 		snprintf(pool->version, sizeof pool->version, "%.31s", word.text);

@@ -11,6 +11,19 @@
 #include "util/io.h"
 #include "util/text.h"
 
+int sb_plugin_says(sb_error *error, sb_kind kind, const char *before, const char *text)
+{
+	sb_buf escaped;
+	int status;
+
+	sb_buf_init(&escaped, 8192);
+	sb_escape(&escaped, text, strnlen(text, 1024));
+	status = sb_error_set(
+		error, kind, 0, "%.400s%s", before, escaped.data != NULL ? escaped.data : "");
+	sb_buf_done(&escaped);
+	return status;
+}
+
 static int open_processes(sb_instance *instance, const sb_instance_order *order,
 	const sb_plugin_order *plugin, sb_error *error)
 {
@@ -25,6 +38,7 @@ static int open_processes(sb_instance *instance, const sb_instance_order *order,
 		.max_content = environment->max_content,
 		.limits = environment->containers,
 	};
+	char before[400] = "";
 	sb_bundle bundle;
 	sb_error own;
 	int status;
@@ -37,11 +51,11 @@ static int open_processes(sb_instance *instance, const sb_instance_order *order,
 	if (status == 0)
 		return 0;
 	/* What the plugin did, but not what was found in it, lacks its name. */
-	if (own.kind == SB_KIND_ENGINE_UNAVAILABLE || own.kind == SB_KIND_TIMEOUT)
-		return sb_error_set(error, own.kind, 0,
-			"plugin %.300s: while it was opened, %.600s", order->path, own.message);
-	sb_error_copy(error, &own);
-	return status;
+	if (own.kind == SB_KIND_ENGINE_UNAVAILABLE || own.kind == SB_KIND_TIMEOUT ||
+		own.kind == SB_KIND_PROTOCOL_ERROR)
+		snprintf(
+			before, sizeof before, "plugin %.300s: while it was opened, ", order->path);
+	return sb_plugin_says(error, own.kind, before, own.message);
 }
 
 int sb_instance_open(sb_instance **out, const sb_instance_order *order, sb_error *error)

@@ -26,6 +26,9 @@ int sb_instance_open(sb_instance **out, const sb_instance_order *order, sb_error
 /* NULL is fine. */
 void sb_instance_close(sb_instance *instance);
 
+/* What a plugin says goes into messages of ours: escaped. As sb_error_set(), with text before. */
+int sb_plugin_says(sb_error *error, sb_kind kind, const char *before, const char *text);
+
 /* Whoever judges: its file's digest, and what the plugin says. */
 int sb_instance_identity(sb_instance *instance, sb_identity *out, sb_error *error);
 sb_assurance sb_instance_class(sb_instance *instance);

@@ -173,9 +173,11 @@ static bool is_infected(const sb_reply *reply)
 
 static int state_failure(sb_call *call, const sb_reply *reply, sb_error *error)
 {
-	if (reply->has_stated && reply->stated.abstained)
-		return sb_call_abstain(call, reply->failure, error, "%s", reply->failure_message);
-	return sb_error_set(error, reply->failure, 0, "%s", reply->failure_message);
+	int status = sb_plugin_says(error, reply->failure, "", reply->failure_message);
+
+	if (!reply->has_stated || !reply->stated.abstained)
+		return status;
+	return sb_call_abstain(call, reply->failure, error, "%s", sb_error_message(error));
 }
 
 /* The same calls that the plugin made. */
