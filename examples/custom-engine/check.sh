@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # One file that holds the word, one that does not, and a setting that is wrong.
 set -eu
 folder=$(mktemp -d)

@@ -14,7 +14,7 @@
 
 #include "util/io.h"
 
-enum { COMPILE_MS = 300000, END_MS = 5000, FDS = 3 };
+enum { COMPILE_MS = 300000, END_MS = 5000, EARLY_END_MS = 200, FDS = 3 };
 
 bool sb_zygote_hear(const sb_zygote *zygote, sb_zygote_message *message, int *fd)
 {
@@ -71,7 +71,7 @@ bool sb_zygote_order(const sb_zygote *zygote, uint32_t id, int contents, int con
 /* The control socket was closed: how did it end? */
 static int ended_early(const sb_zygote *zygote, sb_error *error)
 {
-	int status = sb_kept_end(zygote->kept, END_MS);
+	int status = sb_kept_end(zygote->kept, EARLY_END_MS);
 	char how[64] = "";
 
 	if (WIFSIGNALED(status))
@@ -154,6 +154,8 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 	sb_close(&pair[1]);
 	if (status == 0)
 		status = await_ready(pool, &zygote, error);
+	if (status < 0 && zygote.kept != NULL)
+		(void)sb_kept_end(zygote.kept, 0); /* it had its time */
 	if (status < 0)
 		sb_zygote_stop(&zygote);
 	else

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Engines in shared objects: they judge like any other, their settings are checked by their own
 table, and a file that others could have written is not loaded."""
-import json
 import os
 import re
 import shutil
@@ -341,20 +340,47 @@ class Refused(PluginCase):
         self.assertEqual(report["engines"][0]["error"]["kind"], "not_configured")
 
 
-class Example(PluginCase):
-    def test_make_and_make_check(self):
-        """Out of the tree, as its author would."""
-        own = plugins.folder(self.addCleanup)
-        for path in EXAMPLE.iterdir():
-            shutil.copy(path, own)
-        (own / "scanbridge.pc").write_text(
+class Author(PluginCase):
+    """Out of the tree, as somebody would who has only what is installed."""
+
+    def setUp(self):
+        super().setUp()
+        self.own = plugins.folder(self.addCleanup)
+        (self.own / "scanbridge.pc").write_text(
             f"Name: scanbridge\nDescription: x\nVersion: 1\nCflags: -I{ROOT}/include\n")
-        done = subprocess.run(["make", "check", f"SCANBRIDGE={SCANBRIDGE}"], cwd=own, text=True,
-                              capture_output=True, env=self.environment() | {
-                                  "PKG_CONFIG_PATH": str(own)})
+        self.programs = self.write("bin/scanbridge", b"").parent
+        (self.programs / "scanbridge").unlink()
+        (self.programs / "scanbridge").symlink_to(SCANBRIDGE)
+
+    def shell(self, line):
+        path = f"{self.programs}:{os.environ['PATH']}"
+        return subprocess.run(["sh", "-c", line], cwd=self.own, text=True, capture_output=True,
+                              env=self.environment() | {"PKG_CONFIG_PATH": str(self.own),
+                                                        "PATH": path}, timeout=harness.PATIENCE)
+
+    def test_the_example(self):
+        for path in EXAMPLE.iterdir():
+            shutil.copy(path, self.own)
+        done = self.shell("make check")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("word.so does what it should", done.stdout)
         self.assertLess(len((EXAMPLE / "word.c").read_text().splitlines()), 100)
+
+    def test_the_guide(self):
+        """Its files are written, its commands are run, and they say what it says."""
+        text = (ROOT / "docs/writing-an-engine.md").read_text()
+        files, ran = {"c": "teapot.c", "yaml": "scanbridge.yaml"}, 0
+        for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.M | re.S):
+            if kind in files:
+                (self.own / files[kind]).write_text(block)
+            for command, wanted in re.findall(r"^\$ (.*)\n((?:(?!\$).*\n)*)", block, re.M):
+                done = self.shell(command.replace("cc ", "cc -Wall -Wextra -Werror ", 1))
+                said = done.stdout + done.stderr
+                self.assertIn(done.returncode, (0, 1) if wanted else (0,), command + said)
+                for line in wanted.splitlines():
+                    self.assertIn(line, said)
+                ran += 1
+        self.assertEqual(ran, 7)
 
 
 if __name__ == "__main__":
