@@ -85,5 +85,7 @@ size_t sb_guest_judge(
 	sb_error_init(&error);
 	sb_reply_begin(&call.writer, out, SB_REPLY_BYTES);
 	status = guest->loaded.ops->scan(guest->loaded.state, &call, &error);
+	if (status == 0 && call.lost)
+		status = sb_error_no_memory(&error);
 	return status < 0 ? say_failure(&call, status, &error) : say_statement(&call);
 }

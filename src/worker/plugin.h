@@ -36,6 +36,7 @@ struct sb_call {
 	uint64_t until_ms; /* CLOCK_MONOTONIC */
 	sb_reply_writer writer;
 	sb_stated stated;
+	bool lost; /* a detection, for want of memory */
 	bool versions;
 	char engine_version[64], signature_version[128];
 	sb_container container;

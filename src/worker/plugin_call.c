@@ -3,12 +3,12 @@
  * What the core makes of a statement is in scan/statement.c: here it is only written down. */
 #include "worker/plugin.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "util/error.h"
 #include "util/hash.h"
 #include "util/text.h"
 
@@ -121,47 +121,69 @@ void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage content)
 	call->stated.content = content <= SB_CONTENT_INSPECTED ? content : SB_CONTENT_UNKNOWN;
 }
 
+enum { TEXT = 1024 }; /* as much as the core keeps of one */
+
 /* A name is any bytes, and a text of a reply ends at its NUL: what has one, or is none, is sent in
  * a form that the core then takes for what it is, no name of the field's grammar. */
-static void report(sb_call *call, bool infected, const sb_threat *threat)
+static void copy_name(sb_buf *out, const sb_threat *threat)
 {
+	size_t length = threat->name != NULL ? threat->name_length : 0;
+
+	if (length > 0 && memchr(threat->name, '\0', length) == NULL)
+		sb_buf_add(out, threat->name, length < TEXT ? length : TEXT);
+	else if (length > 0)
+		sb_escape(out, threat->name, length < TEXT / 2 ? length : TEXT / 2);
+	else
+		sb_buf_char(out, '?');
+}
+
+static const char *cut(char out[TEXT + 1], const char *text)
+{
+	size_t length = text != NULL ? strnlen(text, TEXT) : 0;
+
+	if (text == NULL)
+		return NULL;
+	memcpy(out, text, length);
+	out[length] = '\0';
+	return out;
+}
+
+static int report(sb_call *call, bool infected, const sb_threat *threat, sb_error *error)
+{
+	char texts[4][TEXT + 1];
 	sb_severity severity = threat->severity;
 	sb_buf name;
+	bool failed;
 
 	if (severity < SB_SEVERITY_LOW || severity > SB_SEVERITY_CRITICAL)
 		severity = SB_SEVERITY_HIGH;
-	sb_buf_init(&name, 4096);
-	if (threat->name != NULL && threat->name_length > 0 &&
-		memchr(threat->name, '\0', threat->name_length) == NULL)
-		sb_buf_add(&name, threat->name,
-			threat->name_length < 1024 ? threat->name_length : 1024);
-	else if (threat->name != NULL)
-		sb_escape(
-			&name, threat->name, threat->name_length < 512 ? threat->name_length : 512);
-	sb_reply_found(&call->writer, &(sb_found){.infected = infected,
-					      .severity = severity,
-					      .name = name.length > 0 ? name.data : "?",
-					      .category = threat->category,
-					      .description = threat->description,
-					      .signature_id = threat->signature_id,
-					      .member = threat->member});
+	sb_buf_init(&name, 4 * TEXT);
+	copy_name(&name, threat);
+	failed = name.failed;
+	if (!failed)
+		sb_reply_found(
+			&call->writer, &(sb_found){.infected = infected,
+					       .severity = severity,
+					       .name = name.data,
+					       .category = cut(texts[0], threat->category),
+					       .description = cut(texts[1], threat->description),
+					       .signature_id = cut(texts[2], threat->signature_id),
+					       .member = cut(texts[3], threat->member)});
 	sb_buf_done(&name);
+	call->lost = call->lost || failed;
+	return failed ? sb_error_no_memory(error) : 0;
 }
 
 int sb_call_infected(sb_call *call, const sb_threat *threat, sb_error *error)
 {
-	(void)error;
-	report(call, true, threat);
-	return 0;
+	return report(call, true, threat, error);
 }
 
 int sb_call_suspicious(sb_call *call, const sb_threat *threat, double confidence, sb_error *error)
 {
-	(void)error;
 	if (confidence > call->stated.confidence)
 		call->stated.confidence = confidence > 1 ? 1 : confidence;
-	report(call, false, threat);
-	return 0;
+	return report(call, false, threat, error);
 }
 
 int sb_call_abstain(sb_call *call, sb_kind kind, sb_error *error, const char *format, ...)

@@ -27,6 +27,7 @@ OFFERED = surface.config_keys()
 # Parts of the program that a build may leave out, with their keys.
 PARTS = ("engines.breaker.", "yara.", "clamd.", "hashlist.", "mock.", "virustotal.", "command.",
          "icap.", "plugin.")
+IN_PLUGINS = "tests/scenarios/test_plugin.py"
 WEIGHTED = {"strategy": "weighted", "threshold": 2.0}
 HASTY = [mock(default="infected:A"), mock("two", latency="1s")]
 LISTED = "infected quarantine Blocklist.Match"
@@ -502,7 +503,13 @@ TYPES = {
     "command.infected_exit": of_type("command", argv=["a"], infected_exit=[2]),
     "command.clean_exit": of_type("command", argv=["a"], clean_exit=[3]),
     "icap.url": of_type("icap", url="icap://127.0.0.1/x"),
-    "plugin.path": of_type("plugin", path="x.so"),
+    "plugin.path": covered(IN_PLUGINS, "test_eicar_and_benign", "test_what_is_no_file"),
+    "plugin.settings": covered(IN_PLUGINS, "test_they_arrive",
+                               "test_mistakes_are_told_with_their_place"),
+    "plugin.workers": because("as with yara"),
+    "plugin.recycle": covered(IN_PLUGINS, "test_recycle"),
+    "plugin.open_timeout": covered("tests/faults/test_plugin.py", "open_timeout",
+                                   "did not come up in 0.3 s"),
 }
 CONTAINERS = {
     "containers.max_depth": opened("max_depth", "nested.zip", max_depth=1),

@@ -95,8 +95,11 @@ class Judging(PluginCase):
     def test_a_call_offers_the_same_everywhere(self):
         self.write("all", b"do: all\n" + b"x" * 100)
         self.write("abstain", b"do: abstain\n")
+        self.write("text", b"do: text\n")  # of 32 MiB each
         for where in self.both:
             self.use(isolation=where)
+            threat, = self.scan("text").report["threats"]
+            self.assertEqual((len(threat["category"]), threat["name"][:8]), (1024, "Unnamed."))
             report = self.scan("all", status=0).report
             entry = report["engines"][0]
             self.assertEqual((report["outcome"], entry["engine_version"],
@@ -124,6 +127,15 @@ class Judging(PluginCase):
         self.write("file")
         self.assert_outcome(self.scan("file", status=0).report, "clean")
         self.refused("can't be read", settings={"list": str(own / "missing")})
+
+    def test_recycle(self):
+        """What a plugin keeps in its process is forgotten with it."""
+        for number in range(3):
+            self.write(f"in/{number}", b"do: count\n%d" % number)
+        for recycle, wanted in ((1, [1, 1, 1]), (2, [1, 1, 2]), (0, [1, 2, 3])):
+            self.use(recycle=recycle, workers=1, concurrency=1)
+            names = [r["threats"][0]["name"] for r in self.scan("--jobs", "1", "in").reports]
+            self.assertEqual(sorted(names), [f"Guest.Count.{n}" for n in wanted])
 
     def test_what_it_says_is_remembered_by_its_file(self):
         own = plugins.folder(self.addCleanup)

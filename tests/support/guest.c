@@ -240,6 +240,17 @@ static int use_all(const struct scene *s)
 	return sb_call_clean(call, length, SB_CONTENT_UNKNOWN, s->error);
 }
 
+/* How often this process was asked to. */
+static int count(const struct scene *s)
+{
+	static int times;
+	char name[32];
+	const int length = snprintf(name, sizeof name, "Guest.Count.%d", ++times);
+	const sb_threat threat = {.name = name, .name_length = (size_t)length};
+
+	return sb_call_infected(s->call, &threat, s->error);
+}
+
 #ifdef INSIDE
 static int answer(sb_slot *slot, uint32_t length, uint32_t state)
 {
@@ -326,6 +337,7 @@ static const struct {
 	{"thread", start_thread},
 	{"files", read_files},
 	{"all", use_all},
+	{"count", count},
 #ifdef INSIDE
 	{"garbage", say_garbage},
 	{"long", say_too_long},
