@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An engine of your own in ordinary blocking C: it objects to files that hold a word.
+ * A program with an engine of its own, that of custom-engine/word.c: it objects to files that hold
+ * a word.
  *
  *     ./custom_engine WORD FILE...
  *
@@ -11,85 +12,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* --- The engine ------------------------------------------------------------------------ */
-
-/* Zeroed by the core; settings are filled in before open(). */
-struct word_state {
-	const char *word;
-};
-
-static const sb_setting word_settings[] = {
-	{.key = "word",
-		.type = SB_SETTING_TEXT,
-		.offset = offsetof(struct word_state, word),
-		.required = true,
-		.help = "what a file must not hold"},
-	{.key = NULL},
-};
-
-static int word_open(void *state, sb_error *error)
-{
-	const struct word_state *engine = state;
-
-	if (engine->word[0] == '\0')
-		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0, "word: must not be empty");
-	return 0;
-}
-
-static int found(sb_call *call, uint64_t size, sb_error *error)
-{
-	static const char name[] = "Word.Forbidden";
-	sb_threat threat = {.name = name, .name_length = sizeof name - 1};
-
-	sb_call_cover(call, size, SB_CONTENT_UNKNOWN);
-	return sb_call_infected(call, &threat, error);
-}
-
-/* Runs in a thread of this engine, from several at once: the state is only read. */
-static int word_scan(void *state, sb_call *call, sb_error *error)
-{
-	const struct word_state *engine = state;
-	size_t length = strlen(engine->word), kept = 0;
-	char buffer[65536];
-	uint64_t at = 0;
-
-	if (length > sizeof buffer / 2)
-		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0, "word: too long");
-	for (;;) {
-		int64_t got = sb_call_read(call, at, buffer + kept, sizeof buffer - kept, error);
-
-		if (got < 0)
-			return (int)got;
-		if (got == 0) /* every byte was seen: only now may it be called clean */
-			return sb_call_clean(call, at, SB_CONTENT_UNKNOWN, error);
-		if (sb_call_remaining_ms(call) == 0)
-			return sb_error_set(error, SB_KIND_TIMEOUT, 0, "out of time");
-		at += (uint64_t)got;
-		kept += (size_t)got;
-		if (memmem(buffer, kept, engine->word, length) != NULL)
-			return found(call, at, error);
-		/* The word may begin in this piece and end in the next. */
-		if (kept >= length) {
-			memmove(buffer, buffer + kept - (length - 1), length - 1);
-			kept = length - 1;
-		}
-	}
-}
-
-static const sb_engine_ops word_engine = {
-	.abi = SB_ENGINE_ABI,
-	.name = "word",
-	.summary = "objects to files that hold a word",
-	.state_size = sizeof(struct word_state),
-	.settings = word_settings,
-	.assurance = SB_ASSURANCE_RULES,
-	.open = word_open,
-	.scan = word_scan,
-};
-
-/* --- A program that uses it --------------------------------------------------------------- */
+/* custom-engine/word.c, which is a plugin as well. */
+extern const sb_engine_ops word_engine;
 
 static int configure(sb_config *config, const char *word, sb_error *error)
 {

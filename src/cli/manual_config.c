@@ -35,6 +35,8 @@ static const char *type_name(sb_setting_type type)
 		return "LIST of PATHs";
 	case SB_SETTING_INTS:
 		return "LIST of whole numbers";
+	case SB_SETTING_MAP:
+		return "map";
 	}
 	return "";
 }

@@ -3,8 +3,9 @@
 #ifndef SB_CONFIG_BUILT_H
 #define SB_CONFIG_BUILT_H
 
+#include "config/document.h"
 #include "config/policy_file.h"
-#include "config/settings.h"
+#include "settings/settings.h"
 
 /* The values of all sections; tables.c says which key is where. */
 typedef struct sb_values {

@@ -43,7 +43,7 @@ static int refuse_type(
 		names[n++] = sb_absent_engines[i];
 		if (strcmp(type->text, sb_absent_engines[i]) != 0)
 			continue;
-		rc = tables[1].rows != NULL && strcmp(type->text, "plugin") != 0
+		rc = tables[1].rows != NULL
 			     ? sb_settings_read(reader, node, "engines", tables, 2, others)
 			     : 0;
 		return rc != 0 ? rc
@@ -166,7 +166,7 @@ static int read_engine(sb_reader *reader, const sb_config *config, const sb_node
 	if (type == NULL || type->type != SB_NODE_SCALAR)
 		return sb_node_error(reader->error, type != NULL ? type : node,
 			"engines: \"type\" is missing: yara, clamd, icap, command, "
-			"virustotal, hashlist or mock");
+			"virustotal, hashlist, plugin or mock");
 	conf->ops = find_type(config, type->text);
 	if (conf->ops == NULL)
 		return refuse_type(reader, config, node, type);

@@ -151,6 +151,7 @@ static void starter_row(sb_buf *out, const char *indent, const sb_setting *row)
 		sb_buf_text(out, "25MiB");
 	else
 		sb_buf_text(out, row->fallback != NULL           ? row->fallback
+				 : row->type == SB_SETTING_MAP   ? "{}"
 				 : row->type >= SB_SETTING_TEXTS ? "[]"
 								 : "null");
 	sb_buf_printf(out, "%*s# %s", 4, "", row->help);

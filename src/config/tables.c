@@ -163,7 +163,7 @@ const sb_section sb_sections[] = {
 const sb_setting sb_engine_rows[] = {
 	NEED("name", TEXT, sb_engine_values, name, "unique, of A-Z a-z 0-9 . _ -"),
 	NEED("type", TEXT, sb_engine_values, type,
-		"yara, clamd, icap, command, virustotal, hashlist or mock"),
+		"yara, clamd, icap, command, virustotal, hashlist, plugin or mock"),
 	PICK("role", sb_engine_values, role, "required", ROLES,
 		"what its failure means; hashlist: optional"),
 	E("timeout", DURATION, timeout, "60s", 1, DAY,
@@ -254,7 +254,8 @@ typedef struct scratch {
 	sb_ints ints, more_ints;
 	const char *text, *more_text, *third, *fourth, *fifth;
 	int64_t number, more_number;
-	uint64_t duration, more_duration;
+	uint64_t time, more_time;
+	sb_packed map;
 	int word, more_word;
 	bool yes;
 } scratch;
@@ -271,9 +272,9 @@ static const sb_setting virustotal_rows[] = {
 	ROW("min_detections", INT, scratch, number, "3", 1, 1000, "vendors that must agree"),
 	ROW("min_voters", INT, scratch, more_number, "10", 1, 1000,
 		"vendors that must have looked"),
-	ROW("max_age", DURATION, scratch, duration, "90d", 0, 3650 * DAY, "of analyses"),
+	ROW("max_age", DURATION, scratch, time, "90d", 0, 3650 * DAY, "of analyses"),
 	ROW("vendor_weights", TEXTS, scratch, texts, NULL, 0, 0, "what a vendor's hit counts"),
-	ROW("poll_interval", DURATION, scratch, more_duration, "20s", 10, HOUR,
+	ROW("poll_interval", DURATION, scratch, more_time, "20s", 10, HOUR,
 		"from one look at an analysis to the next"),
 	END,
 };
@@ -286,7 +287,14 @@ static const sb_setting command_rows[] = {
 };
 static const sb_setting icap_rows[] = {
 	NEED("url", TEXT, scratch, text, "icap://HOST:PORT/SERVICE"), END};
-static const sb_setting plugin_rows[] = {NEED("path", PATH, scratch, text, "the plugin"), END};
+static const sb_setting plugin_rows[] = {
+	NEED("path", PATH, scratch, text, "the shared object"),
+	ROW("settings", MAP, scratch, map, NULL, 0, 0, "the keys that the plugin itself has"),
+	ROW("workers", INT, scratch, number, "0", 0, 64, "processes kept busy side by side"),
+	ROW("recycle", INT, scratch, more_number, "256", 0, 1e9, "contents for one process"),
+	ROW("open_timeout", DURATION, scratch, time, "30s", 1, DAY, "that it may take to open"),
+	END,
+};
 
 static const struct {
 	const char *type;

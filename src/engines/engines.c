@@ -29,6 +29,10 @@ extern const sb_engine_ops sb_engine_virustotal;
 extern const sb_engine_ops sb_engine_yara;
 #endif
 
+#ifdef SB_HAVE_PLUGIN
+extern const sb_engine_ops sb_engine_plugin;
+#endif
+
 const sb_engine_ops *const sb_builtin_engines[] = {
 #ifdef SB_HAVE_YARA
 	&sb_engine_yara,
@@ -50,6 +54,9 @@ const sb_engine_ops *const sb_builtin_engines[] = {
 #endif
 #ifdef SB_HAVE_MOCK
 	&sb_engine_mock,
+#endif
+#ifdef SB_HAVE_PLUGIN
+	&sb_engine_plugin,
 #endif
 	NULL,
 };
@@ -76,7 +83,9 @@ const char *const sb_absent_engines[] = {
 #ifndef SB_HAVE_YARA
 	"yara",
 #endif
+#ifndef SB_HAVE_PLUGIN
 	"plugin",
+#endif
 	NULL,
 };
 

@@ -328,7 +328,7 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 		.name = conf->name,
 		.type = conf->ops->name,
 		.role = conf->role,
-		.assurance = conf->ops->assurance,
+		.assurance = engine->assurance,
 		.breaker = sb_manager_breaker(manager, conf->name, NULL),
 		.signature_age_s = -1,
 	};

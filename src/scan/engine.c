@@ -134,7 +134,10 @@ int sb_engine_open(
 	sb_error own;
 	int status;
 
-	*engine = (sb_engine){.conf = conf, .ops = conf->ops, .manager = manager};
+	*engine = (sb_engine){.conf = conf,
+		.ops = conf->ops,
+		.manager = manager,
+		.assurance = conf->ops->assurance};
 	sb_poison_init(&engine->poison);
 	sb_tester_init(&engine->tester);
 	pthread_mutex_init(&engine->quota.lock, NULL);
@@ -164,6 +167,8 @@ int sb_engine_open(
 	if (status < 0 || engine->broken.kind != SB_KIND_NONE)
 		return status;
 	engine->max_size = smaller_limit(engine);
+	if (engine->ops->class_of != NULL)
+		engine->assurance = engine->ops->class_of(engine->state);
 	engine->is_inline = (engine->ops->flags & SB_ENGINE_INLINE) != 0 &&
 			    (engine->ops->waits == NULL || !engine->ops->waits(engine->state));
 	return 0;

@@ -54,7 +54,8 @@ typedef struct sb_engine {
 	void *state;
 	struct sb_manager *manager;
 	uint64_t max_size; /* the smaller of configuration's and engine's; 0: none */
-	bool is_inline;    /* never waits: may run in any thread */
+	sb_assurance assurance;
+	bool is_inline; /* never waits: may run in any thread */
 	sb_environment environment;
 	sb_breaker *breakers; /* one for each replica; of an engine without them, one */
 	size_t replica_count;

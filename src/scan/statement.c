@@ -91,7 +91,7 @@ void sb_call_restate(struct sb_call *call)
 		.engine = conf->name,
 		.type = conf->ops->name,
 		.role = conf->role,
-		.assurance = conf->ops->assurance,
+		.assurance = call->engine->assurance,
 		.hash_list = (conf->ops->flags & SB_ENGINE_HASH_LIST) != 0,
 		.weight = conf->weight,
 		.veto = conf->veto,

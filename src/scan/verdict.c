@@ -37,7 +37,7 @@ void sb_verdict_blank(
 		.engine = engine->conf->name,
 		.type = engine->ops->name,
 		.role = engine->conf->role,
-		.assurance = engine->ops->assurance,
+		.assurance = engine->assurance,
 		.hash_list = (engine->ops->flags & SB_ENGINE_HASH_LIST) != 0,
 		.weight = engine->conf->weight,
 		.veto = engine->conf->veto,

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/io.h"
@@ -357,4 +358,35 @@ int sb_child_join(sb_child *child)
 	status = atomic_load(&child->status);
 	release(child);
 	return status;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool is_over_within(const struct sb_child *child, unsigned ms)
+{
+	const uint64_t until = now_ms() + ms;
+	struct pollfd over = {.fd = child->tether, .events = POLLIN};
+	uint64_t now = until - ms;
+	int ready;
+
+	do {
+		ready = poll(&over, 1, (int)(until - now));
+		now = now_ms();
+	} while (ready < 0 && errno == EINTR && now < until);
+	return ready > 0;
+}
+
+int sb_child_end_within(sb_child *child, unsigned ms)
+{
+	if (child == NULL)
+		return UNKNOWN;
+	if (!is_over_within(child, ms))
+		sb_child_end(child);
+	return sb_child_join(child);
 }

@@ -63,6 +63,9 @@ int sb_child_start(sb_child **out, const sb_child_plan *plan, sb_error *error);
 int sb_child_fd(const sb_child *child);
 /* Kill a tethered program and all that came from it. Returns at once; may be repeated. */
 void sb_child_end(sb_child *child);
+/* A tethered program was told to end, or should have by itself: wait for that, at most @p ms, then
+ * end it by force, and free. As sb_child_join() otherwise. */
+int sb_child_end_within(sb_child *child, unsigned ms);
 /* Wait until it is over, and free. A program without tether must have been told to end. Returns
  * its status as waitpid() does, -1 when nobody knows it. NULL is fine. */
 int sb_child_join(sb_child *child);

@@ -17,7 +17,7 @@ static const char magic[8] = {'S', 'B', 'R', 'U', 'L', 'E', 'S', '\n'};
 
 void sb_bundle_init(sb_bundle *bundle)
 {
-	*bundle = (sb_bundle){.sources = 0};
+	*bundle = (sb_bundle){.plugin = -1};
 	sb_buf_init(&bundle->text, SB_BUNDLE_BYTES);
 }
 
@@ -70,6 +70,7 @@ int sb_bundle_seal(sb_bundle *bundle, sb_bundle_head *head, sb_error *error)
 			"the rules take more than %d MiB", SB_BUNDLE_BYTES >> 20);
 	memcpy(head->magic, magic, sizeof magic);
 	head->protocol = SB_WORKER_PROTOCOL;
+	head->plugin = bundle->plugin >= 0;
 	head->sources = bundle->sources;
 	head->sources_at = sizeof *head;
 	head->digests = bundle->digest_count;
@@ -264,4 +265,50 @@ const sb_bundle_digest *sb_bundle_digests(const sb_bundle_head *head, size_t *co
 {
 	*count = (size_t)head->digests;
 	return (const sb_bundle_digest *)(const void *)((const char *)head + head->digests_at);
+}
+
+/* --- A plugin's --------------------------------------------------------------------------------
+ */
+
+/* The numbers as they are, then path, data folder, each with its NUL, and the settings. */
+void sb_bundle_set_plugin(sb_bundle *bundle, const sb_plugin_order *order)
+{
+	sb_environment environment = order->environment;
+
+	environment.data_dir = NULL;
+	bundle->plugin = order->fd;
+	sb_buf_add(&bundle->text, &environment, sizeof environment);
+	sb_buf_add(&bundle->text, order->path, strlen(order->path) + 1);
+	sb_buf_add(&bundle->text, order->environment.data_dir,
+		strlen(order->environment.data_dir) + 1);
+	sb_buf_add(&bundle->text, order->settings.data, order->settings.length);
+}
+
+static const char *take_text(const char **at, size_t *left)
+{
+	const char *text = *at;
+	size_t length = strnlen(text, *left);
+
+	if (length == *left)
+		return NULL;
+	*at += length + 1;
+	*left -= length + 1;
+	return text;
+}
+
+bool sb_bundle_plugin(const sb_bundle_head *head, int fd, sb_plugin_order *out)
+{
+	const char *at = (const char *)head + head->sources_at;
+	size_t left = (size_t)(head->digests_at - head->sources_at);
+
+	if (head->plugin == 0 || left < sizeof out->environment)
+		return false;
+	*out = (sb_plugin_order){.fd = fd};
+	memcpy(&out->environment, at, sizeof out->environment);
+	at += sizeof out->environment;
+	left -= sizeof out->environment;
+	out->path = take_text(&at, &left);
+	out->environment.data_dir = out->path != NULL ? take_text(&at, &left) : NULL;
+	out->settings = (sb_packed){at, left};
+	return out->environment.data_dir != NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a zygote is made of: rule sources, digests, limits, in one sealed memory file. The host
+ * What a zygote is made of: rule sources, digests, limits, in one sealed memory file; or, where a
+ * plugin judges, its settings and environment (its code is a sealed file of its own). The host
  * reads the files, because the zygote can't: it has no rights and no file system. So an include
  * is found only among what the host packed, and what the host packs is confined to the folder
  * that was configured.
@@ -11,6 +12,7 @@
 #define SB_WORKER_BUNDLE_H
 
 #include "containers/containers.h"
+#include "plugin/load.h"
 #include "util/buf.h"
 #include "util/hash.h"
 
@@ -26,6 +28,8 @@ typedef struct sb_bundle_head {
 	uint32_t protocol; /* SB_WORKER_PROTOCOL: of the same build? */
 	uint32_t sandbox;  /* the zygote refuses to start without one */
 	uint64_t memory;   /* bytes a worker may take */
+	uint32_t plugin;   /* a plugin judges: there are no sources */
+	uint32_t reserved;
 	sb_container_limits limits;
 	char canary[SB_CANARY_SIZE + 1]; /* content that begins with it is a detection */
 	uint64_t sources, digests;       /* number */
@@ -34,7 +38,7 @@ typedef struct sb_bundle_head {
 } sb_bundle_head;
 
 /* Grows with the layout of bundle, channel and messages. */
-enum { SB_WORKER_PROTOCOL = 1 };
+enum { SB_WORKER_PROTOCOL = 2 };
 
 /* One rule file: head, name and text, each with a NUL. */
 typedef struct sb_bundle_source {
@@ -59,6 +63,7 @@ typedef struct sb_bundle {
 	const sb_bundle_digest *digests; /* the caller's, sorted by digest */
 	size_t digest_count;
 	char identity[2 * SB_BLAKE3_SIZE + 1]; /* by sb_bundle_seal() */
+	int plugin; /* the caller's: sealed copy of a plugin; -1: rules judge */
 } sb_bundle;
 
 void sb_bundle_init(sb_bundle *bundle);
@@ -70,6 +75,8 @@ int sb_bundle_add_rules(sb_bundle *bundle, const char *path, sb_error *error);
 /* A rule source from memory. */
 int sb_bundle_add_text(
 	sb_bundle *bundle, const char *name, const char *text, size_t length, sb_error *error);
+/* A plugin instead of rules. */
+void sb_bundle_set_plugin(sb_bundle *bundle, const sb_plugin_order *order);
 /* Everything into a sealed memory file: its descriptor, or -kind. @p head: magic, counts and
  * offsets are filled in here. */
 int sb_bundle_seal(sb_bundle *bundle, sb_bundle_head *head, sb_error *error);
@@ -100,5 +107,7 @@ bool sb_bundle_next_source(const sb_bundle_head *head, uint64_t *at, sb_source_v
 bool sb_bundle_find(
 	const sb_bundle_head *head, uint32_t root, const char *name, sb_source_view *out);
 const sb_bundle_digest *sb_bundle_digests(const sb_bundle_head *head, size_t *count);
+/* The plugin's order as it was given, with @p fd; false: there is none. */
+bool sb_bundle_plugin(const sb_bundle_head *head, int fd, sb_plugin_order *out);
 
 #endif

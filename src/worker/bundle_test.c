@@ -224,6 +224,44 @@ static void names_never_leave_their_root(void **unused)
 	}
 }
 
+/* A plugin's order is as it was given; cut anywhere it is none. */
+static void an_order_comes_out_as_it_went_in(void **unused)
+{
+	const sb_plugin_order in = {.path = "/x/y.so",
+		.fd = 0,
+		.settings = {"any\0bytes", 9},
+		.environment = {.data_dir = "/data", .cpus = 3, .max_content = 77}};
+	sb_bundle_head head = {.sandbox = 1};
+	sb_plugin_order out;
+	sb_bundle bundle;
+	void *data;
+	int fd;
+
+	(void)unused;
+	sb_bundle_init(&bundle);
+	sb_bundle_set_plugin(&bundle, &in);
+	fd = sb_bundle_seal(&bundle, &head, NULL);
+	assert_true(fd >= 0);
+	data = malloc(head.length);
+	assert_int_equal(pread(fd, data, head.length, 0), head.length);
+	assert_non_null(sb_bundle_check(data, head.length));
+	assert_true(sb_bundle_plugin(data, 6, &out));
+	assert_string_equal(out.path, "/x/y.so");
+	assert_int_equal(out.fd, 6);
+	assert_int_equal(out.settings.length, 9);
+	assert_memory_equal(out.settings.data, "any\0bytes", 9);
+	assert_string_equal(out.environment.data_dir, "/data");
+	assert_int_equal(out.environment.cpus, 3);
+	assert_int_equal(out.environment.max_content, 77);
+	for (uint64_t cut = head.sources_at; cut < head.digests_at - 9; cut++) {
+		((sb_bundle_head *)data)->digests_at = cut;
+		assert_false(sb_bundle_plugin(data, 6, &out));
+	}
+	free(data);
+	close(fd);
+	sb_bundle_done(&bundle);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +272,7 @@ int main(void)
 		cmocka_unit_test(the_identity_is_of_the_rules),
 		cmocka_unit_test(includes_are_found),
 		cmocka_unit_test(names_never_leave_their_root),
+		cmocka_unit_test(an_order_comes_out_as_it_went_in),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -80,10 +80,14 @@ typedef struct sb_zygote_message {
 	uint32_t word, id, kind;
 	int32_t status; /* of a wait, or an errno */
 	uint64_t rules;
+	/* of a plugin that is ready */
+	sb_identity identity;
+	uint64_t max_size;
+	uint32_t assurance;
 	char text[SB_ZYGOTE_TEXT];
 } sb_zygote_message;
 
 /* A zygote's descriptors. */
-enum { SB_ZYGOTE_CONTROL = 3, SB_ZYGOTE_BUNDLE = 4, SB_ZYGOTE_HOST = 5 };
+enum { SB_ZYGOTE_CONTROL = 3, SB_ZYGOTE_BUNDLE = 4, SB_ZYGOTE_HOST = 5, SB_ZYGOTE_PLUGIN = 6 };
 
 #endif

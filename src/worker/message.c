@@ -16,6 +16,8 @@ enum tag {
 	TAG_CONTAINER,
 	TAG_MIME,
 	TAG_FAILURE,
+	TAG_STATED,   /* a plugin's words */
+	TAG_VERSIONS, /* two texts */
 };
 
 struct task {
@@ -28,6 +30,13 @@ struct container {
 	uint32_t depth, facts;
 	uint32_t doubt;
 	char type[20];
+};
+
+struct stated {
+	uint64_t bytes, doubt_ms;
+	double confidence;
+	uint32_t content;
+	uint8_t clean, cover, abstained, reserved;
 };
 
 /* --- Writing ------------------------------------------------------------------------------ */
@@ -182,6 +191,36 @@ void sb_reply_mime(sb_reply_writer *writer, const char *mime)
 
 	writer->failed = !put_text(&o, TAG_MIME, mime, strnlen(mime, 127)) || writer->failed;
 	writer->length = o.length;
+}
+
+void sb_reply_stated(sb_reply_writer *writer, const sb_stated *stated)
+{
+	const struct stated record = {.bytes = stated->bytes,
+		.doubt_ms = stated->doubt_ms,
+		.confidence = stated->confidence,
+		.content = (uint32_t)stated->content,
+		.clean = stated->clean,
+		.cover = stated->cover,
+		.abstained = stated->abstained};
+	out o = out_of(writer);
+
+	writer->failed = !put_record(&o, TAG_STATED, &record, sizeof record) || writer->failed;
+	writer->length = o.length;
+}
+
+void sb_reply_versions(sb_reply_writer *writer, const char *engine, const char *signatures)
+{
+	const char *texts[] = {engine, signatures};
+	size_t length = 0;
+	out o = out_of(writer);
+
+	for (size_t i = 0; i < 2; i++)
+		length += texts[i] != NULL ? strlen(texts[i]) + 1 : 1;
+	if (put_head(&o, TAG_VERSIONS, length) && put_optional(&o, engine) &&
+		put_optional(&o, signatures))
+		writer->length = o.length;
+	else
+		writer->failed = true;
 }
 
 void sb_reply_failure(sb_reply_writer *writer, sb_kind kind, const char *message)
@@ -367,6 +406,28 @@ static bool read_container(sb_reply *reply, in *record)
 	return true;
 }
 
+static bool read_stated(sb_reply *reply, in *record)
+{
+	struct stated stated;
+
+	if (record->left != sizeof stated)
+		return false;
+	(void)get(record, &stated, sizeof stated);
+	if (stated.clean > 1 || stated.cover > 1 || stated.abstained > 1 ||
+		stated.content > SB_CONTENT_INSPECTED ||
+		!(stated.confidence >= -1 && stated.confidence <= 1))
+		return false;
+	reply->has_stated = true;
+	reply->stated = (sb_stated){.clean = stated.clean == 1,
+		.cover = stated.cover == 1,
+		.abstained = stated.abstained == 1,
+		.content = (sb_content_coverage)stated.content,
+		.bytes = stated.bytes,
+		.confidence = stated.confidence,
+		.doubt_ms = stated.doubt_ms};
+	return true;
+}
+
 /* Only what containers can bring about: everything else is not the worker's to say. */
 static bool is_problem(sb_kind kind)
 {
@@ -393,6 +454,11 @@ static bool read_reply_record(sb_reply *reply, uint16_t tag, in *record)
 		return reply->mime != NULL;
 	case TAG_FAILURE:
 		return read_reason(record, &reply->failure, &reply->failure_message);
+	case TAG_STATED:
+		return read_stated(reply, record);
+	case TAG_VERSIONS:
+		return get_optional(record, &reply->engine_version) &&
+		       get_optional(record, &reply->signature_version) && record->left == 0;
 	default:
 		return false;
 	}
@@ -414,6 +480,9 @@ bool sb_reply_read(sb_reply *reply, const void *data, size_t length)
 			return false;
 		seen |= 1u << tag;
 	}
+	/* Who abstains says why, and whoever fails says nothing else. */
+	if (reply->has_stated && reply->stated.abstained != (reply->failure != SB_KIND_NONE))
+		return false;
 	/* Either it judged, or it says why not. */
 	return reply->judged != (reply->failure != SB_KIND_NONE);
 }

@@ -53,6 +53,15 @@ typedef struct sb_found {
 	const char *name, *category, *description, *signature_id, *member;
 } sb_found;
 
+/* What a plugin said by the functions of sys/engine.h, as it said it. */
+typedef struct sb_stated {
+	bool clean, cover, abstained;
+	sb_content_coverage content;
+	uint64_t bytes; /* with clean or cover */
+	double confidence;
+	uint64_t doubt_ms; /* 0: none */
+} sb_stated;
+
 typedef struct sb_reply {
 	sb_kind failure; /* the worker could not judge; NONE: the rest counts */
 	const char *failure_message;
@@ -66,6 +75,9 @@ typedef struct sb_reply {
 	bool opened; /* containers were looked for */
 	sb_container container;
 	const char *mime;
+	bool has_stated; /* a plugin judged; with a failure only if it abstained */
+	sb_stated stated;
+	const char *engine_version, *signature_version; /* NULL: not said */
 } sb_reply;
 
 /* Written record by record; what does not fit is left out and makes finish() say so. */
@@ -83,6 +95,8 @@ void sb_reply_found(sb_reply_writer *writer, const sb_found *found);
 void sb_reply_problem(sb_reply_writer *writer, sb_kind kind, const char *message);
 void sb_reply_container(sb_reply_writer *writer, const sb_container *container, bool doubt);
 void sb_reply_mime(sb_reply_writer *writer, const char *mime);
+void sb_reply_stated(sb_reply_writer *writer, const sb_stated *stated);
+void sb_reply_versions(sb_reply_writer *writer, const char *engine, const char *signatures);
 /* Forget what was written: only this remains to be said. */
 void sb_reply_failure(sb_reply_writer *writer, sb_kind kind, const char *message);
 /* The statement that the content was judged. The length of the reply; 0: it did not fit. */

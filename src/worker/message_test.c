@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests and replies there and back, at their limits, and damaged. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -157,6 +158,91 @@ static void a_failure_takes_back_what_was_said(void **unused)
 	assert_int_equal(out.failure, SB_KIND_LIMIT_EXCEEDED);
 }
 
+static const sb_stated stated = {.clean = true,
+	.cover = true,
+	.content = SB_CONTENT_INSPECTED,
+	.bytes = UINT64_MAX,
+	.confidence = 0.5,
+	.doubt_ms = 7};
+
+static void a_plugins_words_come_out_as_they_went_in(void **unused)
+{
+	char bytes[1024];
+	sb_reply_writer writer;
+	sb_reply out;
+
+	(void)unused;
+	sb_reply_begin(&writer, bytes, sizeof bytes);
+	sb_reply_versions(&writer, NULL, "list 7");
+	sb_reply_stated(&writer, &stated);
+	assert_true(sb_reply_read(&out, bytes, sb_reply_finish(&writer, 3)));
+	assert_true(out.judged && out.has_stated);
+	assert_memory_equal(&out.stated.bytes, &stated.bytes, sizeof stated.bytes);
+	assert_true(out.stated.clean && out.stated.cover && !out.stated.abstained);
+	assert_int_equal(out.stated.content, SB_CONTENT_INSPECTED);
+	assert_true(out.stated.confidence > 0.4 && out.stated.confidence < 0.6);
+	assert_int_equal(out.stated.doubt_ms, 7);
+	assert_null(out.engine_version);
+	assert_string_equal(out.signature_version, "list 7");
+}
+
+/* Who abstains fails as well, and whoever fails says nothing more. */
+static void abstaining_goes_with_a_failure(void **unused)
+{
+	static const struct {
+		bool abstained, failed, good;
+	} rows[] = {{true, true, true}, {true, false, false}, {false, true, false},
+		{false, false, true}};
+	char bytes[1024];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sb_reply_writer writer;
+		sb_reply out;
+		size_t length;
+
+		sb_reply_begin(&writer, bytes, sizeof bytes);
+		if (rows[i].failed)
+			sb_reply_failure(&writer, SB_KIND_UNSUPPORTED, "not mine");
+		sb_reply_stated(&writer, &(sb_stated){.abstained = rows[i].abstained});
+		length = rows[i].failed ? sb_reply_end(&writer) : sb_reply_finish(&writer, 0);
+		assert_int_equal(sb_reply_read(&out, bytes, length), rows[i].good);
+	}
+}
+
+/* Numbers that nothing of ours would write. */
+static void words_out_of_range_are_refused(void **unused)
+{
+	static const sb_stated rows[] = {{.content = SB_CONTENT_INSPECTED + 1},
+		{.confidence = 1.01}, {.confidence = -1.01}, {.confidence = (double)NAN}};
+	char bytes[1024];
+	sb_reply_writer writer;
+	sb_reply out;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sb_reply_begin(&writer, bytes, sizeof bytes);
+		sb_reply_stated(&writer, &rows[i]);
+		assert_false(sb_reply_read(&out, bytes, sb_reply_finish(&writer, 0)));
+	}
+}
+
+/* They may hold any bytes; only as much room as there is. */
+static void words_need_their_room(void **unused)
+{
+	char bytes[200];
+	sb_reply_writer writer;
+
+	(void)unused;
+	for (size_t room = 4; room <= sizeof bytes; room++) {
+		sb_reply_begin(&writer, bytes, room);
+		sb_reply_versions(&writer, "engine", "signatures");
+		sb_reply_stated(&writer, &stated);
+		assert_int_equal(sb_reply_finish(&writer, 0) > 0,
+			room >= 4 + (6 + 7 + 11) + (6 + 32) + (6 + 8));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +253,10 @@ int main(void)
 		cmocka_unit_test(a_cut_reply_is_none),
 		cmocka_unit_test(many_detections_never_push_out_the_statement),
 		cmocka_unit_test(a_failure_takes_back_what_was_said),
+		cmocka_unit_test(a_plugins_words_come_out_as_they_went_in),
+		cmocka_unit_test(abstaining_goes_with_a_failure),
+		cmocka_unit_test(words_out_of_range_are_refused),
+		cmocka_unit_test(words_need_their_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

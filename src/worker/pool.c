@@ -337,6 +337,7 @@ static void restart(sb_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	pool->zygote = new;
 	if (status < 0) {
+		pool->zygote.guest = old.guest;
 		pool->zygote.failure = error;
 		pool->zygote.retry_at = sb_pool_now() + RESTART_MS;
 	}
@@ -408,7 +409,13 @@ static int seal(sb_pool *pool, sb_bundle *bundle, sb_error *error)
 		      2 * pool->options.limits.max_memory + spare;
 	pool->bundle = sb_bundle_seal(bundle, &head, error);
 	memcpy(pool->identity, bundle->identity, sizeof pool->identity);
-	return pool->bundle < 0 ? pool->bundle : 0;
+	if (pool->bundle < 0)
+		return pool->bundle;
+	if (bundle->plugin >= 0)
+		pool->plugin = fcntl(bundle->plugin, F_DUPFD_CLOEXEC, 0);
+	return bundle->plugin < 0 || pool->plugin >= 0
+		       ? 0
+		       : sb_error_set(error, SB_KIND_IO, errno, "keep the plugin's copy");
 }
 
 static int start(sb_pool *pool, sb_bundle *bundle, sb_error *error)
@@ -449,7 +456,7 @@ int sb_pool_open(sb_pool **out, sb_bundle *bundle, const sb_pool_options *option
 		pool->options.max_workers = SB_POOL_WORKERS;
 	if (pool->options.workers > pool->options.max_workers)
 		pool->options.workers = pool->options.max_workers;
-	pool->program = pool->bundle = pool->wake = pool->zygote.control = -1;
+	pool->program = pool->bundle = pool->plugin = pool->wake = pool->zygote.control = -1;
 	for (size_t i = 0; i < SB_POOL_WORKERS; i++)
 		pool->workers[i].pidfd = pool->workers[i].socket = -1;
 	pthread_mutex_init(&pool->lock, NULL);
@@ -495,6 +502,7 @@ void sb_pool_close(sb_pool *pool)
 		clear(&pool->workers[i]);
 	sb_close(&pool->program);
 	sb_close(&pool->bundle);
+	sb_close(&pool->plugin);
 	sb_close(&pool->wake);
 	pthread_cond_destroy(&pool->changed);
 	pthread_mutex_destroy(&pool->lock);
@@ -535,4 +543,11 @@ unsigned sb_pool_alive(sb_pool *pool)
 			 pool->workers[i].state == SB_WORKER_LEAVING;
 	pthread_mutex_unlock(&pool->lock);
 	return alive;
+}
+
+void sb_pool_guest_of(sb_pool *pool, sb_pool_guest *out)
+{
+	pthread_mutex_lock(&pool->lock);
+	*out = pool->zygote.guest;
+	pthread_mutex_unlock(&pool->lock);
 }

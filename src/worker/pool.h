@@ -25,6 +25,7 @@ typedef struct sb_pool_options {
 	unsigned max_workers; /* started at most, when some are stuck with one content */
 	unsigned recycle;     /* contents that one worker judges; 0: any number */
 	bool sandbox;
+	unsigned start_ms;    /* that compiling, or a plugin's opening, may take; 0: 5 min */
 	uint64_t max_content; /* bytes, the largest content; 0: 1 GiB */
 	sb_container_limits limits;
 } sb_pool_options;
@@ -44,6 +45,14 @@ const char *sb_pool_version(const sb_pool *pool);  /* the engine's */
 const char *sb_pool_identity(const sb_pool *pool); /* the rule set's, 64 digits */
 const char *sb_pool_canary(const sb_pool *pool);   /* content that is a detection */
 uint64_t sb_pool_rules(const sb_pool *pool);
+
+/* Of a plugin, as it was last opened: a zygote that takes over opens it anew. */
+typedef struct sb_pool_guest {
+	sb_identity identity;
+	uint64_t max_size;
+	sb_assurance assurance;
+} sb_pool_guest;
+void sb_pool_guest_of(sb_pool *pool, sb_pool_guest *out);
 
 /* A reply, in memory of its own. */
 typedef struct sb_answer {

@@ -36,7 +36,8 @@ typedef struct sb_worker {
 
 typedef struct sb_zygote {
 	sb_child *kept;
-	int control;       /* -1: none is running */
+	int control; /* -1: none is running */
+	sb_pool_guest guest;
 	uint64_t retry_at; /* ms, when the last one could not be started */
 	sb_error failure;
 } sb_zygote;
@@ -44,7 +45,7 @@ typedef struct sb_zygote {
 struct sb_pool {
 	sb_pool_options options;
 	char *name;
-	int program, bundle; /* descriptors */
+	int program, bundle, plugin; /* descriptors; no plugin: -1 */
 	char identity[2 * SB_BLAKE3_SIZE + 1], canary[SB_CANARY_SIZE + 1], version[32];
 	uint64_t rules;
 

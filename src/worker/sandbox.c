@@ -119,6 +119,14 @@ static const int allowed[] = {SCMP_SYS(brk), SCMP_SYS(clock_gettime), SCMP_SYS(c
 	SCMP_SYS(recvmsg), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_yield)};
 
+/* What ordinary C adds: sleeping and waiting by the clock, reading the content by its descriptor.
+ * All of it works on what a worker has anyway. */
+static const int plugins[] = {SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(poll),
+	SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(pread64), SCMP_SYS(readv),
+	SCMP_SYS(preadv), SCMP_SYS(_llseek), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+	SCMP_SYS(clock_getres), SCMP_SYS(dup), SCMP_SYS(fadvise64), SCMP_SYS(msync),
+	SCMP_SYS(sigaltstack), SCMP_SYS(set_robust_list)};
+
 /* Libraries try these and do without: a lookup of a character set or a message, a look at
  * oneself. Refused without raising the alarm. */
 static const int refused[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
@@ -174,7 +182,7 @@ static bool export_filter(scmp_filter_ctx context)
 	return good;
 }
 
-static bool compile_filter(char *why, size_t room)
+static bool compile_filter(bool plugin, char *why, size_t room)
 {
 	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	bool good = context != NULL;
@@ -187,6 +195,9 @@ static bool compile_filter(char *why, size_t room)
 		good = add_memory_calls(context);
 	good = good &&
 	       add_all(context, SCMP_ACT_ALLOW, allowed, sizeof allowed / sizeof allowed[0]);
+	if (good && plugin)
+		good = add_all(
+			context, SCMP_ACT_ALLOW, plugins, sizeof plugins / sizeof plugins[0]);
 	if (good && !SANITIZED)
 		good = add_all(context, SCMP_ACT_ERRNO(EACCES), refused,
 			sizeof refused / sizeof refused[0]);
@@ -208,17 +219,24 @@ static uint64_t address_space(void)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-bool sb_sandbox_prepare(bool locked, char *why, size_t room)
+bool sb_sandbox_drop(bool locked, char *why, size_t room)
 {
-	base = address_space();
 	if (!locked)
 		return true;
 	if (!drop_root(why, room))
 		return false;
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return complain(why, room, "no_new_privs");
-	return forbid_files(why, room) && compile_filter(why, room);
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? true
+							   : complain(why, room, "no_new_privs");
+}
+
+bool sb_sandbox_prepare(bool locked, bool plugin, char *why, size_t room)
+{
+	base = address_space();
+	if (!locked)
+		return true;
+	return sb_sandbox_drop(locked, why, room) && forbid_files(why, room) &&
+	       compile_filter(plugin, why, room);
 }
 
 /* --- In the worker ---------------------------------------------------------------------------- */

@@ -15,9 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In the zygote, before code that is not ours runs in it: if @p locked, user, capabilities,
+ * no_new_privs. */
+bool sb_sandbox_drop(bool locked, char *why, size_t room);
 /* In the zygote, before it forks: if @p locked, user, capabilities, no_new_privs, Landlock, and
- * the filter is compiled. False with @p why. */
-bool sb_sandbox_prepare(bool locked, char *why, size_t room);
+ * the filter is compiled; @p plugin: a little wider, see there. False with @p why. */
+bool sb_sandbox_prepare(bool locked, bool plugin, char *why, size_t room);
 /* In a worker: limits of resources, at most @p memory bytes more than the zygote had, then, if
  * @p locked, the filter. False: it must not go on. */
 bool sb_sandbox_enter(uint64_t memory, bool locked);

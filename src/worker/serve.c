@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "worker/plugin.h"
+
 #ifdef SB_WORKER_HOOKS
 #include "worker_hooks.h"
 #else
@@ -81,11 +83,9 @@ static bool receive(sb_bench *bench)
 	return true;
 }
 
-/* The large content of a slot, mapped; MAP_FAILED when it isn't what it should be. */
-static void *map(sb_bench *bench, size_t slot, uint64_t size)
+/* The descriptor of a slot's content. */
+static int take_descriptor(sb_bench *bench, size_t slot)
 {
-	void *data = MAP_FAILED;
-	off_t length;
 	int fd;
 
 	/* What is there may belong to a content that was taken back. */
@@ -95,12 +95,21 @@ static void *map(sb_bench *bench, size_t slot, uint64_t size)
 			_exit(0);
 	fd = bench->waiting[slot].fd;
 	bench->waiting[slot].fd = -1;
+	return fd;
+}
+
+/* The content, mapped; MAP_FAILED when it isn't what it should be. */
+static void *map(int fd, uint64_t size)
+{
+	void *data = MAP_FAILED;
+	off_t length;
+
 	/* A file that has shrunk would end us in the middle of it. (fstat() of today's C library
 	 * is a call that could open files: the sandbox refuses it.) */
 	length = lseek(fd, 0, SEEK_END);
 	if (length >= 0 && (uint64_t)length >= size)
 		data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
+	(void)lseek(fd, 0, SEEK_SET); /* a plugin reads it from the beginning */
 	return data;
 }
 
@@ -115,17 +124,29 @@ static uint32_t refuse(sb_slot *slot, sb_kind kind, const char *why)
 	return (uint32_t)sb_reply_end(&writer);
 }
 
+static uint32_t judge(
+	const sb_trade *trade, sb_slot *slot, const sb_request *request, const void *data, int fd)
+{
+	if (trade->guest != NULL)
+		return (uint32_t)sb_guest_judge(trade->guest, request, data, fd, slot->reply);
+	return (uint32_t)sb_judge(trade, request, data, slot->reply);
+}
+
 static uint32_t judge_large(
 	const sb_trade *trade, sb_bench *bench, sb_slot *slot, const sb_request *request)
 {
-	void *data = map(bench, (size_t)(slot - bench->control->slots), request->size);
+	int fd = take_descriptor(bench, (size_t)(slot - bench->control->slots));
+	void *data = map(fd, request->size);
 	uint32_t length;
 
-	if (data == MAP_FAILED)
+	if (data == MAP_FAILED) {
+		close(fd);
 		return refuse(slot, SB_KIND_CHANGED, "the content can't be mapped as it was");
+	}
 	sb_worker_hook(bench->control, slot, data, request->size);
-	length = (uint32_t)sb_judge(trade, request, data, slot->reply);
+	length = judge(trade, slot, request, data, fd);
 	munmap(data, (size_t)request->size);
+	close(fd);
 	return length;
 }
 
@@ -143,7 +164,7 @@ static uint32_t work(const sb_trade *trade, sb_bench *bench, sb_slot *slot)
 	if (request.size > sizeof content->content)
 		return refuse(slot, SB_KIND_INTERNAL, "the content does not fit its slot");
 	sb_worker_hook(bench->control, slot, content->content, request.size);
-	return (uint32_t)sb_judge(trade, &request, content->content, slot->reply);
+	return judge(trade, slot, &request, content->content, -1);
 }
 
 _Noreturn void sb_serve(const sb_trade *trade, sb_bench *bench)

@@ -14,6 +14,7 @@
 typedef struct sb_trade {
 	const sb_bundle_head *head;
 	sb_rules *rules;
+	struct sb_guest *guest; /* NULL: rules judge; else there are none */
 } sb_trade;
 
 /* A worker's end of its channel. */

@@ -219,8 +219,9 @@ static int submit(turn *t)
 	sb_slot_content *content = &t->worker->contents[t->slot];
 	sb_control *control = t->worker->control;
 	uint64_t size = sb_call_size(t->call);
-	sb_request request = {
-		.flags = t->flags, .size = size, .time_ms = sb_call_remaining_ms(t->call)};
+	sb_request request = {.flags = t->flags & ~(uint32_t)SB_REQUEST_DESCRIPTOR,
+		.size = size,
+		.time_ms = sb_call_remaining_ms(t->call)};
 	const char *const *passwords = sb_call_passwords(t->call);
 	int status;
 
@@ -231,7 +232,7 @@ static int submit(turn *t)
 		request.passwords[request.password_count] = passwords[request.password_count];
 		request.password_count++;
 	}
-	if (size > SB_SLOT_CONTENT) {
+	if (size > SB_SLOT_CONTENT || (size > 0 && (t->flags & SB_REQUEST_DESCRIPTOR) != 0)) {
 		request.flags |= SB_REQUEST_DESCRIPTOR;
 		status = send_descriptor(t);
 	} else {

@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "util/error.h"
+#include "worker/plugin.h"
 #include "worker/sandbox.h"
 #include "worker/serve.h"
 
@@ -74,6 +76,11 @@ _Noreturn static void fail(sb_kind kind, const char *why)
 	snprintf(message.text, sizeof message.text, "%s", why);
 	say(&message, -1);
 	_exit(1);
+}
+
+_Noreturn static void fail_with(const sb_error *error)
+{
+	fail(error->kind != SB_KIND_NONE ? error->kind : SB_KIND_INTERNAL, error->message);
 }
 
 /* The host's word and its descriptors; false: the host has closed. */
@@ -242,6 +249,46 @@ static void watch_children(zygote *z)
 	z->signals = signalfd(-1, &children, SFD_CLOEXEC);
 }
 
+/* Rules are compiled with the rights that we begin with: they are data. */
+static void prepare_rules(zygote *z, sb_zygote_message *ready)
+{
+	char why[SB_ZYGOTE_TEXT];
+
+	z->trade.rules = sb_rules_compile(z->trade.head, why, sizeof why);
+	if (z->trade.rules == NULL)
+		fail(SB_KIND_NOT_CONFIGURED, why);
+	sb_containers_prepare();
+	(void)sb_mime_load(); /* without its tables there are no media types */
+	ready->rules = sb_rules_count(z->trade.rules);
+	snprintf(ready->text, sizeof ready->text, "%s", sb_rules_version());
+}
+
+/* A plugin is code: it never has rights to give away. It may read files while it is opened, as an
+ * unprivileged user, and none once there is content. */
+static void prepare_plugin(zygote *z, sb_zygote_message *ready)
+{
+	static sb_guest guest;
+	char why[SB_ZYGOTE_TEXT];
+	sb_error error;
+
+	sb_error_init(&error);
+	if (!sb_sandbox_drop(z->trade.head->sandbox != 0, why, sizeof why))
+		fail(SB_KIND_NOT_CONFIGURED, why);
+	if (sb_guest_open(&guest, z->trade.head, ready, &error) < 0)
+		fail_with(&error);
+	z->trade.guest = &guest;
+	close(SB_ZYGOTE_PLUGIN);
+}
+
+/* They were told to end at once. */
+static void end_workers(zygote *z)
+{
+	for (size_t i = 0; i < z->count; i++)
+		(void)kill(z->children[i].pid, SIGKILL);
+	for (size_t i = 0; i < z->count; i++)
+		(void)waitpid(z->children[i].pid, NULL, 0);
+}
+
 int main(void)
 {
 	static zygote z;
@@ -258,19 +305,15 @@ int main(void)
 	z.trade.head = map_bundle();
 	if (z.trade.head == NULL)
 		fail(SB_KIND_NOT_CONFIGURED, "scanbridge-worker belongs to another version");
-	z.trade.rules = sb_rules_compile(z.trade.head, why, sizeof why);
-	if (z.trade.rules == NULL)
-		fail(SB_KIND_NOT_CONFIGURED, why);
-	sb_containers_prepare();
-	(void)sb_mime_load(); /* without its tables there are no media types */
-	if (!sb_sandbox_prepare(z.trade.head->sandbox != 0, why, sizeof why))
+	if (z.trade.head->plugin != 0)
+		prepare_plugin(&z, &ready);
+	else
+		prepare_rules(&z, &ready);
+	if (!sb_sandbox_prepare(z.trade.head->sandbox != 0, z.trade.guest != NULL, why, sizeof why))
 		fail(SB_KIND_NOT_CONFIGURED, why);
 	watch_children(&z);
-	ready.rules = sb_rules_count(z.trade.rules);
-	snprintf(ready.text, sizeof ready.text, "%s", sb_rules_version());
 	say(&ready, -1);
 	obey(&z);
-	for (size_t i = 0; i < z.count; i++)
-		(void)kill(z.children[i].pid, SIGKILL);
-	return 0;
+	end_workers(&z);
+	_exit(0); /* a plugin may have left something to be done at the end: it is not asked */
 }

@@ -4,15 +4,17 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/io.h"
 
-enum { COMPILE_MS = 300000, FDS = 3 };
+enum { COMPILE_MS = 300000, END_MS = 5000, EARLY_END_MS = 200, FDS = 3 };
 
 bool sb_zygote_hear(const sb_zygote *zygote, sb_zygote_message *message, int *fd)
 {
@@ -66,32 +68,73 @@ bool sb_zygote_order(const sb_zygote *zygote, uint32_t id, int contents, int con
 	return n > 0;
 }
 
+/* The control socket was closed: how did it end? */
+static int ended_early(sb_zygote *zygote, sb_error *error)
+{
+	int status = sb_child_end_within(zygote->kept, EARLY_END_MS);
+	char how[64] = "";
+
+	zygote->kept = NULL;
+	if (WIFSIGNALED(status))
+		snprintf(how, sizeof how, ", of signal %d (%s)", WTERMSIG(status),
+			sigabbrev_np(WTERMSIG(status)) != NULL ? sigabbrev_np(WTERMSIG(status))
+							       : "?");
+	else
+		snprintf(how, sizeof how, ", with status %d", WEXITSTATUS(status));
+	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
+		"the worker ended before it was ready%s", how);
+}
+
+/* What a plugin says of itself: the message may have been written by it. */
+static void keep_guest(sb_pool_guest *guest, const sb_zygote_message *word)
+{
+	guest->identity = word->identity;
+	guest->identity.engine_version[sizeof guest->identity.engine_version - 1] = '\0';
+	guest->identity.signature_version[sizeof guest->identity.signature_version - 1] = '\0';
+	if (guest->identity.exactness > SB_EXACT_FULL)
+		guest->identity.exactness = SB_EXACT_NONE;
+	guest->max_size = word->max_size;
+	guest->assurance = word->assurance == SB_ASSURANCE_ANTIVIRUS ? SB_ASSURANCE_ANTIVIRUS
+			   : word->assurance == SB_ASSURANCE_HASH    ? SB_ASSURANCE_HASH
+								     : SB_ASSURANCE_RULES;
+}
+
+/* Whatever a plugin made of the message: it is no failure of ours. */
+static int refused(const sb_zygote_message *word, sb_error *error)
+{
+	if (word->word != SB_ZYGOTE_FAILED || word->kind == SB_KIND_NONE ||
+		word->kind >= SB_KIND_COUNT_)
+		return sb_error_set(error, SB_KIND_PROTOCOL_ERROR, 0,
+			"the worker said something that can't be understood");
+	return sb_error_set(error,
+		word->kind == SB_KIND_INTERNAL ? SB_KIND_ENGINE_UNAVAILABLE : (sb_kind)word->kind,
+		0, "%.*s", SB_ZYGOTE_TEXT - 1, word->text);
+}
+
 /* Its first word: ready, or why not. */
-static int await_ready(sb_pool *pool, const sb_zygote *zygote, sb_error *error)
+static int await_ready(sb_pool *pool, sb_zygote *zygote, sb_error *error)
 {
 	struct pollfd event = {.fd = zygote->control, .events = POLLIN};
+	int patience = pool->options.start_ms > 0 ? (int)pool->options.start_ms : COMPILE_MS;
 	sb_zygote_message word;
 	int fd = -1, ready;
 
 	do
-		ready = poll(&event, 1, COMPILE_MS);
+		ready = poll(&event, 1, patience);
 	while (ready < 0 && errno == EINTR);
 	if (ready <= 0)
-		return sb_error_set(error, SB_KIND_TIMEOUT, 0, "the worker did not come up in %d s",
-			COMPILE_MS / 1000);
+		return sb_error_set(error, SB_KIND_TIMEOUT, 0,
+			"the worker did not come up in %.3g s", patience / 1000.0);
 	if (!sb_zygote_hear(zygote, &word, &fd))
-		return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
-			"the worker ended before it was ready");
+		return ended_early(zygote, error);
 	sb_close(&fd);
 	if (word.word != SB_ZYGOTE_READY)
-		return sb_error_set(error,
-			word.kind > 0 && word.kind < SB_KIND_COUNT_ ? (sb_kind)word.kind
-								    : SB_KIND_INTERNAL,
-			0, "%.*s", SB_ZYGOTE_TEXT - 1, word.text);
+		return refused(&word, error);
 	if (pool->version[0] == '\0') { /* the first one's: the others are alike */
 		pool->rules = word.rules;
 		snprintf(pool->version, sizeof pool->version, "%.31s", word.text);
 	}
+	keep_guest(&zygote->guest, &word);
 	return 0;
 }
 
@@ -101,12 +144,13 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 	int pair[2] = {-1, -1}, host = (int)syscall(SYS_pidfd_open, getpid(), 0), status;
 
 	if (host >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
-		const int fds[] = {pair[1], pool->bundle, host};
+		const int fds[] = {pair[1], pool->bundle, host, pool->plugin};
 		sb_child_plan plan = SB_CHILD_PLAN(pool->name);
 
 		plan.program = pool->program;
 		plan.fds = fds;
-		plan.count = sizeof fds / sizeof fds[0];
+		plan.count = pool->plugin >= 0 ? 4 : 3;
+		plan.tethered = true;
 		zygote.control = pair[0];
 		status = sb_child_start(&zygote.kept, &plan, error);
 	} else {
@@ -116,16 +160,18 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 	sb_close(&pair[1]);
 	if (status == 0)
 		status = await_ready(pool, &zygote, error);
-	if (status < 0)
-		sb_zygote_stop(&zygote);
-	else
+	if (status < 0) {
+		(void)sb_child_end_within(zygote.kept, 0); /* it had its time */
+		sb_close(&zygote.control);
+	} else {
 		*out = zygote;
+	}
 	return status;
 }
 
 void sb_zygote_stop(sb_zygote *zygote)
 {
 	sb_close(&zygote->control);
-	(void)sb_child_join(zygote->kept);
+	(void)sb_child_end_within(zygote->kept, END_MS);
 	zygote->kept = NULL;
 }

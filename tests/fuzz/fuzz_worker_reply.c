@@ -42,6 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_text(reply.problem_message, data, size);
 	check_text(reply.failure_message, data, size);
 	check_text(reply.mime, data, size);
+	check_text(reply.engine_version, data, size);
+	check_text(reply.signature_version, data, size);
+	if (reply.has_stated && (reply.stated.abstained != (reply.failure != SB_KIND_NONE) ||
+					reply.stated.content > SB_CONTENT_INSPECTED))
+		abort();
 	check_text(reply.container.type, data, size);
 	if (size > 0 && sb_reply_read(&cut, data, size - 1))
 		abort();

@@ -28,6 +28,7 @@ OFFERED = surface.config_keys()
 # Parts of the program that a build may leave out, with their keys.
 PARTS = ("engines.breaker.", "yara.", "clamd.", "hashlist.", "mock.", "virustotal.", "command.",
          "icap.", "plugin.")
+IN_PLUGINS = "tests/scenarios/test_plugin.py"
 WEIGHTED = {"strategy": "weighted", "threshold": 2.0}
 HASTY = [mock(default="infected:A"), mock("two", latency="1s")]
 LISTED = "infected quarantine Blocklist.Match"
@@ -589,7 +590,13 @@ TYPES = {
     "virustotal.max_age": vt('"max_age": "92d"'),
     "virustotal.vendor_weights": vt("test_weights"),
     "virustotal.poll_interval": vt("test_the_interval_decides_when_to_look"),
-    "plugin.path": of_type("plugin", path="x.so"),
+    "plugin.path": covered(IN_PLUGINS, "test_eicar_and_benign", "test_what_is_no_file"),
+    "plugin.settings": covered(IN_PLUGINS, "test_they_arrive",
+                               "test_mistakes_are_told_with_their_place"),
+    "plugin.workers": because("as with yara"),
+    "plugin.recycle": covered(IN_PLUGINS, "test_recycle"),
+    "plugin.open_timeout": covered("tests/faults/test_plugin.py", "open_timeout",
+                                   "did not come up in 0.3 s"),
 } | icap_rows.ROWS
 CONTAINERS = {
     "containers.max_depth": opened("max_depth", "nested.zip", max_depth=1),

@@ -161,7 +161,8 @@ class Installed(harness.ClamdCase):
             ("closed", "open"), ("open", "closed")])
 
     def test_custom_engine(self):
-        program = self.compile(ROOT / "examples/custom_engine.c", "-D_GNU_SOURCE", *STRICT)
+        program = self.compile(ROOT / "examples/custom_engine.c",
+                               ROOT / "examples/custom-engine/word.c", "-D_GNU_SOURCE", *STRICT)
         self.write("good", b"a friendly letter\n")
         # Across the border between two pieces that are read.
         self.write("bad", b"x" * 65533 + b"secret" + b"y" * 70000)

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define SB_ENGINE_ABI 4u
+#define SB_ENGINE_ABI 5u
 
 /* --- One call: this engine, this content, this attempt -------------------------------- */
 
@@ -309,7 +309,31 @@ typedef struct sb_engine_ops {
 	/** Optional. After the last call, also when open() failed halfway. Frees what open() made.
 	 */
 	void (*close)(void *state);
+
+	/** Optional: the class, where only open() can tell it. Asked once, after open(). */
+	sb_assurance (*class_of)(const void *state);
 } sb_engine_ops;
+
+/* --- As a plugin ----------------------------------------------------------------------- */
+
+/** What a shared object shows of itself, under the name `sb_plugin_entry`. Its first two members
+ * are the same in every version: they say whether the rest can be read. */
+typedef struct sb_plugin {
+	unsigned abi;        /**< SB_ENGINE_ABI that it was built with */
+	const char *version; /**< of the Scanbridge that it was built with */
+	const sb_engine_ops *ops;
+} sb_plugin;
+
+/**
+ * Once in a shared object, after its sb_engine_ops: makes it an engine of type `plugin`. In a
+ * program that registers the engine by itself the line may stay: it does nothing there. Build
+ * with `cc -shared -fPIC $(pkg-config --cflags scanbridge)`, and without `--libs`: the functions of
+ * this header are those of whoever loads the plugin.
+ */
+#define SB_PLUGIN_EXPORT(engine_ops)                                                               \
+	extern const sb_plugin sb_plugin_entry;                                                    \
+	__attribute__((weak, visibility("default")))                                               \
+	const sb_plugin sb_plugin_entry = {SB_ENGINE_ABI, SB_VERSION_STRING, &(engine_ops)}
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,8 @@ typedef enum sb_setting_type {
 	SB_SETTING_TEXTS,    /**< sb_texts; one text or a list of texts */
 	SB_SETTING_PATHS,    /**< sb_texts, each made absolute */
 	SB_SETTING_INTS,     /**< sb_ints; one number or a list */
+	/** sb_packed; a map whose keys another table has: how `plugin` passes `settings` on. */
+	SB_SETTING_MAP,
 } sb_setting_type;
 
 typedef struct sb_texts {
@@ -37,6 +39,12 @@ typedef struct sb_ints {
 	const int64_t *items;
 	size_t count;
 } sb_ints;
+
+/** What was written, with its places, as bytes that only Scanbridge itself reads. */
+typedef struct sb_packed {
+	const void *data;
+	size_t length;
+} sb_packed;
 
 /** One key. A table ends with a row whose key is NULL. */
 typedef struct sb_setting {

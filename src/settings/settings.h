@@ -3,10 +3,12 @@
  * One reader for every settings table: a map of the document in, a plain structure out, and
  * every message with its place. The writer is the reader's inverse.
  */
-#ifndef SB_CONFIG_SETTINGS_H
-#define SB_CONFIG_SETTINGS_H
+#ifndef SB_SETTINGS_SETTINGS_H
+#define SB_SETTINGS_SETTINGS_H
 
-#include "config/document.h"
+#include <scanbridge/sys/settings.h>
+
+#include "settings/node.h"
 #include "util/buf.h"
 
 typedef struct sb_reader {

@@ -3,7 +3,7 @@
  * Settings by table: types are rows of a table of readers, each turning one scalar into one C
  * value and checking its range. Lists are the same readers, once for every item.
  */
-#include "config/settings.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,10 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "settings/pack.h"
 #include "util/json.h"
 #include "util/text.h"
 
-enum { MAX_NAMES = 96 };
+enum { MAX_NAMES = 96, MAP_BYTES = 1 << 20 };
 
 /* One value on its way in. */
 typedef struct value {
@@ -233,6 +234,7 @@ static const struct type {
 	[SB_SETTING_TEXTS] = {"a text or a list of texts", read_text, sizeof(char *)},
 	[SB_SETTING_PATHS] = {"a path or a list of paths", read_path, sizeof(char *)},
 	[SB_SETTING_INTS] = {"a number or a list of numbers", read_int, sizeof(int64_t)},
+	[SB_SETTING_MAP] = {"a map of keys", NULL, 0},
 };
 
 /* Texts and ints have the same shape: items, count. */
@@ -264,6 +266,23 @@ static int read_list(value *v, const struct type *type)
 	return 0;
 }
 
+/* Kept as it was written, for whoever knows the keys. */
+static int read_map(const value *v)
+{
+	sb_packed *packed = v->out;
+	sb_buf bytes;
+
+	if (v->node->type != SB_NODE_MAP)
+		return wrong(v, types[SB_SETTING_MAP].noun);
+	sb_buf_init(&bytes, MAP_BYTES);
+	sb_node_pack(&bytes, v->node);
+	packed->data =
+		bytes.failed ? NULL : sb_arena_copy(v->reader->arena, bytes.data, bytes.length);
+	packed->length = bytes.length;
+	sb_buf_done(&bytes);
+	return packed->data != NULL ? 0 : wrong(v, "is too large; at most 1MiB is possible");
+}
+
 static int read_value(
 	sb_reader *reader, const sb_node *node, const char *path, const sb_setting *row, void *base)
 {
@@ -271,6 +290,8 @@ static int read_value(
 	value v = {reader, node, path, row, (char *)base + row->offset};
 	int rc;
 
+	if (row->type == SB_SETTING_MAP)
+		return read_map(&v);
 	if (type->item_size == 0)
 		return node->type == SB_NODE_SCALAR ? type->read(&v) : wrong(&v, type->noun);
 	if (node->type == SB_NODE_MAP)
@@ -380,6 +401,54 @@ static void write_ints(sb_buf *out, const sb_ints *ints)
 	sb_buf_char(out, ']');
 }
 
+/* As it was, where nothing else can be meant by it; else in quotes, which only texts need. */
+static void write_scalar(sb_buf *out, const sb_node *node)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "+-._";
+
+	if (sb_node_is_null(node))
+		sb_buf_text(out, "null");
+	else if (!node->quoted && strspn(node->text, plain) == strlen(node->text))
+		sb_buf_text(out, node->text);
+	else
+		sb_text_write(out, node->text);
+}
+
+static void write_node(sb_buf *out, const sb_node *node)
+{
+	bool map = node->type == SB_NODE_MAP;
+
+	if (node->type == SB_NODE_SCALAR) {
+		write_scalar(out, node);
+		return;
+	}
+	sb_buf_char(out, map ? '{' : '[');
+	for (const sb_node *child = node->first; child != NULL; child = child->next) {
+		sb_buf_text(out, child != node->first ? ", " : "");
+		if (map) {
+			sb_text_write(out, child->key);
+			sb_buf_text(out, ": ");
+		}
+		write_node(out, child);
+	}
+	sb_buf_char(out, map ? '}' : ']');
+}
+
+static void write_map(sb_buf *out, const sb_packed *packed)
+{
+	sb_arena arena;
+	const sb_node *node;
+
+	sb_arena_init(&arena, 64 * (size_t)MAP_BYTES);
+	node = sb_node_unpack(&arena, packed->data, packed->length);
+	if (node != NULL)
+		write_node(out, node);
+	else
+		out->failed = true;
+	sb_arena_done(&arena);
+}
+
 void sb_setting_write(sb_buf *out, const sb_setting *row, const void *base)
 {
 	const void *at = (const char *)base + row->offset;
@@ -417,6 +486,9 @@ void sb_setting_write(sb_buf *out, const sb_setting *row, const void *base)
 		break;
 	case SB_SETTING_INTS:
 		write_ints(out, at);
+		break;
+	case SB_SETTING_MAP:
+		write_map(out, at);
 		break;
 	}
 }
