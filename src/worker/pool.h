@@ -9,7 +9,7 @@
  * content that is queued behind a slow one moves on to a free worker after a short while.
  *
  * Threads: a pool may be used by any number of threads; it has one of its own (and the keeper's,
- * see keeper.h). No process-wide state, no signals.
+ * see util/child.h). No process-wide state, no signals.
  */
 #ifndef SB_WORKER_POOL_H
 #define SB_WORKER_POOL_H

@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "worker/channel.h"
-#include "worker/keeper.h"
+#include "util/child.h"
 #include "worker/pool.h"
 
 enum { SB_POOL_WORKERS = 64, SB_POOL_CRASHES = 5 };
@@ -35,7 +35,7 @@ typedef struct sb_worker {
 } sb_worker;
 
 typedef struct sb_zygote {
-	sb_kept *kept;
+	sb_child *kept;
 	int control;       /* -1: none is running */
 	uint64_t retry_at; /* ms, when the last one could not be started */
 	sb_error failure;

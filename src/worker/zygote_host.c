@@ -102,8 +102,13 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 
 	if (host >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
 		const int fds[] = {pair[1], pool->bundle, host};
+		sb_child_plan plan = SB_CHILD_PLAN(pool->name);
+
+		plan.program = pool->program;
+		plan.fds = fds;
+		plan.count = sizeof fds / sizeof fds[0];
 		zygote.control = pair[0];
-		status = sb_kept_start(&zygote.kept, pool->program, pool->name, fds, 3, error);
+		status = sb_child_start(&zygote.kept, &plan, error);
 	} else {
 		status = sb_error_set(error, SB_KIND_INTERNAL, errno, "prepare to start a worker");
 	}
@@ -121,6 +126,6 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 void sb_zygote_stop(sb_zygote *zygote)
 {
 	sb_close(&zygote->control);
-	sb_kept_join(zygote->kept);
+	(void)sb_child_join(zygote->kept);
 	zygote->kept = NULL;
 }
