@@ -70,7 +70,8 @@ void sb_spawn_log_line(sb_spawn_log *log, const char *who, const char *line)
 	char when[SB_TIME_SIZE];
 	sb_buf text;
 
-	keep(log, line);
+	if (strcmp(who, "clamd") == 0)
+		keep(log, line);
 	if (log->muted)
 		return;
 	if (log->written >= SB_SPAWN_LOG_BYTES)
