@@ -174,6 +174,14 @@ class Scans(SpawnCase):
         home = self.home()
         self.assertEqual(stat.S_IMODE((home / "socket").stat().st_mode), 0o700)
         self.assertEqual(stat.S_IMODE((home / "clamd.log").stat().st_mode), 0o600)
+        program.end()
+        self.use({"user": "nobody"})
+        self.assertEqual(self.look(self.driver()), "clean")
+        pid, = clamds(self.folder)
+        self.assertIn("Uid:\t65534\t65534\t65534\t65534",
+                      pathlib.Path(f"/proc/{pid}/status").read_text())
+        self.use({"user": "nobody-of-that-name"})
+        self.assertIn("there is no user", self.scan("note.txt", status=2).errors)
 
     def test_as_a_user(self):
         if os.geteuid() != 0:

@@ -143,6 +143,10 @@ void sb_spawn_temporary_drop(const sb_spawn_place *place, char *path);
 /* Write a file into the place's folder, in place of what is there. */
 int sb_spawn_write(
 	const sb_spawn_place *place, const char *name, const sb_buf *text, sb_error *error);
+/* Our own folder of signatures below a data directory, made if missing, for whoever clamd runs as
+ * (@p user: the setting): a descriptor or -kind. */
+int sb_spawn_own_database(
+	const char *data_dir, const char *user, sb_spawn_user *owner, sb_error *error);
 /* The first of the usual places that holds `clamd`, `freshclam` or `sigtool`; NULL: none. */
 const char *sb_spawn_find(const char *name);
 

@@ -160,6 +160,26 @@ static int open_folders(
 		       : -(int)SB_KIND_IO;
 }
 
+int sb_spawn_own_database(
+	const char *data_dir, const char *user, sb_spawn_user *owner, sb_error *error)
+{
+	int status = choose_user(user, owner, error), data, base, fd = -1;
+
+	if (status != 0)
+		return status;
+	data = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (data < 0 && errno == ENOENT && mkdir(data_dir, 0700) == 0)
+		data = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	base = data >= 0 ? folder_at(data, "clamav", 0711, NULL) : -1;
+	if (base >= 0)
+		fd = folder_at(base, "db", 0700, owner);
+	if (fd < 0)
+		status = sb_error_set(error, SB_KIND_IO, errno, "make %s/clamav/db", data_dir);
+	sb_close(&base);
+	sb_close(&data);
+	return fd >= 0 ? fd : status;
+}
+
 static int choose_database(sb_spawn_place *place, const sb_spawn_settings *settings,
 	const sb_environment *environment, sb_error *error)
 {
