@@ -38,6 +38,10 @@ while True:
     peer.close()
 '''
 
+# The same, until it sees many x.
+FRAGILE = OLD.replace('peer.sendall(b"stream', 'b"x" * 999 in word and os.abort()\n'
+                      '        peer.sendall(b"stream')
+
 
 def signature(name, text):
     """A line of an .ndb file: finds the text anywhere in any file."""
@@ -245,9 +249,7 @@ class Ends(SpawnCase):
 
     def test_what_it_dies_of_is_told(self):
         """One that dies of a file: that file is named, and others are judged afterwards."""
-        fragile = OLD.replace('peer.sendall(b"stream: OK', 'b"x" * 999 in word and os.abort()\n'
-                              '        peer.sendall(b"stream: OK')
-        self.use({"program": self.program(fragile, interpreter=PYTHON)},
+        self.use({"program": self.program(FRAGILE, interpreter=PYTHON)},
                  transport="instream", pool=False, breaker={"preset": "off"})
         self.write("bad", b"x" * 2000)
         program = self.driver()
@@ -255,6 +257,25 @@ class Ends(SpawnCase):
         self.assert_outcome(report, "error", kind="engine_crashed", action="block")
         self.assertIn("signal 6", report["error"]["message"])
         self.assertEqual(self.look(program), "clean")
+
+    def test_one_hostile_file_takes_no_other_with_it(self):
+        """Whatever was inside when it died is asked about again, one by one: then it shows."""
+        self.use({"program": self.program(FRAGILE, interpreter=PYTHON)}, concurrency=8,
+                 transport="instream", pool=False)
+        self.write("bad", b"x" * 2000)
+        for number in range(20):
+            self.write(f"good{number}", b"%d" % number)
+        program = self.driver()
+        answers = program.scan_all([f"path {self.folder}/{name} tag={name}" for name in
+                                    ["bad", *(f"good{number}" for number in range(20))]])
+        bad = answers.pop("bad")["report"]
+        self.assert_outcome(bad, "error", kind="engine_crashed", action="block")
+        self.assertEqual({answer["report"]["outcome"] for answer in answers.values()}, {"clean"})
+        dead = self.log().count("was killed by signal 6")
+        self.assertLessEqual(dead, 3)
+        report = program.scan(f"path {self.folder}/bad")
+        self.assert_outcome(report, "error", kind="engine_crashed", action="block")
+        self.assertEqual(self.log().count("was killed by signal 6"), dead, "shown to it again")
 
     def test_wrong_programs(self):
         mine = self.program("exit 0")

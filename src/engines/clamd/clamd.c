@@ -24,6 +24,9 @@
 #include "util/error.h"
 #include "util/text.h"
 
+/* Together with others, alone, and once more should it be somebody else's again. */
+enum { VISITS = 3 };
+
 typedef enum transport { TRANSPORT_AUTO, TRANSPORT_FILDES, TRANSPORT_INSTREAM } transport;
 
 typedef struct clamd {
@@ -341,23 +344,30 @@ static int scan_peers(clamd *c, sb_call *call, const sb_clamd_wait *wait, sb_err
 	return status;
 }
 
-/* A connection that breaks because our own clamd dies of it: then this content may be why. */
+/* A connection that breaks because our own clamd ends: when nobody else was inside, this content is
+ * why; else it is asked again, alone. */
 static int scan_spawned(clamd *c, sb_call *call, const sb_clamd_wait *wait, sb_error *error)
 {
-	unsigned ends = sb_spawn_ends(c->spawn);
-	sb_spawn_record record;
-	char how[160];
-	int status = sb_spawn_await(c->spawn, wait, &record, error);
+	sb_spawn_end end = SB_SPAWN_ENDED;
+	int status = 0;
 
-	if (status != 0)
-		return status;
-	sb_call_versions(call, record.engine, record.signatures);
-	status = scan_peers(c, call, wait, error);
-	if (status != -(int)SB_KIND_CONNECTION_FAILED ||
-		!sb_spawn_ended_since(c->spawn, ends, how, sizeof how))
-		return status;
-	return sb_error_set(error, SB_KIND_ENGINE_CRASHED, 0, "%s %s while it looked at this",
-		sb_spawn_name(c->spawn), how);
+	for (int i = 0; i < VISITS && end == SB_SPAWN_ENDED; i++) {
+		sb_spawn_record record;
+		sb_spawn_visit visit;
+		char how[160];
+
+		status = sb_spawn_enter(c->spawn, wait, &visit, &record, error);
+		if (status != 0)
+			return status;
+		sb_call_versions(call, record.engine, record.signatures);
+		status = scan_peers(c, call, wait, error);
+		end = sb_spawn_leave(c->spawn, &visit, status == -(int)SB_KIND_CONNECTION_FAILED,
+			how, sizeof how);
+		if (end == SB_SPAWN_DIED_OF)
+			return sb_error_set(error, SB_KIND_ENGINE_CRASHED, 0,
+				"%s %s while it looked at this", sb_spawn_name(c->spawn), how);
+	}
+	return status;
 }
 
 static int clamd_scan(void *state, sb_call *call, sb_error *error)

@@ -302,7 +302,8 @@ static int start(sb_spawn *spawn, const sb_environment *environment, sb_error *e
 	spawn->update_due = spawn->place.freshclam != NULL ? 0 : SB_NEVER;
 	spawn->settled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	spawn->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (spawn->settled < 0 || spawn->stop < 0)
+	spawn->turn = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (spawn->settled < 0 || spawn->stop < 0 || spawn->turn < 0)
 		return sb_error_set(error, SB_KIND_INTERNAL, errno, "make an eventfd");
 	spawn->phase_since = sb_clamd_now();
 	status = sb_thread_start(&spawn->thread, "sb-clamd", run, spawn);
@@ -319,7 +320,7 @@ int sb_spawn_open(sb_spawn **out, const sb_spawn_settings *settings,
 	if (spawn == NULL)
 		return sb_error_no_memory(error);
 	spawn->settings = *settings;
-	spawn->settled = spawn->stop = spawn->watch = spawn->update_lock = -1;
+	spawn->settled = spawn->stop = spawn->turn = spawn->watch = spawn->update_lock = -1;
 	spawn->clamd.output.fd = spawn->update.output.fd = -1;
 	spawn->log = (sb_spawn_log){.folder = -1, .fd = -1};
 	spawn->place = (sb_spawn_place){
@@ -347,6 +348,7 @@ void sb_spawn_close(sb_spawn *spawn)
 	sb_spawn_place_close(&spawn->place); /* with it the lock */
 	sb_close(&spawn->settled);
 	sb_close(&spawn->stop);
+	sb_close(&spawn->turn);
 	sb_close(&spawn->watch);
 	sb_close(&spawn->update_lock);
 	pthread_cond_destroy(&spawn->news);
@@ -418,27 +420,81 @@ int sb_spawn_await(
 	}
 }
 
-unsigned sb_spawn_ends(sb_spawn *spawn)
+/* --- One by one
+ * ----------------------------------------------------------------------------------- */
+
+static bool must_be_alone(sb_spawn *spawn)
 {
-	unsigned ends;
+	bool alone;
 
 	pthread_mutex_lock(&spawn->lock);
-	ends = spawn->ends;
+	alone = spawn->careful > 0;
 	pthread_mutex_unlock(&spawn->lock);
-	return ends;
+	return alone;
 }
 
-bool sb_spawn_ended_since(sb_spawn *spawn, unsigned ends, char *how, size_t room)
+static int take_turn(sb_spawn *spawn, const sb_clamd_wait *wait, sb_error *error)
+{
+	uint64_t value;
+
+	while (read(spawn->turn, &value, sizeof value) < 0) {
+		int status = sb_clamd_await(
+			wait, spawn->turn, POLLIN, spawn->name, "others had their turn", error);
+
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+static void give_turn(sb_spawn *spawn)
+{
+	uint64_t one = 1;
+
+	(void)sb_write_all(spawn->turn, &one, sizeof one);
+}
+
+int sb_spawn_enter(sb_spawn *spawn, const sb_clamd_wait *wait, sb_spawn_visit *visit,
+	sb_spawn_record *out, sb_error *error)
+{
+	int status = 0;
+
+	*visit = (sb_spawn_visit){.alone = must_be_alone(spawn)};
+	if (visit->alone)
+		status = take_turn(spawn, wait, error);
+	if (status != 0)
+		return status;
+	status = sb_spawn_await(spawn, wait, out, error);
+	if (status != 0 && visit->alone)
+		give_turn(spawn);
+	if (status != 0)
+		return status;
+	pthread_mutex_lock(&spawn->lock);
+	visit->ends = spawn->ends;
+	spawn->inside++;
+	pthread_mutex_unlock(&spawn->lock);
+	return 0;
+}
+
+sb_spawn_end sb_spawn_leave(
+	sb_spawn *spawn, const sb_spawn_visit *visit, bool broken, char *how, size_t room)
 {
 	uint64_t until = sb_clamd_now() + MOMENT_MS * SB_MS;
 	struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-	bool ended;
+	sb_spawn_end end = SB_SPAWN_LIVES;
 
 	pthread_mutex_lock(&spawn->lock);
-	while (spawn->ends == ends && pthread_cond_timedwait(&spawn->news, &spawn->lock, &at) == 0)
+	while (broken && spawn->ends == visit->ends &&
+		pthread_cond_timedwait(&spawn->news, &spawn->lock, &at) == 0)
 		continue;
-	ended = spawn->ends != ends;
+	if (broken && spawn->ends != visit->ends)
+		end = spawn->inside_at_end > 1 ? SB_SPAWN_ENDED : SB_SPAWN_DIED_OF;
+	spawn->inside--;
+	if (visit->alone && end == SB_SPAWN_LIVES && spawn->careful > 0)
+		spawn->careful--;
 	snprintf(how, room, "%s", spawn->ended);
 	pthread_mutex_unlock(&spawn->lock);
-	return ended;
+	if (visit->alone)
+		give_turn(spawn);
+	return end;
 }

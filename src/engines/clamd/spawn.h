@@ -77,14 +77,15 @@ uint64_t sb_spawn_loaded_size(uint64_t on_disk);
 
 /* Zeroed: start at once. Times in ns. */
 typedef struct sb_restart {
-	unsigned failures; /* in a row */
-	uint64_t due;      /* not before */
-	uint64_t up_since; /* 0: it isn't */
+	unsigned failures;  /* in a row */
+	unsigned stillborn; /* of them, those at the end that never came up */
+	uint64_t due;       /* not before */
+	uint64_t up_since;  /* 0: it isn't */
 } sb_restart;
 
 void sb_restart_up(sb_restart *restart, uint64_t now);
 void sb_restart_ended(sb_restart *restart, uint64_t now);
-/* It has failed so often that nobody should wait for it; not while it is up. */
+/* It has failed to come up so often that nobody should wait for it. */
 bool sb_restart_hopeless(const sb_restart *restart);
 
 /* --- spawn_share.c --------------------------------------------------------------------------- */
@@ -206,9 +207,27 @@ const char *sb_spawn_name(const sb_spawn *spawn);
  * before the time is over or nobody should wait for it; -cancelled. */
 int sb_spawn_await(
 	sb_spawn *spawn, const sb_clamd_wait *wait, sb_spawn_record *out, sb_error *error);
-/* How often it has ended; for sb_spawn_ended_since(). */
-unsigned sb_spawn_ends(sb_spawn *spawn);
-/* A connection broke: was that its end? Waits a moment for the news. */
-bool sb_spawn_ended_since(sb_spawn *spawn, unsigned ends, char *how, size_t room);
+
+/*
+ * A scan inside. When clamd ends, whoever was inside may have been why; the next ones go in one by
+ * one for a while, so that it shows who it was, and one hostile file takes no other with it.
+ */
+typedef struct sb_spawn_visit {
+	unsigned ends;
+	bool alone;
+} sb_spawn_visit;
+
+typedef enum sb_spawn_end {
+	SB_SPAWN_LIVES = 0,
+	SB_SPAWN_ENDED,   /* while others were inside as well */
+	SB_SPAWN_DIED_OF, /* nobody else was */
+} sb_spawn_end;
+
+/* Waits like sb_spawn_await(), and for its turn. After 0 sb_spawn_leave() is due. */
+int sb_spawn_enter(sb_spawn *spawn, const sb_clamd_wait *wait, sb_spawn_visit *visit,
+	sb_spawn_record *out, sb_error *error);
+/* @p broken: the connection broke, which may have been its end; waits a moment for the news. */
+sb_spawn_end sb_spawn_leave(
+	sb_spawn *spawn, const sb_spawn_visit *visit, bool broken, char *how, size_t room);
 
 #endif

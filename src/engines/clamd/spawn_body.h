@@ -31,6 +31,7 @@ struct sb_spawn {
 	sb_clamd_address where;
 	int settled; /* eventfd: readable while nobody has to wait */
 	int stop;    /* eventfd */
+	int turn;    /* eventfd: readable by whoever may go in, while they go one by one */
 	pthread_t thread;
 	bool has_thread;
 
@@ -39,7 +40,9 @@ struct sb_spawn {
 	sb_spawn_record record;
 	uint64_t phase_since;
 	unsigned ends;
-	char ended[160]; /* how, the last time */
+	unsigned inside, inside_at_end; /* scans, now and at the last end */
+	unsigned careful;               /* so many more go in one by one */
+	char ended[160];                /* how, the last time */
 
 	/* the thread's own */
 	bool holder;

@@ -21,6 +21,9 @@
 /* Watches miss what happens on other machines. */
 #define LOOK_WAIT (60000 * SB_MS)
 
+/* For each scan that was inside at its end: it comes again, behind others. */
+enum { CAREFUL = 4 };
+
 enum { ASK_MS = 2000, STOP_MS = 5000, REPLY = 512, MEMINFO = 16384 };
 
 /* --- A word with it ----------------------------------------------------------------------------
@@ -321,6 +324,9 @@ void sb_spawn_clamd_ended(sb_spawn *spawn, uint64_t now)
 		sb_spawn_tell_status(how, sizeof how, status);
 	pthread_mutex_lock(&spawn->lock);
 	spawn->ends++;
+	spawn->inside_at_end = spawn->inside;
+	if (spawn->careful < CAREFUL * spawn->inside)
+		spawn->careful = CAREFUL * spawn->inside;
 	memcpy(spawn->ended, how, sizeof how);
 	pthread_mutex_unlock(&spawn->lock);
 	gone(spawn, how, now);

@@ -16,6 +16,7 @@ enum { HOPELESS = 3, DOUBLINGS = 7 };
 void sb_restart_up(sb_restart *restart, uint64_t now)
 {
 	restart->up_since = now;
+	restart->stillborn = 0;
 }
 
 void sb_restart_ended(sb_restart *restart, uint64_t now)
@@ -24,6 +25,8 @@ void sb_restart_ended(sb_restart *restart, uint64_t now)
 
 	if (restart->up_since != 0 && now - restart->up_since >= GOOD_LIFE)
 		restart->failures = 0;
+	if (restart->up_since == 0 && restart->stillborn < UINT32_MAX)
+		restart->stillborn++;
 	restart->up_since = 0;
 	if (restart->failures < UINT32_MAX)
 		restart->failures++;
@@ -36,5 +39,5 @@ void sb_restart_ended(sb_restart *restart, uint64_t now)
 
 bool sb_restart_hopeless(const sb_restart *restart)
 {
-	return restart->up_since == 0 && restart->failures >= HOPELESS;
+	return restart->stillborn >= HOPELESS;
 }

@@ -49,7 +49,7 @@ static void test_a_minute_of_life_is_good(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		sb_restart restart = {.failures = 3};
+		sb_restart restart = {.failures = 3, .stillborn = 3};
 
 		assert_true(sb_restart_hopeless(&restart));
 		sb_restart_up(&restart, SECOND);
@@ -57,6 +57,7 @@ static void test_a_minute_of_life_is_good(void **state)
 		sb_restart_ended(&restart, SECOND + rows[i].lived);
 		assert_int_equal(restart.failures, rows[i].failures);
 		assert_int_equal(restart.up_since, 0);
+		assert_false(sb_restart_hopeless(&restart)); /* it had come up */
 	}
 }
 
