@@ -84,12 +84,47 @@ class Clamd:
                 "--multiscan", "--no-summary", "--infected", str(top)]
 
 
-def scanbridge(build, work, address, top, sections=""):
-    """Our command line for the tree, with a configuration and a data directory of its own."""
-    config = pathlib.Path(work) / "scanbridge.yaml"
-    config.write_text(f"data_dir: {work}/data\n{sections}engines:\n"
-                      f"  - {{name: clamav, type: clamd, address: \"{address}\", "
-                      "concurrency: 10}\n")
+class Spawned:
+    """A clamd that Scanbridge starts and configures: the same signatures, and unpacking in memory.
+    Some process has to own it while others are measured."""
+
+    def __init__(self, build, work, top):
+        self.work = pathlib.Path(work)
+        self.work.chmod(0o755)  # it runs as another user, when we are root
+        self.scan = scanbridge(build, work, f"spawn: {{database: {work}/db}}", top,
+                               "cache: {enabled: false}\n", "spawned")
+        (self.work / "nothing").mkdir()
+        self.owner, self.starts = None, 0
+
+    def fresh(self):
+        """One with nothing in its cache."""
+        self.stop()
+        self.starts += 1
+        self.owner = subprocess.Popen([*self.scan[:3], "watch", str(self.work / "nothing")],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 120
+        while self.owner.poll() is None and time.monotonic() < end:
+            logs = self.work.glob("spawned/clamav/*/clamd.log")
+            if sum(log.read_text().count("clamd is up") for log in logs) >= self.starts:
+                return
+            time.sleep(0.05)
+        sys.exit(f"clamd does not start: see {self.work}/spawned/clamav")
+
+    def stop(self):
+        if self.owner:
+            self.owner.terminate()
+            self.owner.wait()
+            self.owner = None
+
+
+def scanbridge(build, work, address, top, sections="", name="scanbridge"):
+    """Our command line for the tree, with a configuration and a data directory of its own.
+    address: that of a clamd, or the section spawn."""
+    config = pathlib.Path(work) / f"{name}.yaml"
+    where = address if address.startswith("spawn:") else f"address: \"{address}\""
+    data = "data" if name == "scanbridge" else name
+    config.write_text(f"data_dir: {work}/{data}\n{sections}engines:\n"
+                      f"  - {{name: clamav, type: clamd, {where}, concurrency: 10}}\n")
     return [str(pathlib.Path(build).resolve() / "src/cli/scanbridge"), "--config", str(config),
             "scan", "--local", "--quiet", str(top)]
 

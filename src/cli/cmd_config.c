@@ -92,8 +92,7 @@ int sb_cmd_config_show(const sb_globals *globals, const void *options, char **wo
 	return print(&text, status);
 }
 
-/* A new file, or none at all: what is there stays. */
-static int write_new(const char *path, const sb_buf *text)
+int sb_cli_write_new(const char *path, const sb_buf *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
@@ -126,7 +125,7 @@ int sb_cmd_config_init(const sb_globals *globals, const void *options, char **wo
 		sb_log(SB_LOG_ERROR, "out of memory");
 		status = SB_EXIT_FAILED;
 	} else {
-		status = write_new(words[0], &text);
+		status = sb_cli_write_new(words[0], &text);
 	}
 	sb_buf_done(&text);
 	return status;

@@ -353,6 +353,31 @@ const sb_command sb_commands[] = {
 		.synopsis = "",
 		.summary = "forget all verdicts, in all processes",
 		.run = sb_cmd_cache_clear},
+	{.name = "setup clamav",
+		.synopsis = "[--write FILE]\n--import FILE...\n--roll-back",
+		.summary =
+			"look for ClamAV and tell how to configure it; bring signatures in by hand",
+		.description =
+			"Without options it changes nothing: it prints which programs, sockets and "
+			"signatures of ClamAV are here, how old they are and what would keep them "
+			"from working, and a configuration that fits. --import is for machines "
+			"without a network: it takes copies of main.cvd, daily.cvd and "
+			"bytecode.cvd, or of signatures of your own, from another machine, checks "
+			"them and puts them where a clamd of our own (spawn, without database) "
+			"loads them from; one that runs notices. Nothing changes unless all of "
+			"them are good. What was replaced is kept until the next import, and "
+			"--roll-back brings it back.",
+		.options = sb_setup_options,
+		.options_size = sizeof(sb_setup_settings),
+		.max_words = UINT32_MAX,
+		.examples = "  scanbridge setup clamav --write scanbridge.yaml\n"
+			    "  scanbridge setup clamav --import /media/usb/*.cvd\n",
+		.exit_status =
+			"  0    fine\n"
+			"  1    no clamd was found, a file is not what it should be, or FILE "
+			"is there\n"
+			"  2    the command could not run\n",
+		.run = sb_cmd_setup_clamav},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",

@@ -85,6 +85,8 @@ int sb_cmd_cache_stats(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_lookup(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_forget(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_clear(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_setup_options[];
+int sb_cmd_setup_clamav(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

@@ -28,6 +28,7 @@ static const char *type_name(sb_setting_type type)
 	case SB_SETTING_PATH:
 		return "PATH";
 	case SB_SETTING_CHOICE:
+	case SB_SETTING_SECTION:
 		return "";
 	case SB_SETTING_TEXTS:
 		return "LIST of texts";
@@ -79,9 +80,10 @@ static void key(sb_buf *out, const sb_setting *row)
 		sb_buf_text(out, " to ");
 		bound(out, row, row->max);
 	}
-	if (row->required)
-		sb_buf_text(out, "; required");
-	else if (row->fallback != NULL) {
+	if (row->required) {
+		sb_buf_text(out, row->instead == NULL ? "; required" : "; required without ");
+		sb_scdoc_text(out, row->instead != NULL ? row->instead : "");
+	} else if (row->fallback != NULL) {
 		sb_buf_text(out, "; default ");
 		sb_scdoc_text(out, row->fallback);
 	}
@@ -90,10 +92,12 @@ static void key(sb_buf *out, const sb_setting *row)
 	sb_buf_text(out, row->secret ? "; config show hides it\n\n" : "\n\n");
 }
 
+/* Sections have headings of their own; see sections_of(). */
 static void keys(sb_buf *out, const sb_setting *rows)
 {
 	for (; rows != NULL && rows->key != NULL; rows++)
-		key(out, rows);
+		if (rows->type != SB_SETTING_SECTION)
+			key(out, rows);
 }
 
 static void heading(sb_buf *out, const char *level, const char *name, const char *text)
@@ -109,6 +113,17 @@ static void heading(sb_buf *out, const char *level, const char *name, const char
 
 /* --- Sections ----------------------------------------------------------------------------- */
 
+/* The maps that stand below the keys of an engine's type. */
+static void sections_of(sb_buf *out, const sb_engine_ops *ops)
+{
+	for (const sb_setting *row = ops->settings; row != NULL && row->key != NULL; row++) {
+		if (row->type != SB_SETTING_SECTION)
+			continue;
+		heading(out, "##", row->key, row->help);
+		keys(out, row->rows);
+	}
+}
+
 static void engine_types(sb_buf *out)
 {
 	char name[80];
@@ -118,6 +133,7 @@ static void engine_types(sb_buf *out)
 		snprintf(name, sizeof name, "Engines of type %s", ops->name);
 		heading(out, "##", name, ops->summary);
 		keys(out, ops->settings);
+		sections_of(out, ops);
 	}
 	for (size_t i = 0; sb_absent_engines[i] != NULL; i++) {
 		const sb_setting *rows = sb_absent_engine_rows(sb_absent_engines[i]);

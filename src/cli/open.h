@@ -17,6 +17,8 @@ char *sb_cli_absolute(const char *path);
 int sb_cli_flushed(int status);
 /* Print and free @p text; the exit status. */
 int sb_cli_print(sb_buf *text);
+/* A new file, or none at all: what is there stays. The exit status. */
+int sb_cli_write_new(const char *path, const sb_buf *text);
 /* `COMMAND: no WHAT is called 'WORD'`, with a suggestion; the exit status. */
 int sb_cli_unknown_word(
 	const char *command, const char *what, const char *word, const char *const *known);

@@ -46,6 +46,11 @@ typedef struct sb_cache_settings {
 	int json;
 } sb_cache_settings;
 
+typedef struct sb_setup_settings {
+	const char *write;
+	int import, roll_back;
+} sb_setup_settings;
+
 typedef struct sb_hash_settings {
 	int sha256, md5;
 	unsigned jobs;

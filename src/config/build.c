@@ -352,10 +352,10 @@ static int digest_text(sb_reader *reader, sb_buf *text, uint8_t out[SB_BLAKE3_SI
 	return failed ? sb_error_no_memory(reader->error) : 0;
 }
 
-static bool has_secrets(const sb_engine_conf *engine)
+static bool has_secrets(const sb_setting *rows)
 {
-	for (const sb_setting *row = engine->ops->settings; row != NULL && row->key != NULL; row++)
-		if (row->secret && !row->operational)
+	for (const sb_setting *row = rows; row != NULL && row->key != NULL; row++)
+		if (!row->operational && (row->secret || has_secrets(row->rows)))
 			return true;
 	return false;
 }
@@ -377,7 +377,7 @@ static int digest(sb_reader *reader, sb_built *built)
 		sb_buf_init(&text, CONF_BYTES);
 		sb_show_judging(&text, &conf->engines[i]);
 		rc = digest_text(reader, &text, conf->engines[i].judging);
-		conf->engines[i].judges_by_secrets = has_secrets(&conf->engines[i]);
+		conf->engines[i].judges_by_secrets = has_secrets(conf->engines[i].ops->settings);
 	}
 	return rc;
 }

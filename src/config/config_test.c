@@ -20,11 +20,39 @@
 
 typedef struct fake {
 	sb_texts address;
-	const char *list;
+	const char *list, *word;
 	int64_t level;
+	bool given;
+	uint64_t pause;
+	int64_t depth;
 } fake;
 
+static const sb_setting fake_section[] = {
+	{.key = "word",
+		.type = SB_SETTING_TEXT,
+		.offset = offsetof(fake, word),
+		.required = true,
+		.instead = "pause"},
+	{.key = "pause",
+		.type = SB_SETTING_DURATION,
+		.offset = offsetof(fake, pause),
+		.min = 1,
+		.max = 9000,
+		.operational = true},
+	{.key = "depth",
+		.type = SB_SETTING_INT,
+		.offset = offsetof(fake, depth),
+		.fallback = "3",
+		.min = 0,
+		.max = 5},
+	{.key = NULL},
+};
+
 static const sb_setting fake_settings[] = {
+	{.key = "section",
+		.type = SB_SETTING_SECTION,
+		.offset = offsetof(fake, given),
+		.rows = fake_section},
 	{.key = "address", .type = SB_SETTING_TEXTS, .offset = offsetof(fake, address)},
 	{.key = "list", .type = SB_SETTING_PATH, .offset = offsetof(fake, list)},
 	{.key = "level",
@@ -176,6 +204,14 @@ static const struct {
 	{ENGINE("retry: {multiplier: 0.5}"), "is out of range; 1 to 100"},
 	{ENGINE("retry: {tries: 3}"), "retry: unknown key \"tries\""},
 	{ENGINE("address: [a, [b]]"), "a text or a list of texts expected"},
+	{ENGINE("section: word"), "section: a map of keys expected"},
+	{ENGINE("section: [word]"), "section: a map of keys expected"},
+	{ENGINE("section: {sord: a}"), "section: unknown key \"sord\"; did you mean \"word\"?"},
+	{ENGINE("section: {pause: 10s}"), "section.pause: \"10s\" is out of range"},
+	{ENGINE("section: {}"), "section: \"word\" or \"pause\" is missing"},
+	{ENGINE("section: {word: a, pause: 1s}"),
+		"section: \"word\" and \"pause\" exclude each other"},
+	{ENGINE("sektion: {}"), "did you mean \"section\"?"},
 	/* not yet */
 	{"listeners: [{type: http, address: \"127.0.0.1:8080\"}]\n",
 		"t:1:13: listeners are not available in this build"},
@@ -338,6 +374,8 @@ static const char *const good[] = {
 	"decision: {next_tier: on_suspicion}\n",
 	ENGINES("on_open: {fallback: b}, breaker: {preset: strict}",
 		"on_open: fail_open, breaker: {failure_rate: 0, minimum_calls: 7}"),
+	ENGINE("section: {word: a}"),
+	ENGINE("section: {pause: 3s}"),
 	ENGINE("self_test: x/probe.bin, max_signature_age: 7d, level: 0x9, isolation: none"),
 	"policy: {preset: strict, rules: [{id: r, priority: -5, when: {threat_name: [A*, 'B?'], "
 	"size_above: 1KiB, error_class: engine, error_kind: [timeout], severity_at_least: low}, "
@@ -616,6 +654,39 @@ static void passwords_are_hidden(void **state)
 	assert_memory_not_equal(digests[0], digests[2], 32);
 }
 
+/* --- Sections of an engine's type --------------------------------------------------------- */
+
+static void engine_sections(void **state)
+{
+	static const char *const texts[] = {ENGINE("level: 7"), ENGINE("section: {pause: 3s}"),
+		ENGINE("section: {pause: 4s}"), ENGINE("section: {word: a}"),
+		ENGINE("section: {word: b}")};
+	sb_conf *confs[5];
+	const fake *values[5];
+	sb_error error;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		confs[i] = built(texts[i], strlen(texts[i]), &error);
+		assert_non_null(confs[i]);
+		values[i] = confs[i]->engines[0].settings;
+		assert_int_equal(values[i]->given, i > 0);
+	}
+	assert_int_equal(values[0]->depth, 3);
+	assert_int_equal(values[0]->pause, 0);
+	assert_null(values[0]->word);
+	assert_int_equal(values[1]->pause, 3000);
+	assert_int_equal(values[3]->depth, 3);
+	assert_string_equal(values[3]->word, "a");
+	/* What verdicts don't depend on changes no identity; that it is there does. */
+	assert_memory_equal(confs[1]->engines[0].judging, confs[2]->engines[0].judging, 32);
+	assert_memory_not_equal(confs[0]->engines[0].judging, confs[1]->engines[0].judging, 32);
+	assert_memory_not_equal(confs[2]->engines[0].judging, confs[3]->engines[0].judging, 32);
+	assert_memory_not_equal(confs[3]->engines[0].judging, confs[4]->engines[0].judging, 32);
+	for (size_t i = 0; i < 5; i++)
+		sb_conf_free(confs[i]);
+}
+
 /* --- With yara, and the worker that comes with it ----------------------------------------- */
 
 static sb_conf *built_with_yara(const char *text)
@@ -739,6 +810,7 @@ int main(void)
 		cmocka_unit_test(isolation_is_inherited),
 		cmocka_unit_test(yara_is_the_default),
 		cmocka_unit_test(rules_of_ones_own_need_not_know_eicar),
+		cmocka_unit_test(engine_sections),
 		cmocka_unit_test(later_values_replace_earlier_ones),
 	};
 

@@ -2,6 +2,7 @@
 /* The tables and what was read by them, as YAML again: for people, and for the digest. */
 #include "config/built.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_unset(const sb_setting *row, const void *at)
@@ -16,9 +17,25 @@ static bool is_unset(const sb_setting *row, const void *at)
 					      : *(const int64_t *)at == 0;
 }
 
+static void show_section(
+	sb_buf *out, const char *indent, const sb_setting *row, const void *base, bool shown)
+{
+	char deeper[32];
+
+	if (!*(const bool *)(const void *)((const char *)base + row->offset))
+		return;
+	snprintf(deeper, sizeof deeper, "%s  ", indent);
+	sb_buf_printf(out, "%s%s:\n", indent, row->key);
+	sb_show_given(out, deeper, row->rows, base, shown);
+}
+
 static void show_row(
 	sb_buf *out, const char *indent, const sb_setting *row, const void *base, bool shown)
 {
+	if (row->type == SB_SETTING_SECTION) {
+		show_section(out, indent, row, base, shown);
+		return;
+	}
 	if (is_unset(row, (const char *)base + row->offset))
 		return;
 	if (row->secret && shown) {
@@ -39,11 +56,24 @@ void sb_show_given(
 		show_row(out, indent, rows, base, shown);
 }
 
+/* Of a section that was not given, nothing. */
+static void show_judging(sb_buf *out, const char *indent, const sb_setting *rows, const void *base)
+{
+	for (const sb_setting *row = rows; row != NULL && row->key != NULL; row++) {
+		if (row->operational)
+			continue;
+		if (row->type != SB_SETTING_SECTION) {
+			show_row(out, indent, row, base, false);
+		} else if (*(const bool *)(const void *)((const char *)base + row->offset)) {
+			sb_buf_printf(out, "%s:\n", row->key);
+			show_judging(out, "  ", row->rows, base);
+		}
+	}
+}
+
 void sb_show_judging(sb_buf *out, const sb_engine_conf *engine)
 {
-	for (const sb_setting *row = engine->ops->settings; row != NULL && row->key != NULL; row++)
-		if (!row->operational)
-			show_row(out, "", row, engine->settings, false);
+	show_judging(out, "", engine->ops->settings, engine->settings);
 }
 
 static void write_engines(sb_buf *out, const sb_built *built, bool shown)

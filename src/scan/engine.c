@@ -49,10 +49,13 @@ static sb_environment environment_of(const sb_conf *conf, const sb_engine_conf *
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	return (sb_environment){
+		.name = engine->name,
 		.data_dir = conf->data_dir,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.concurrency = engine->concurrency > 0 ? engine->concurrency : 1,
 		.max_content = conf->limits.max_size,
+		.max_size = engine->max_size,
+		.timeout_ms = engine->timeout_ms,
 		.isolation_process = engine->isolation_process,
 		.containers = conf->containers.limits,
 	};

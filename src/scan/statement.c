@@ -13,6 +13,8 @@
 #include "util/io.h"
 #include "util/text.h"
 
+enum { ASK_MS = 2000 }; /* for its identity */
+
 /* --- The content ------------------------------------------------------------------------ */
 
 uint64_t sb_call_size(const sb_call *call)
@@ -375,8 +377,15 @@ static bool stands_on_others(const sb_call *call, const sb_identity *identity)
 static void apply_identity(sb_call *call)
 {
 	sb_identity identity;
-	bool known = sb_engine_identity(call->engine, sb_call_remaining_ms(call), &identity);
+	uint64_t left = sb_call_remaining_ms(call);
+	bool known = sb_engine_identity(call->engine, left, &identity);
 
+	/* It could not say a moment ago, while it was starting; by now it has answered, and clean
+	 * depends on how old its signatures are. */
+	if (!known && call->engine->conf->max_signature_age_ms > 0 &&
+		call->result.outcome == SB_OUTCOME_CLEAN)
+		known = sb_engine_ask(
+				call->engine, left < ASK_MS ? left : ASK_MS, &identity, NULL) == 0;
 	call->recall.changed =
 		atomic_load(&call->engine->identity_changes) != call->recall.changes ||
 		(known && stands_on_others(call, &identity));

@@ -235,6 +235,7 @@ static const struct type {
 	[SB_SETTING_PATHS] = {"a path or a list of paths", read_path, sizeof(char *)},
 	[SB_SETTING_INTS] = {"a number or a list of numbers", read_int, sizeof(int64_t)},
 	[SB_SETTING_MAP] = {"a map of keys", NULL, 0},
+	[SB_SETTING_SECTION] = {"a map of keys", NULL, 0},
 };
 
 /* Texts and ints have the same shape: items, count. */
@@ -344,16 +345,35 @@ static int check_keys(sb_reader *reader, const sb_node *map, const char *path,
 	return 0;
 }
 
+/* Its keys lie in the same structure, and its row tells whether it was there. */
+static int read_section(sb_reader *reader, const sb_node *node, const sb_setting *row, void *out)
+{
+	const sb_table table = {row->rows, out};
+	bool given = node != NULL;
+
+	memcpy((char *)out + row->offset, &given, sizeof given);
+	return sb_settings_read(reader, node, row->key, &table, 1, NULL);
+}
+
 static int read_row(
 	sb_reader *reader, const sb_node *map, const char *path, const sb_setting *row, void *out)
 {
 	const sb_node *node = map != NULL ? sb_node_get(map, row->key) : NULL;
+	const sb_node *instead =
+		map != NULL && row->instead != NULL ? sb_node_get(map, row->instead) : NULL;
 
+	if (row->type == SB_SETTING_SECTION)
+		return read_section(reader, node, row, out);
+	if (node != NULL && instead != NULL)
+		return sb_node_error(reader->error, node,
+			"%s%s\"%s\" and \"%s\" exclude each other", path,
+			path[0] != '\0' ? ": " : "", row->key, row->instead);
 	if (node != NULL)
 		return read_value(reader, node, path, row, out);
-	if (row->required && map != NULL)
-		return sb_node_error(reader->error, map, "%s%s\"%s\" is missing: %s", path,
-			path[0] != '\0' ? ": " : "", row->key,
+	if (row->required && map != NULL && instead == NULL)
+		return sb_node_error(reader->error, map, "%s%s\"%s\"%s%s%s is missing: %s", path,
+			path[0] != '\0' ? ": " : "", row->key, row->instead != NULL ? " or \"" : "",
+			row->instead != NULL ? row->instead : "", row->instead != NULL ? "\"" : "",
 			row->help != NULL ? row->help : types[row->type].noun);
 	return read_fallback(reader, row, out);
 }
@@ -489,6 +509,8 @@ void sb_setting_write(sb_buf *out, const sb_setting *row, const void *base)
 		break;
 	case SB_SETTING_MAP:
 		write_map(out, at);
+		break;
+	case SB_SETTING_SECTION: /* its rows are written one by one */
 		break;
 	}
 }

@@ -122,6 +122,18 @@ BARE static int set_limits(const sb_child_plan *plan)
 	return 0;
 }
 
+/* Once it is somebody else, what it was told about its parent's death is forgotten: before tie().
+ */
+BARE static int become(const sb_child_plan *plan)
+{
+	if (!plan->other_user)
+		return 0;
+	if (syscall(SYS_setgroups, 0, NULL) < 0 ||
+		syscall(SYS_setresgid, plan->group, plan->group, plan->group) < 0)
+		return -1;
+	return (int)syscall(SYS_setresuid, plan->user, plan->user, plan->user);
+}
+
 /* The keeper is the parent, so what dies with it dies with the application, too. */
 BARE static int tie(const sb_child_plan *plan)
 {
@@ -139,7 +151,7 @@ BARE static int run_program(void *data)
 
 	default_signals();
 	(void)syscall(SYS_setsid); /* a terminal's Ctrl-C is for the application */
-	if (tie(plan) == 0 && set_limits(plan) == 0 &&
+	if (become(plan) == 0 && tie(plan) == 0 && set_limits(plan) == 0 &&
 		(plan->folder < 0 || syscall(SYS_fchdir, plan->folder) == 0) &&
 		place_descriptors(child) == 0)
 		(void)syscall(SYS_execveat, plan->program < 0 ? AT_FDCWD : FIRST + (int)plan->count,

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include "util/error.h"
 
@@ -43,7 +44,10 @@ typedef struct sb_child_plan {
 	int standard[3];                        /* its descriptors 0, 1, 2; -1: /dev/null */
 	const int *fds;                         /* its descriptors 3, 4, … */
 	size_t count;
-	int folder; /* where it runs; -1: where we are */
+	int folder;      /* where it runs; -1: where we are */
+	bool other_user; /* as `user` and `group`, without further groups; takes root */
+	uid_t user;
+	gid_t group;
 	sb_child_limit limits[SB_CHILD_LIMITS];
 	size_t limit_count;
 	bool tethered; /* as said above, and without a way to new privileges */

@@ -365,6 +365,10 @@ def covered_by(name, *words):
     return covered(f"tests/regressions/{name}", *words)
 
 
+def spawned(*words):
+    return covered("tests/scenarios/test_spawn.py", *words)
+
+
 def of_type(type_name, **keys):
     return later(engines=[{"name": "x", "type": type_name} | keys])
 
@@ -527,6 +531,14 @@ TYPES = {
     "clamd.connect_timeout": connecting,
     "clamd.pool": asking(connections, 2, 1, pool=False),
     "clamd.session_max": asking(connections, 2, 1, session_max=1000),
+    "clamd.spawn.program": spawned("test_wrong_programs"),
+    "clamd.spawn.database": spawned("test_freshclam_fills_our_own", '"database": None'),
+    "clamd.spawn.update": spawned("test_off_follows_nothing", '"update": "off"'),
+    "clamd.spawn.freshclam": spawned("test_freshclam_fills_our_own", '"freshclam": freshclam'),
+    "clamd.spawn.interval": spawned("test_freshclam_fills_our_own", '"interval": "1s"'),
+    "clamd.spawn.temporary": spawned("test_temporary_folder"),
+    "clamd.spawn.user": spawned("test_it_is_somebody_else_when_we_are_root", '"user": "nobody"'),
+    "clamd.spawn.start_timeout": spawned("test_one_that_hangs", '"start_timeout": "100ms"'),
     "hashlist.block": listed(LISTED, "clean allow", block="list"),
     "hashlist.allow": listed("clean", "error", member("engines", 1, "outcome"), allow="list"),
     "hashlist.members": listed("clean allow", LISTED, verdict_of("note.zip"), {"block": "list"},
@@ -776,6 +788,7 @@ class Keys(Case):
                          {"engines": engine(sise=1)}, {"engines": engine(retry={"sise": 1})},
                          {"engines": engine(breaker={"sise": 1})},
                          {"engines": [yara(sise=1)]}, {"engines": [clamav("unix:x", sise=1)]},
+                         {"engines": [{"name": "x", "type": "clamd", "spawn": {"sise": 1}}]},
                          {"engines": [{"name": "x", "type": "hashlist", "sise": 1}]},
                          {"listeners": [{"type": "http", "address": "x:1", "sise": 1}]}):
             with self.subTest(sections):

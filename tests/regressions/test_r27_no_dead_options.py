@@ -296,13 +296,17 @@ OPTIONS = {
     "cache stats --json": differs(is_json, "cache stats", "--json"),
     "cache lookup --json": covered("tests/scenarios/test_cache.py", '"lookup", "--json"'),
 
+    "setup clamav --write": covered("tests/scenarios/test_setup.py", '"--write"'),
+    "setup clamav --import": covered("tests/scenarios/test_setup.py", '"--import"'),
+    "setup clamav --roll-back": covered("tests/scenarios/test_setup.py", '"--roll-back"'),
+
     "hash --sha256": differs(printed, "hash in/one", "--sha256"),
     "hash --md5": differs(printed, "hash in/one", "--md5"),
     "hash --threads": threads,
 }
 
 
-PARTS = ("watch ", "cache ")  # commands that a build may leave out
+PARTS = ("watch ", "cache ", "setup ")  # commands that a build may leave out
 
 
 class Options(Case):

@@ -7,7 +7,8 @@ import subprocess
 from support.harness import ROOT, SCANBRIDGE
 
 # Headings of the manual whose keys stand below another map.
-PARENTS = {"retry": "engines", "breaker": "engines", "quota": "engines", "ignore": "decision", "rules": "policy",
+PARENTS = {"retry": "engines", "breaker": "engines", "quota": "engines", "spawn": "clamd",
+           "ignore": "decision", "rules": "policy",
            "when": "rules", "container": "when", "time": "when", "then": "rules"}
 TYPE = "Engines of type "
 
@@ -28,8 +29,8 @@ def config_keys():
                 section = ""
         elif (key := re.match(r"\*([a-z_]+)\*(?: \(|$)", line)) and section is not None:
             name = section.removeprefix(TYPE)
-            if PARENTS.get(name) == "engines":
-                name = f"engines.{name}"
+            if PARENTS.get(name) in ("engines", "clamd"):
+                name = f"{PARENTS[name]}.{name}"
             keys.append(f"{name}.{key[1]}".lstrip("."))
     return keys
 

@@ -196,10 +196,13 @@ typedef struct sb_container_limits {
 
 /** What the configuration says that an engine's own settings don't. */
 typedef struct sb_environment {
+	const char *name;     /**< the engine's, as configured */
 	const char *data_dir; /**< absolute, and there */
 	unsigned cpus;        /**< that are online; at least 1 */
 	unsigned concurrency; /**< scan() runs in at most so many threads at once */
 	uint64_t max_content; /**< bytes; nothing larger comes */
+	uint64_t max_size;    /**< bytes; the engine's own setting; 0: none */
+	uint64_t timeout_ms;  /**< for one call, as configured */
 	/** Whatever takes content apart or runs rules over it belongs into a sandboxed process
 	 * of its own (`isolation: process`). */
 	bool isolation_process;

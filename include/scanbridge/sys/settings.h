@@ -28,6 +28,7 @@ typedef enum sb_setting_type {
 	SB_SETTING_INTS,     /**< sb_ints; one number or a list */
 	/** sb_packed; a map whose keys another table has: how `plugin` passes `settings` on. */
 	SB_SETTING_MAP,
+	SB_SETTING_SECTION,  /**< bool: whether it was given; a map with the keys of `rows` */
 } sb_setting_type;
 
 typedef struct sb_texts {
@@ -60,6 +61,12 @@ typedef struct sb_setting {
 	/** No verdict depends on it: what is remembered of the engine's answers holds on when it
 	 * changes. Where unsure, leave it out. */
 	bool operational;
+	/** For SB_SETTING_SECTION: its keys, with offsets into the same structure. They have their
+	 * defaults also where the section is missing. No sections in sections. */
+	const struct sb_setting *rows;
+	/** With `required`: this other key, which has no default, may be given in its place, and not
+	 * beside it. */
+	const char *instead;
 } sb_setting;
 
 #ifdef __cplusplus

@@ -8,8 +8,10 @@
  * one call happens only where nothing was judged: a fresh link when a pooled one had died, a
  * stream when descriptors get lost on the way; and, in known-answer tests, the next address when
  * no connection comes about. Everything else is returned, and the core decides.
+ *
+ * With `spawn` the one address is that of a clamd of our own (spawn.h).
  */
-#include "engines/clamd/clamd.h"
+#include "engines/clamd/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +25,9 @@
 #include "util/error.h"
 #include "util/text.h"
 
+/* Together with others, alone, and once more should it be somebody else's again. */
+enum { VISITS = 3 };
+
 typedef enum transport { TRANSPORT_AUTO, TRANSPORT_FILDES, TRANSPORT_INSTREAM } transport;
 
 typedef struct clamd {
@@ -31,16 +36,50 @@ typedef struct clamd {
 	int transport;
 	uint64_t chunk_size, connect_timeout_ms, session_max;
 	bool pool;
+	sb_spawn_settings spawning;
+	const sb_environment *environment;
 	/* made by open() */
 	sb_clamd_peer *peers;
 	size_t peer_count;
+	sb_spawn *spawn;         /* NULL: none of our own */
 	atomic_size_t preferred; /* the address that worked last */
 } clamd;
 
 static const char *const transports[] = {"auto", "fildes", "instream", NULL};
 
+static const char *const updates[] = {"auto", "freshclam", "follow", "off", NULL};
+
+static const sb_setting spawn_settings[] = {
+	{"program", SB_SETTING_PATH, offsetof(clamd, spawning.program),
+		.help = "the clamd to start; without it, where it is usually installed"},
+	{"database", SB_SETTING_PATH, offsetof(clamd, spawning.database),
+		.help = "a folder of signatures that others fill, such as /var/lib/clamav, never "
+			"written to; without it clamav/db in the data directory"},
+	{"update", SB_SETTING_CHOICE, offsetof(clamd, spawning.update), "auto", .choices = updates,
+		.operational = true,
+		.help = "freshclam: run it at intervals, for a folder of our own; follow: load "
+			"what others put there; off: look at the folder at a start only; auto: "
+			"freshclam without database, else follow"},
+	{"freshclam", SB_SETTING_PATH, offsetof(clamd, spawning.freshclam), .operational = true,
+		.help = "the freshclam to run; without it, where it is usually installed"},
+	{"interval", SB_SETTING_DURATION, offsetof(clamd, spawning.interval_ms), "2h", 1000,
+		30 * 86400000., .operational = true, .help = "from one freshclam to the next"},
+	{"temporary", SB_SETTING_PATH, offsetof(clamd, spawning.temporary), .operational = true,
+		.help = "where clamd unpacks; without it in memory, where there is room for four "
+			"times max_size for each scan at the same time, else in the data "
+			"directory"},
+	{"user", SB_SETTING_TEXT, offsetof(clamd, spawning.user), .operational = true,
+		.help = "whom clamd and freshclam run as when we are root; without it clamav"},
+	{"start_timeout", SB_SETTING_DURATION, offsetof(clamd, spawning.start_timeout_ms), "3m",
+		100, 86400000., .operational = true,
+		.help = "for loading the signatures; a clamd that takes longer is ended and "
+			"started anew"},
+	{NULL},
+};
+
 static const sb_setting settings[] = {
 	{"address", SB_SETTING_TEXTS, offsetof(clamd, address), .required = true,
+		.instead = "spawn",
 		.help = "where clamd listens: unix:PATH or tcp:HOST:PORT; several are replicas"},
 	{"transport", SB_SETTING_CHOICE, offsetof(clamd, transport), "auto", .choices = transports,
 		.operational = true,
@@ -53,15 +92,47 @@ static const sb_setting settings[] = {
 		.help = "keep sessions open between scans"},
 	{"session_max", SB_SETTING_SIZE, offsetof(clamd, session_max), "1MiB", 0, 1099511627776,
 		.operational = true, .help = "larger content gets a connection of its own"},
+	{"spawn", SB_SETTING_SECTION, offsetof(clamd, spawning.given), .rows = spawn_settings,
+		.help = "Instead of address: a clamd of our own, started with limits that fit the "
+			"engine's, watched, started again when it ends, and ended with us"},
 	{NULL},
 };
 
 /* --- Open and close ------------------------------------------------------------------------ */
 
+static void clamd_environment(void *state, const sb_environment *environment)
+{
+	clamd *c = state;
+
+	c->environment = environment;
+}
+
+static int open_spawned(clamd *c, sb_error *error)
+{
+	int status;
+
+	if (c->address.count > 0)
+		return sb_error_set(
+			error, SB_KIND_NOT_CONFIGURED, 0, "address and spawn exclude each other");
+	c->peers = calloc(1, sizeof *c->peers);
+	if (c->peers == NULL)
+		return sb_error_no_memory(error);
+	status = sb_spawn_open(&c->spawn, &c->spawning, c->environment, error);
+	if (status == 0)
+		status = sb_clamd_peer_open(&c->peers[0], sb_spawn_address(c->spawn), error);
+	if (status != 0)
+		return status;
+	c->peers[0].address.text = sb_spawn_name(c->spawn);
+	c->peer_count = 1;
+	return 0;
+}
+
 static int clamd_open(void *state, sb_error *error)
 {
 	clamd *c = state;
 
+	if (c->spawning.given)
+		return open_spawned(c, error);
 	if (c->address.count == 0)
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 			"address: at least one is needed, such as unix:/run/clamav/clamd.ctl");
@@ -92,6 +163,8 @@ static void clamd_close(void *state)
 	free(c->peers);
 	c->peers = NULL;
 	c->peer_count = 0;
+	sb_spawn_close(c->spawn);
+	c->spawn = NULL;
 }
 
 /* --- One request to one clamd -------------------------------------------------------------- */
@@ -245,10 +318,8 @@ static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const s
 	return state_verdict(call, peer, &request, &verdict, error);
 }
 
-static int clamd_scan(void *state, sb_call *call, sb_error *error)
+static int scan_peers(clamd *c, sb_call *call, const sb_net_wait *wait, sb_error *error)
 {
-	clamd *c = state;
-	sb_net_wait wait = {sb_net_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
 	size_t wanted = sb_call_replica(call);
 	size_t first = wanted != SB_ANY_REPLICA ? wanted : atomic_load(&c->preferred);
 	size_t tries = wanted != SB_ANY_REPLICA ? 1 : c->peer_count;
@@ -259,7 +330,7 @@ static int clamd_scan(void *state, sb_call *call, sb_error *error)
 		size_t at = (first + i) % c->peer_count;
 		bool unreachable;
 
-		status = scan_with(c, &c->peers[at], call, &wait, &reply, &unreachable, error);
+		status = scan_with(c, &c->peers[at], call, wait, &reply, &unreachable, error);
 		if (status == 0 && i > 0)
 			atomic_store(&c->preferred, at);
 		/* what answered badly is not asked first next time */
@@ -271,9 +342,50 @@ static int clamd_scan(void *state, sb_call *call, sb_error *error)
 	return status;
 }
 
+/* A connection that breaks because our own clamd ends: when nobody else was inside, this content is
+ * why; else it is asked again, alone. */
+static int scan_spawned(clamd *c, sb_call *call, const sb_net_wait *wait, sb_error *error)
+{
+	sb_spawn_end end = SB_SPAWN_ENDED;
+	int status = 0;
+
+	for (int i = 0; i < VISITS && end == SB_SPAWN_ENDED; i++) {
+		sb_spawn_record record;
+		sb_spawn_visit visit;
+		char how[160];
+
+		status = sb_spawn_enter(c->spawn, wait, &visit, &record, error);
+		if (status != 0)
+			return status;
+		sb_call_versions(call, record.engine, record.signatures);
+		status = scan_peers(c, call, wait, error);
+		end = sb_spawn_leave(c->spawn, &visit, status == -(int)SB_KIND_CONNECTION_FAILED,
+			how, sizeof how);
+		if (end == SB_SPAWN_DIED_OF)
+			return sb_error_set(error, SB_KIND_ENGINE_CRASHED, 0,
+				"%s %s while it looked at this", sb_spawn_name(c->spawn), how);
+	}
+	return status;
+}
+
+static int clamd_scan(void *state, sb_call *call, sb_error *error)
+{
+	clamd *c = state;
+	sb_net_wait wait = {
+		sb_net_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
+
+	return c->spawn != NULL ? scan_spawned(c, call, &wait, error)
+				: scan_peers(c, call, &wait, error);
+}
+
 static const char *const *clamd_replicas(const void *state, size_t *count)
 {
 	const clamd *c = state;
+
+	if (c->spawn != NULL) {
+		*count = 1;
+		return NULL;
+	}
 
 	*count = c->address.count;
 	return c->address.items;
@@ -294,6 +406,27 @@ static int keep_identity(
 	return 0;
 }
 
+/* As its keeper knows it: any change of the folder of signatures shows. */
+static int spawned_identity(clamd *c, const sb_net_wait *wait, sb_identity *out, sb_error *error)
+{
+	sb_spawn_record record;
+	int status = sb_spawn_await(c->spawn, wait, &record, error);
+
+	if (status != 0)
+		return status;
+	*out = (sb_identity){.signature_time = record.time, .exactness = SB_EXACT_FULL};
+	memcpy(out->engine_version, record.engine, sizeof record.engine);
+	memcpy(out->signature_version, record.signatures, sizeof record.signatures);
+	return 0;
+}
+
+static void clamd_limits(const void *state, sb_limits *out)
+{
+	const clamd *c = state;
+
+	out->max_size = c->spawning.given ? SB_SPAWN_MAX_FILE : 0;
+}
+
 static int clamd_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb_error *error)
 {
 	clamd *c = state;
@@ -302,6 +435,8 @@ static int clamd_identity(void *state, uint64_t timeout_ms, sb_identity *out, sb
 	sb_clamd_reply reply;
 	int status = 0;
 
+	if (c->spawn != NULL)
+		return spawned_identity(c, &wait, out, error);
 	for (size_t i = 0; i < c->peer_count; i++) {
 		sb_clamd_peer *peer = &c->peers[(first + i) % c->peer_count];
 		sb_clamd_request request = {.command = SB_CLAMD_VERSION, .fd = -1};
@@ -344,10 +479,12 @@ const sb_engine_ops sb_engine_clamd = {
 	.settings = settings,
 	.assurance = SB_ASSURANCE_ANTIVIRUS,
 	.flags = SB_ENGINE_HONOURS_DEADLINE | SB_ENGINE_NEEDS_ATTESTATION,
+	.environment = clamd_environment,
 	.open = clamd_open,
 	.scan = clamd_scan,
 	.identity = clamd_identity,
 	.replicas = clamd_replicas,
+	.limits = clamd_limits,
 	.canary = clamd_canary,
 	.close = clamd_close,
 };

@@ -120,6 +120,13 @@ int sb_call_infected(sb_call *call, const sb_threat *threat, sb_error *error)
 	return 0;
 }
 
+void sb_call_versions(sb_call *call, const char *engine, const char *signatures)
+{
+	(void)call;
+	(void)engine;
+	(void)signatures;
+}
+
 void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage content)
 {
 	call->bytes = bytes;
