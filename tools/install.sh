@@ -15,9 +15,9 @@ packages() {
 		zlib1g-dev liblzma-dev libmagic-dev libseccomp-dev \
 		libsqlite3-dev libpcre2-dev libcurl4-openssl-dev scdoc ;;
 	run) echo python3 zip ;;
-	test) echo clamav-daemon clamav bubblewrap c-icap libc-icap-mod-virus-scan openssl yara \
-		p7zip-full genisoimage zstd lz4 lzip brotli cpio rpm bzip2 xz-utils g++ clang-14 \
-		libclang-rt-14-dev clang-tidy-14 cppcheck binutils libcmocka-dev \
+	test) echo clamav-daemon clamav clamav-freshclam bubblewrap c-icap libc-icap-mod-virus-scan \
+		openssl yara p7zip-full genisoimage zstd lz4 lzip brotli cpio rpm bzip2 xz-utils g++ \
+		clang-14 libclang-rt-14-dev clang-tidy-14 cppcheck binutils libcmocka-dev \
 		libuv1-dev libglib2.0-dev b3sum clamav-testfiles clamdscan git strace \
 		util-linux zsh fish man-db groff-base tmux jq ccache ;;
 	*)

@@ -110,7 +110,7 @@ class Manual(harness.Case):
         for wanted in ("max_size (SIZE from 1 to 1048576GiB; default 1GiB)",
                        "timeout (DURATION from 1ms to 30d; default 120s)",
                        "strategy (any, all, quorum, majority or weighted; default any)",
-                       "address (LIST of texts; required)",
+                       "address (LIST of texts; required without spawn)",
                        "enabled (true or false; default true)"):
             self.assertIn(wanted, read)
 

@@ -105,7 +105,8 @@ class SpawnCase(harness.Case):
         deadline = time.monotonic() + PATIENCE
         with harness.FolderWatch(self.home(), harness.FolderWatch.MODIFY) as watch:
             while self.log().count(words) < count:
-                self.assertLess(time.monotonic(), deadline, self.log())
+                left = deadline - time.monotonic()
+                self.assertTrue(left > 0 and select.select([watch], [], [], left)[0], self.log())
                 watch.wait()
 
     def temporary(self):
@@ -323,6 +324,17 @@ class Ends(SpawnCase):
         self.assert_outcome(report, "error", kind="engine_unavailable", action="block")
         self.assertIn("did not answer in time", report["error"]["message"])
 
+    def test_one_that_falls_silent(self):
+        """Stopped, it neither answers nor ends."""
+        self.use({"start_timeout": "2s"}, timeout="60s")
+        program = self.driver()
+        self.assertEqual(self.look(program), "clean")
+        pid, = clamds(self.folder)
+        os.kill(pid, signal.SIGSTOP)
+        self.assertEqual(self.look(program, "eicar.com"), "infected")
+        self.assertIn("does not answer any more", self.log())
+        self.assertNotEqual(clamds(self.folder), [pid])
+
     def test_no_signatures(self):
         (self.signatures / "eicar.ndb").unlink()
         report = self.scan("note.txt", status=2).report
@@ -459,14 +471,23 @@ class Processes(SpawnCase):
     def test_who_is_left_takes_over(self):
         """Whether the first one ends well or is killed."""
         self.use(breaker={"preset": "off"})
-        first, second, third = (self.driver() for _ in range(3))
-        self.assertEqual([self.look(host) for host in (first, second, third)], ["clean"] * 3)
-        self.assertIsNone(first.end())
-        self.await_log("clamd was started", 2)
-        self.assertEqual(self.until_judged(second), "infected")
-        second.kill()
-        self.await_log("clamd was started", 3)
-        self.assertEqual(self.until_judged(third), "infected")
+        hosts = [self.driver() for _ in range(3)]
+        self.assertEqual([self.look(host) for host in hosts], ["clean"] * 3)
+        for number, end in ((2, Driver.end), (3, Driver.kill)):
+            owner = self.owner(hosts)
+            hosts.remove(owner)
+            self.assertIsNone(end(owner))
+            self.await_log("clamd is up", number)
+            self.assertEqual([self.until_judged(host) for host in hosts],
+                             ["infected"] * len(hosts))
+
+    def owner(self, hosts):
+        """Between a host and its clamd is the keeper."""
+        pid, = clamds(self.folder)
+        for _ in range(2):
+            pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        host, = (host for host in hosts if host.process.pid == pid)
+        return host
 
     def until_judged(self, host):
         """In between there may be named errors."""

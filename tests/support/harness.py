@@ -336,6 +336,9 @@ class FolderWatch:
     def wait(self):
         return os.read(self._fd, 4096)
 
+    def fileno(self):
+        return self._fd
+
     def __enter__(self):
         return self
 

@@ -72,8 +72,8 @@ static const sb_setting spawn_settings[] = {
 		.help = "whom clamd and freshclam run as when we are root; without it clamav"},
 	{"start_timeout", SB_SETTING_DURATION, offsetof(clamd, spawning.start_timeout_ms), "3m",
 		100, 86400000., .operational = true,
-		.help = "for loading the signatures; a clamd that takes longer is ended and "
-			"started anew"},
+		.help = "for loading the signatures; a clamd that is silent for so long is ended "
+			"and started anew, then and later"},
 	{NULL},
 };
 

@@ -53,6 +53,7 @@ struct sb_spawn {
 	bool too_late; /* it was ended because it did not answer */
 	int watch;     /* inotify, on the folder of signatures; -1 */
 	uint64_t changed_at, looked_at;
+	uint64_t asked_at, answered_at; /* is it still there? */
 	sb_spawn_reload reload;
 	uint64_t reload_since;
 	sb_spawn_database loaded, loading;

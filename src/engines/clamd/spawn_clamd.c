@@ -20,6 +20,7 @@
 #define SETTLE (1000 * SB_MS)
 /* Watches miss what happens on other machines. */
 #define LOOK_WAIT (60000 * SB_MS)
+#define LIFE_WAIT (15000 * SB_MS)
 
 /* For each scan that was inside at its end: it comes again, behind others. */
 enum { CAREFUL = 4 };
@@ -75,6 +76,20 @@ static bool ask_version(sb_spawn *spawn, sb_spawn_record *out)
 	return true;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Silent for too long: it is as good as gone. */
+static uint64_t give_up(sb_spawn *spawn, const char *why, uint64_t now)
+{
+	spawn->too_late = true;
+	sb_spawn_say(spawn, "clamd %s: it is ended", why);
+	sb_child_end(spawn->clamd.child);
+	return now + LOOK_WAIT;
+}
+
 static uint64_t try_up(sb_spawn *spawn, uint64_t now)
 {
 	uint64_t until = spawn->clamd.since + spawn->settings.start_timeout_ms * SB_MS;
@@ -82,6 +97,7 @@ static uint64_t try_up(sb_spawn *spawn, uint64_t now)
 
 	if (ask_version(spawn, &record)) {
 		sb_restart_up(&spawn->restart, sb_net_now());
+		spawn->asked_at = spawn->answered_at = sb_net_now();
 		spawn->log.muted = false;
 		sb_spawn_say(spawn, "clamd is up after %llu ms, with signatures %s",
 			(unsigned long long)((sb_net_now() - spawn->clamd.since) / SB_MS),
@@ -89,12 +105,9 @@ static uint64_t try_up(sb_spawn *spawn, uint64_t now)
 		sb_spawn_publish(spawn, &record);
 		return now;
 	}
-	if (now >= until && !spawn->too_late) {
-		spawn->too_late = true;
-		sb_spawn_say(spawn, "clamd has not answered in time and is ended");
-		sb_child_end(spawn->clamd.child);
-	}
-	return sb_net_now() + ASK_WAIT;
+	if (now >= until && !spawn->too_late)
+		return give_up(spawn, "has not answered in time", now);
+	return spawn->too_late ? now + LOOK_WAIT : sb_net_now() + ASK_WAIT;
 }
 
 /* --- Starting -----------------------------------------------------------------------------------
@@ -272,23 +285,20 @@ static void finish_reload(sb_spawn *spawn)
 	sb_spawn_publish(spawn, &record);
 }
 
-static uint64_t watch_signatures(sb_spawn *spawn, uint64_t now)
+static uint64_t follow_reload(sb_spawn *spawn, uint64_t now)
 {
-	if (spawn->reload == SB_RELOAD_DONE || spawn->reload == SB_RELOAD_FAILED) {
-		finish_reload(spawn);
-		return spawn->reload == SB_RELOAD_NONE ? now : now + ASK_WAIT;
-	}
-	if (spawn->reload == SB_RELOAD_ASKED) {
-		uint64_t until = spawn->reload_since + spawn->settings.start_timeout_ms * SB_MS;
+	uint64_t until = spawn->reload_since + spawn->settings.start_timeout_ms * SB_MS;
 
-		if (now >= until && !spawn->too_late) {
-			spawn->too_late = true;
-			sb_spawn_say(spawn, "clamd has not loaded the signatures in time and is "
-					    "started anew");
-			sb_child_end(spawn->clamd.child);
-		}
-		return spawn->too_late ? now + LOOK_WAIT : until;
-	}
+	if (spawn->reload == SB_RELOAD_ASKED)
+		return now < until ? until
+				   : give_up(spawn, "has not loaded the signatures in time", now);
+	finish_reload(spawn);
+	spawn->answered_at = spawn->asked_at = now;
+	return spawn->reload == SB_RELOAD_NONE ? now : now + ASK_WAIT;
+}
+
+static uint64_t follow_folder(sb_spawn *spawn, uint64_t now)
+{
 	if (spawn->settings.update == SB_SPAWN_OFF)
 		return SB_NEVER;
 	if (spawn->changed_at == 0 && now - spawn->looked_at >= LOOK_WAIT)
@@ -298,7 +308,33 @@ static uint64_t watch_signatures(sb_spawn *spawn, uint64_t now)
 	if (now - spawn->changed_at < SETTLE)
 		return spawn->changed_at + SETTLE;
 	ask_reload(spawn, now);
-	return spawn->changed_at != 0 ? now + SETTLE : now + LOOK_WAIT;
+	return now + SETTLE;
+}
+
+/* Does it still answer? Its main thread does, however busy the others are. */
+static uint64_t follow_life(sb_spawn *spawn, uint64_t now)
+{
+	const uint64_t silence = spawn->settings.start_timeout_ms * SB_MS,
+		       wait = sooner(LIFE_WAIT, silence / 4);
+	sb_spawn_record record;
+
+	if (now - spawn->asked_at < wait)
+		return spawn->asked_at + wait;
+	if (ask_version(spawn, &record))
+		spawn->answered_at = sb_net_now();
+	else if (now - spawn->answered_at >= silence)
+		return give_up(spawn, "does not answer any more", now);
+	spawn->asked_at = sb_net_now();
+	return spawn->asked_at + wait;
+}
+
+static uint64_t watch(sb_spawn *spawn, uint64_t now)
+{
+	if (spawn->too_late) /* its end is on its way */
+		return now + LOOK_WAIT;
+	if (spawn->reload != SB_RELOAD_NONE)
+		return follow_reload(spawn, now);
+	return sooner(follow_folder(spawn, now), follow_life(spawn, now));
 }
 
 /* --- All of it ----------------------------------------------------------------------------------
@@ -310,7 +346,7 @@ uint64_t sb_spawn_clamd_step(sb_spawn *spawn, uint64_t now)
 		return now >= spawn->restart.due ? try_start(spawn, now) : spawn->restart.due;
 	if (spawn->restart.up_since == 0)
 		return try_up(spawn, now);
-	return watch_signatures(spawn, now);
+	return watch(spawn, now);
 }
 
 void sb_spawn_clamd_ended(sb_spawn *spawn, uint64_t now)
