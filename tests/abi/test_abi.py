@@ -50,8 +50,8 @@ class Abi(unittest.TestCase):
         out = subprocess.run(["readelf", "-dW", LIBRARY], check=True, capture_output=True,
                              text=True).stdout
         needed = set(re.findall(r"\(NEEDED\).*\[(lib[^.\]]+)", out))
-        self.assertLessEqual(needed, {"libc", "libm", "libcrypto", "libssl", "libfyaml", "libjansson",
-                                      "libsqlite3"})
+        self.assertLessEqual(needed, {"libc", "libm", "libcrypto", "libssl", "libfyaml",
+                                      "libjansson", "libpcre2-8", "libsqlite3"})
 
 
 if __name__ == "__main__":
