@@ -209,6 +209,12 @@ static sb_known look(sb_engine *engine, uint64_t now, bool *ask)
 	return engine->generation.known ? SB_KNOWN : SB_KNOWN_NOT;
 }
 
+/* With the lock: are there some whose turn it is first? */
+static bool others_wait(const sb_engine *engine)
+{
+	return engine->waking || (engine->renewing && engine->curious != NULL);
+}
+
 sb_known sb_engine_generation_for(
 	struct sb_call *call, uint64_t now, sb_generation *generation, sb_identity *identity)
 {
@@ -220,7 +226,7 @@ sb_known sb_engine_generation_for(
 	known = look(engine, now, &begin);
 	begin = begin && !at_once && !engine->renewing;
 	engine->renewing = engine->renewing || begin;
-	if (engine->waking && !at_once && call->recall.step == SB_RECALL_START)
+	if (!at_once && call->recall.step == SB_RECALL_START && others_wait(engine))
 		known = SB_KNOWN_SOON;
 	if (known == SB_KNOWN_SOON && !at_once)
 		enlist(engine, call);
