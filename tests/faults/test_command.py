@@ -150,11 +150,12 @@ class Cells(CommandCase):
         def scan(program, role, word, kinds, found):
             program.ask("breaker cli open")
             program.ask("breaker cli reset")
+            opened = program.ask("breaker cli")["opened"]
             self.cell(program, role, word, kinds, found, "first")
-            self.assertEqual(program.ask("breaker cli")["breaker"], "open")
+            self.assertEqual(program.ask("breaker cli")["opened"], opened + 1)
             half_open(program)
             self.cell(program, role, word, kinds, found, "probe")
-            self.assertEqual(program.ask("breaker cli")["breaker"], "open")
+            self.assertEqual(program.ask("breaker cli")["opened"], opened + 2)
             half_open(program)
             report, _ = self.judge(program, f"{word}{found}".encode())
             self.assertEqual(report["outcome"], "clean")

@@ -141,11 +141,12 @@ class Judging(PluginCase):
                 return  # not a failure of the engine as breakers count them
             program.ask("breaker mine open")
             program.ask("breaker mine reset")
+            opened = program.ask("breaker mine")["opened"]
             self.cell(program, role, word, found, "first")
-            self.assertEqual(program.ask("breaker mine")["breaker"], "open")
+            self.assertEqual(program.ask("breaker mine")["opened"], opened + 1)
             half_open(program)
             self.cell(program, role, word, found, "probe")
-            self.assertEqual(program.ask("breaker mine")["breaker"], "open")
+            self.assertEqual(program.ask("breaker mine")["opened"], opened + 2)
             half_open(program)
             honest = program.scan(f"path {self.write('honest', f'{word}{found}'.encode())}")
             self.assertEqual(honest["outcome"], "clean")

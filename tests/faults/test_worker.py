@@ -103,11 +103,12 @@ class Worker(harness.Case):
         def scan(program, role, word, found):
             program.ask("breaker yara open")
             program.ask("breaker yara reset")
+            opened = program.ask("breaker yara")["opened"]
             self.cell(program, role, word, found, "first")
-            self.assertEqual(program.ask("breaker yara")["breaker"], "open")
+            self.assertEqual(program.ask("breaker yara")["opened"], opened + 1)
             half_open(program)
             self.cell(program, role, word, found, "probe")
-            self.assertEqual(program.ask("breaker yara")["breaker"], "open")
+            self.assertEqual(program.ask("breaker yara")["opened"], opened + 2)
             half_open(program)
             honest = program.scan(f"path {self.write('honest', f'{word}{found}'.encode())}")
             self.assertEqual(honest["outcome"], "clean")

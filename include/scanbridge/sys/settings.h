@@ -28,7 +28,7 @@ typedef enum sb_setting_type {
 	SB_SETTING_INTS,     /**< sb_ints; one number or a list */
 	/** sb_packed; a map whose keys another table has: how `plugin` passes `settings` on. */
 	SB_SETTING_MAP,
-	SB_SETTING_SECTION,  /**< bool: whether it was given; a map with the keys of `rows` */
+	SB_SETTING_SECTION, /**< bool: whether it was given; a map with the keys of `rows` */
 } sb_setting_type;
 
 typedef struct sb_texts {

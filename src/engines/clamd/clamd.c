@@ -371,8 +371,7 @@ static int scan_spawned(clamd *c, sb_call *call, const sb_net_wait *wait, sb_err
 static int clamd_scan(void *state, sb_call *call, sb_error *error)
 {
 	clamd *c = state;
-	sb_net_wait wait = {
-		sb_net_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
+	sb_net_wait wait = {sb_net_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
 
 	return c->spawn != NULL ? scan_spawned(c, call, &wait, error)
 				: scan_peers(c, call, &wait, error);

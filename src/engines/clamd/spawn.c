@@ -395,8 +395,7 @@ static int is_starting(sb_spawn *spawn, sb_error *error)
 		spawn->name, (unsigned long long)((sb_net_now() - since) / (1000 * SB_MS)));
 }
 
-int sb_spawn_await(
-	sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_record *out, sb_error *error)
+int sb_spawn_await(sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_record *out, sb_error *error)
 {
 	sb_net_wait own = shorter(wait);
 

@@ -205,8 +205,7 @@ const char *sb_spawn_address(const sb_spawn *spawn);
 const char *sb_spawn_name(const sb_spawn *spawn);
 /* Wait until it is up: 0 and how it is; -engine_unavailable, with the reason, when it isn't
  * before the time is over or nobody should wait for it; -cancelled. */
-int sb_spawn_await(
-	sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_record *out, sb_error *error);
+int sb_spawn_await(sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_record *out, sb_error *error);
 
 /*
  * A scan inside. When clamd ends, whoever was inside may have been why; the next ones go in one by
