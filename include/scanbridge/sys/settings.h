@@ -56,8 +56,8 @@ typedef struct sb_setting {
 	/** For SB_SETTING_SECTION: its keys, with offsets into the same structure. They have their
 	 * defaults also where the section is missing. No sections in sections. */
 	const struct sb_setting *rows;
-	/** With `required`: this other key, which has no default, may be given in its place, and not
-	 * beside it. */
+	/** With `required`: this other key, which has no default, may be given in its place, and
+	 * not beside it. */
 	const char *instead;
 } sb_setting;
 
