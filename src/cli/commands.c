@@ -34,6 +34,11 @@ const sb_option sb_global_options[] = {
 	"  1    refused, damaged, or there is no such object\n"                                    \
 	"  2    the command could not run\n"
 
+#define SB_RULES_EXIT                                                                              \
+	"  0    fine\n"                                                                            \
+	"  1    refused: nothing has changed\n"                                                    \
+	"  2    the command could not run\n"
+
 const sb_command sb_commands[] = {
 	{.name = "scan",
 		.synopsis = "[OPTIONS] PATH...\n[OPTIONS] -",
@@ -353,6 +358,72 @@ const sb_command sb_commands[] = {
 		.synopsis = "",
 		.summary = "forget all verdicts, in all processes",
 		.run = sb_cmd_cache_clear},
+	{.name = "rules list",
+		.synopsis = "[--json]",
+		.summary = "list rule bundles, and which version is in use",
+		.options = sb_rules_list_options,
+		.options_size = sizeof(sb_rules_settings),
+		.run = sb_cmd_rules_list},
+	{.name = "rules import",
+		.synopsis = "[OPTIONS] BUNDLE",
+		.summary =
+			"take a signed rule bundle into use, if it is newer and shows itself well",
+		.description =
+			"Its signature must be by one of the keys under rules.trusted_keys, and "
+			"its "
+			"version higher than every one that was in use. Then its rules must "
+			"compile "
+			"in a sandboxed worker, find their samples, and leave benign content "
+			"alone: "
+			"what the program makes itself, and what rules.benign and --benign name. "
+			"Every import is in the audit log, refused ones too. Engines with "
+			"`bundles: [NAME]` judge by it when they are opened or read their rules "
+			"anew: "
+			"`watch` does at SIGHUP. Three versions before it are kept.",
+		.options = sb_rules_import_options,
+		.options_size = sizeof(sb_rules_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  scanbridge rules import ours-42.rules\n"
+			    "  scanbridge rules import --benign /usr/share/doc ours-42.rules\n",
+		.exit_status = SB_RULES_EXIT,
+		.run = sb_cmd_rules_import},
+	{.name = "rules rollback",
+		.synopsis = "[OPTIONS] NAME",
+		.summary = "go back to a version of a rule bundle that is kept",
+		.description =
+			"It has to show itself like a new one. Versions that were in use can't be "
+			"imported again after it; --to comes back to one that is kept.",
+		.options = sb_rules_rollback_options,
+		.options_size = sizeof(sb_rules_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.exit_status = SB_RULES_EXIT,
+		.run = sb_cmd_rules_rollback},
+	{.name = "rules build",
+		.synopsis = "--name NAME --key FILE -o FILE [OPTIONS] FOLDER",
+		.summary = "make a signed rule bundle of a folder",
+		.description =
+			"All files below FOLDER come along, but hidden ones; *.yar and *.yara are "
+			"rules, others are there to be included. Links are refused.",
+		.options = sb_rules_build_options,
+		.options_size = sizeof(sb_rules_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  scanbridge rules build --name ours --key ours.key -o ours.rules "
+			    "rules/\n",
+		.run = sb_cmd_rules_build},
+	{.name = "rules keygen",
+		.synopsis = "-o FILE",
+		.summary = "make a pair of keys to sign rule bundles with",
+		.description =
+			"FILE is the private key, readable by its owner only; FILE.pub is what "
+			"rules.trusted_keys takes. A file that exists is never replaced. Keys "
+			"are Ed25519 in PEM, as `openssl genpkey -algorithm ed25519` makes "
+			"them.",
+		.options = sb_rules_keygen_options,
+		.options_size = sizeof(sb_rules_settings),
+		.run = sb_cmd_rules_keygen},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",
@@ -389,7 +460,7 @@ const sb_command sb_commands[] = {
 };
 
 /* Commands of the product that other builds have. */
-static const char *const absent[] = {"serve", "doctor", "setup", "rules", "audit init", NULL};
+static const char *const absent[] = {"serve", "doctor", "setup", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"
 				    "  2    the command could not run\n";

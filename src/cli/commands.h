@@ -85,6 +85,13 @@ int sb_cmd_cache_stats(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_lookup(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_forget(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_clear(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_rules_list_options[], sb_rules_import_options[],
+	sb_rules_rollback_options[], sb_rules_build_options[], sb_rules_keygen_options[];
+int sb_cmd_rules_list(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_import(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_rollback(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_build(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_keygen(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

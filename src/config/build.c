@@ -21,6 +21,7 @@ enum {
 	MAX_IGNORES = 1000,
 	MAX_PASSWORDS = 64,
 	PASSWORD_BYTES = 1024,
+	MAX_KEYS = 64,
 };
 
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...)
@@ -162,6 +163,16 @@ static int read_containers(sb_reader *reader, const sb_config *config, sb_built 
 	for (size_t i = 0; i < passwords->count; i++)
 		items[i] = passwords->items[i];
 	built->conf.containers.passwords = items;
+	return 0;
+}
+
+static int check_rules(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *map = sb_node_get(config->root, "rules");
+
+	if (built->values.rules.trusted_keys.count > MAX_KEYS)
+		return sb_node_error(reader->error, sb_node_get(map, "trusted_keys"),
+			"rules.trusted_keys: more than %d files", MAX_KEYS);
 	return 0;
 }
 
@@ -336,6 +347,9 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 		v->quarantine.restore_roots.items, v->quarantine.restore_roots.count};
 	conf->quarantine.store = config->store;
 	conf->quarantine.store_data = config->store_data;
+	conf->rules.trusted_keys =
+		(sb_texts_list){v->rules.trusted_keys.items, v->rules.trusted_keys.count};
+	conf->rules.benign = (sb_texts_list){v->rules.benign.items, v->rules.benign.count};
 	conf->origin = config->file != NULL ? sb_arena_text(reader->arena, config->file) : NULL;
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }
@@ -384,8 +398,8 @@ static int digest(sb_reader *reader, sb_built *built)
 static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 {
 	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
-		choose_isolation, read_hashes, read_containers, read_ignores, sb_build_engines,
-		check_strategy, sb_build_policy};
+		choose_isolation, check_rules, read_hashes, read_containers, read_ignores,
+		sb_build_engines, check_strategy, sb_build_policy};
 	int rc = 0;
 
 	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));

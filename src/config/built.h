@@ -22,6 +22,9 @@ typedef struct sb_values {
 		sb_texts passwords;
 	} containers;
 	struct {
+		sb_texts trusted_keys, benign;
+	} rules;
+	struct {
 		int strategy, min_assurance;
 		int64_t min_engines, quorum;
 		double threshold;

@@ -76,6 +76,10 @@ typedef struct sb_conf {
 		sb_container_limits limits;
 		const char *const *passwords; /* NULL-terminated, never NULL */
 	} containers;
+	struct {
+		sb_texts_list trusted_keys; /* files with the keys of rule bundles, absolute */
+		sb_texts_list benign;       /* files and folders that no rule may flag, absolute */
+	} rules;
 	bool hash_sha256, hash_md5; /* in every report */
 	bool isolation_process;     /* of what belongs to no engine */
 	bool mime_always;           /* media types also where nothing asks for them */

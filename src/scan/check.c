@@ -17,13 +17,6 @@
 #include "util/text.h"
 #include "util/uuid.h"
 
-struct sb_check {
-	sb_engine *engine;
-	uint64_t deadline;
-	sb_engine_state *out;
-	bool by_itself; /* not because somebody asked: it can be told to stop */
-};
-
 /* --- Asking the engine ------------------------------------------------------------------- */
 
 uint64_t sb_check_max_size(const sb_check *check)
@@ -31,8 +24,8 @@ uint64_t sb_check_max_size(const sb_check *check)
 	return check->engine->max_size;
 }
 
-int sb_check_scan(
-	sb_check *check, const void *data, size_t length, sb_check_answer *answer, sb_error *error)
+struct sb_call *sb_check_call(
+	sb_check *check, const char *name, const void *data, size_t length, sb_error *error)
 {
 	sb_content_source source = {
 		.spool = check->engine->manager->spool,
@@ -42,19 +35,34 @@ int sb_check_scan(
 	};
 	sb_content *content = NULL;
 	struct sb_call *call;
-	int status = sb_content_from_memory(&content, &source, data, length, false, error);
 
-	if (status < 0)
-		return status;
-	call = sb_call_new(check->engine, NULL, 0, content, (sb_span){"check", 5}, check->deadline);
+	if (sb_content_from_memory(&content, &source, data, length, false, error) < 0)
+		return NULL;
+	call = sb_call_new(
+		check->engine, NULL, 0, content, (sb_span){name, strlen(name)}, check->deadline);
 	sb_content_unref(content);
-	if (call == NULL)
-		return sb_error_no_memory(error);
+	if (call == NULL) {
+		sb_error_no_memory(error);
+		return NULL;
+	}
 	if (check->by_itself && !sb_tester_hold(check->engine, call))
 		sb_call_cancel(call);
 	sb_call_run(call);
 	if (check->by_itself)
 		sb_tester_hold(check->engine, NULL);
+	return call;
+}
+
+int sb_check_scan(
+	sb_check *check, const void *data, size_t length, sb_check_answer *answer, sb_error *error)
+{
+	sb_error own;
+	struct sb_call *call = sb_check_call(check, "check", data, length, &own);
+
+	if (call == NULL) {
+		sb_error_copy(error, &own);
+		return -(int)own.kind;
+	}
 	*answer = (sb_check_answer){.outcome = call->result.outcome};
 	if (call->result.error != NULL) {
 		answer->kind = call->result.error->kind;
@@ -296,7 +304,7 @@ static void recall(sb_engine *engine, sb_engine_state *out)
 	pthread_mutex_unlock(&engine->identity_lock);
 }
 
-static uint64_t deadline_of(const sb_engine *engine)
+uint64_t sb_check_deadline(const sb_engine *engine)
 {
 	uint64_t ms = engine->conf->timeout_ms;
 
@@ -310,7 +318,7 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 	uint64_t begun = sb_clock_now(manager->clock);
 	sb_check test = {
 		.engine = engine,
-		.deadline = deadline_of(engine),
+		.deadline = sb_check_deadline(engine),
 		.out = out,
 		.by_itself = by_itself,
 	};
@@ -360,6 +368,25 @@ int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_en
 	return look_at(&manager->engines[index], check, false, out);
 }
 
+int sb_check_trial(sb_engine *engine, sb_error *error)
+{
+	sb_engine_state *state = calloc(1, sizeof *state); /* for what a canary attests */
+	sb_identity identity;
+	int status;
+
+	if (state == NULL)
+		return sb_error_no_memory(error);
+	status = sb_engine_ask(engine, 5000, &identity, error);
+	if (status == 0) {
+		sb_check test = {
+			.engine = engine, .out = state, .deadline = sb_check_deadline(engine)};
+
+		status = run_tests(&test, error);
+	}
+	free(state);
+	return status;
+}
+
 /* --- By itself ---------------------------------------------------------------------------- */
 
 int sb_check_wholly(sb_engine *engine, sb_error *error)
@@ -401,7 +428,7 @@ int sb_check_quickly(sb_engine *engine, sb_error *error)
 	if (status == 0) {
 		sb_check test = {.engine = engine, .out = state, .by_itself = true};
 
-		test.deadline = deadline_of(engine);
+		test.deadline = sb_check_deadline(engine);
 		if (strcmp(self_test, "builtin") != 0) {
 			status = probe_benign(&test, error);
 			if (status == 0)

@@ -54,6 +54,7 @@ static sb_environment environment_of(const sb_conf *conf, const sb_engine_conf *
 		.max_content = conf->limits.max_size,
 		.isolation_process = engine->isolation_process,
 		.containers = conf->containers.limits,
+		.rule_keys = {conf->rules.trusted_keys.items, conf->rules.trusted_keys.count},
 	};
 }
 

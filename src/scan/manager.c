@@ -108,18 +108,23 @@ static int check_format(int dir, const char *path, sb_error *error)
 	return 0;
 }
 
-static int open_data_dir(sb_manager *manager, sb_error *error)
+int sb_manager_open_data_dir(int *out, const sb_conf *conf, sb_error *error)
 {
-	const char *path = manager->conf->data_dir;
+	const char *path = conf->data_dir;
 
 	if (make_folders(path) < 0)
 		return sb_error_set(error, SB_KIND_IO, errno,
 			"make data directory %s; give a writable one with --data-dir or data_dir",
 			path);
-	manager->data_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (manager->data_dir_fd < 0)
+	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*out < 0)
 		return sb_error_set(error, SB_KIND_IO, errno, "open data directory %s", path);
-	return check_format(manager->data_dir_fd, path, error);
+	return check_format(*out, path, error);
+}
+
+static int open_data_dir(sb_manager *manager, sb_error *error)
+{
+	return sb_manager_open_data_dir(&manager->data_dir_fd, manager->conf, error);
 }
 
 bool sb_manager_cache_path(const sb_manager *manager, char *out, size_t room)

@@ -16,6 +16,10 @@ const sb_conf *sb_manager_conf(const sb_manager *manager);
  * never asked; NULL when it could. */
 const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index);
 
+/* The data directory, made where it isn't there, for whoever needs no manager. On failure, too,
+ * *out may be open. */
+int sb_manager_open_data_dir(int *out, const sb_conf *conf, sb_error *error);
+
 /* The audit log of a configuration, for whoever needs no manager; *out stays NULL when it has none.
  * @p recovery may be NULL. */
 int sb_manager_open_audit(sb_audit **out, const sb_conf *conf, sb_clock *clock,
