@@ -25,7 +25,8 @@ const sb_option sb_rules_build_options[] = {
 	{"output", 'o', SB_OPTION_TEXT, "FILE", AT(output), "the bundle; must not be there yet"},
 	{"name", 0, SB_OPTION_TEXT, "NAME", AT(name), "1 to 63 of a-z 0-9 . _ -"},
 	{"bundle-version", 0, SB_OPTION_NUMBER, "N", AT(version),
-		"higher than that of every bundle before it (default: the time, as YYYYMMDDhhmmss)"},
+		"higher than that of every bundle before it "
+		"(default: the time, as YYYYMMDDhhmmss)"},
 	{"key", 0, SB_OPTION_TEXT, "FILE", AT(key), "the private key to sign it with"},
 	{"sample", 0, SB_OPTION_LIST, "RULE=FILE", AT(samples),
 		"content that this rule has to find before the bundle is used (repeatable)"},

@@ -296,6 +296,12 @@ OPTIONS = {
     "cache stats --json": differs(is_json, "cache stats", "--json"),
     "cache lookup --json": covered("tests/scenarios/test_cache.py", '"lookup", "--json"'),
 
+    **{f"rules {words}": covered("tests/scenarios/test_bundles.py", f'"{words.split()[-1]}"')
+       for words in ("list --json", "import --benign", "rollback --to", "rollback --reason",
+                     "build --name", "build --bundle-version", "build --key", "build --sample")},
+    "rules build --output": covered("tests/scenarios/test_bundles.py", '"-o"'),
+    "rules keygen --output": covered("tests/scenarios/test_bundles.py", '"keygen", "-o"'),
+
     "hash --sha256": differs(printed, "hash in/one", "--sha256"),
     "hash --md5": differs(printed, "hash in/one", "--md5"),
     "hash --threads": threads,

@@ -166,6 +166,16 @@ def misused(case, kind):
     case.assert_outcome(report, "error", action="block", kind=kind)
 
 
+def unsigned(case, kind):
+    """A rule bundle that no key of the configuration has signed."""
+    case.configure()
+    rules = case.write("rules/a.yar", b"rule a { condition: false }").parent
+    case.run_program("rules", "keygen", "-o", "key")
+    case.run_program("rules", "build", "--name", "a", "--key", "key", "-o", "bundle", str(rules))
+    case.assertEqual(case.run_program("rules", "import", "bundle").status, 1)
+    case.assertEqual(case.verify_audit()[-1]["error"], kind)
+
+
 def nested(levels):
     data = CLEAN
     for _ in range(levels):
@@ -185,7 +195,7 @@ KINDS = {
     "connection_failed": dead,
     "protocol_error": answered(b"stream: FINE\0"),
     "engine_crashed": crashed,
-    "authentication_failed": later("engines with a key or a password"),
+    "authentication_failed": unsigned,
     "circuit_open": later("breakers", turned_away),
     "rate_limited": later("engines with a quota"),
     "overloaded": together,
@@ -221,8 +231,8 @@ class Kinds(Case):
 
 class Events(Case):
     def test_every_event(self):
-        """R28: all that can be written is in a log after a detection, an engine that fails and a
-        torn tail; and `audit show` knows it."""
+        """R28: all that can be written is in a log after a detection, an engine that fails, a
+        torn tail and a bundle that is refused; and `audit show` knows it."""
         self.configure(mock(default="infected:A"), mock(
             "two", default="error:engine_unavailable", role="optional", retry={"attempts": 1},
             breaker={"failure_threshold": 1}))
@@ -231,6 +241,7 @@ class Events(Case):
         with open(self.data / "audit.jsonl", "ab") as log:
             log.write(b'{"seq":99,"time":"2026-')
         self.scan(path, status=1)
+        self.run_program("rules", "import", path)
         seen = {record["event"] for record in self.verify_audit()}
         self.assertEqual(seen, written())
         self.assertLessEqual(seen, set(surface.words_of("audit show --event")))
