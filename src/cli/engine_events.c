@@ -38,10 +38,10 @@ static void tell_open(const sb_engine_event *event, const char *name)
 
 static void tell(const sb_engine_event *event)
 {
-	char name[256];
+	char name[300];
 
-	snprintf(name, sizeof name, "%s%s%s", event->engine, event->replica != NULL ? " at " : "",
-		event->replica != NULL ? event->replica : "");
+	snprintf(name, sizeof name, "%s%s%s", event->engine,
+		event->replica[0] != '\0' ? " at " : "", event->replica);
 	switch (event->to) {
 	case SB_BREAKER_OPEN:
 		tell_open(event, name);

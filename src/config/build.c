@@ -365,6 +365,22 @@ static int digest_text(sb_reader *reader, sb_buf *text, uint8_t out[SB_BLAKE3_SI
 	return failed ? sb_error_no_memory(reader->error) : 0;
 }
 
+/* A path that was given: what it leads to may be another thing by now. */
+static bool names_files(const sb_engine_conf *engine)
+{
+	for (const sb_setting *row = engine->ops->settings; row != NULL && row->key != NULL;
+		row++) {
+		const char *at = (const char *)engine->settings + row->offset;
+
+		if ((row->type == SB_SETTING_PATH &&
+			    *(const char *const *)(const void *)at != NULL) ||
+			(row->type == SB_SETTING_PATHS &&
+				((const sb_texts *)(const void *)at)->count > 0))
+			return true;
+	}
+	return false;
+}
+
 static bool has_secrets(const sb_engine_conf *engine)
 {
 	for (const sb_setting *row = engine->ops->settings; row != NULL && row->key != NULL; row++)
@@ -391,6 +407,12 @@ static int digest(sb_reader *reader, sb_built *built)
 		sb_show_judging(&text, &conf->engines[i]);
 		rc = digest_text(reader, &text, conf->engines[i].judging);
 		conf->engines[i].judges_by_secrets = has_secrets(&conf->engines[i]);
+		conf->engines[i].names_files = names_files(&conf->engines[i]);
+		if (rc != 0)
+			break;
+		sb_buf_init(&text, CONF_BYTES);
+		sb_show_engine(&text, &conf->engines[i], &built->engines[i], false);
+		rc = digest_text(reader, &text, conf->engines[i].digest);
 	}
 	return rc;
 }
@@ -430,6 +452,7 @@ int sb_build(sb_built **out, const sb_config *config, sb_error *error)
 	if (built == NULL)
 		return sb_error_no_memory(error);
 	sb_arena_init(&built->arena, CONF_BYTES);
+	atomic_init(&built->conf.references, 1);
 	built->conf.arena = reader.arena = &built->arena;
 	if (build(&reader, config, built) == 0) {
 		*out = built;
@@ -450,9 +473,16 @@ int sb_conf_build(sb_conf **out, const sb_config *config, sb_error *error)
 	return rc;
 }
 
+sb_conf *sb_conf_ref(sb_conf *conf)
+{
+	atomic_fetch_add_explicit(&conf->references, 1, memory_order_relaxed);
+	return conf;
+}
+
 void sb_conf_free(sb_conf *conf)
 {
-	if (conf == NULL)
+	if (conf == NULL ||
+		atomic_fetch_sub_explicit(&conf->references, 1, memory_order_acq_rel) != 1)
 		return;
 	sb_arena_done(conf->arena);
 	free(conf); /* the first member of what was allocated */

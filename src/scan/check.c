@@ -190,8 +190,11 @@ static void load_one(sb_engine *engine, const json_t *entry)
 	const char *identity = json_string_value(json_object_get(entry, "identity"));
 	const char *when = json_string_value(json_object_get(entry, "time"));
 
-	if (identity == NULL)
+	pthread_mutex_lock(&engine->identity_lock);
+	if (identity == NULL || attested->known) {
+		pthread_mutex_unlock(&engine->identity_lock);
 		return;
+	}
 	*attested = (sb_attested){
 		.known = true,
 		.ok = json_is_true(json_object_get(entry, "ok")),
@@ -201,10 +204,12 @@ static void load_one(sb_engine *engine, const json_t *entry)
 	};
 	snprintf(attested->identity, sizeof attested->identity, "%s", identity);
 	snprintf(attested->when, sizeof attested->when, "%s", when != NULL ? when : "");
+	pthread_mutex_unlock(&engine->identity_lock);
 }
 
-void sb_check_load(sb_manager *manager)
+void sb_check_load(sb_site *site)
 {
+	const sb_manager *manager = site->manager;
 	int fd = openat(manager->data_dir_fd, store_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	json_t *root;
 
@@ -212,16 +217,21 @@ void sb_check_load(sb_manager *manager)
 		return;
 	root = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 	sb_close(&fd);
-	for (size_t i = 0; i < manager->engine_count; i++)
-		load_one(&manager->engines[i],
-			json_object_get(root, manager->engines[i].conf->name));
+	for (size_t i = 0; i < site->engine_count; i++)
+		load_one(site->engines[i], json_object_get(root, site->engines[i]->conf->name));
 	json_decref(root);
 }
 
-static void entry_json(sb_json *json, const sb_engine *engine)
+static void entry_json(sb_json *json, sb_engine *engine)
 {
-	const sb_attested *attested = &engine->attested;
+	sb_attested copy;
+	const sb_attested *attested = &copy;
 
+	pthread_mutex_lock(&engine->identity_lock);
+	copy = engine->attested;
+	pthread_mutex_unlock(&engine->identity_lock);
+	if (!copy.known)
+		return;
 	sb_json_object(json, engine->conf->name);
 	sb_json_text(json, "identity", attested->identity);
 	sb_json_text(json, "time", attested->when);
@@ -235,6 +245,7 @@ static void entry_json(sb_json *json, const sb_engine *engine)
 /* A new file beside the old one, then renamed over it. Losing it costs a check. */
 static int store(sb_manager *manager, sb_error *error)
 {
+	sb_site *site = sb_site_now(manager);
 	char temporary[64], token[SB_UUID_SIZE];
 	sb_buf buf;
 	sb_json json = sb_json_on(&buf);
@@ -244,10 +255,10 @@ static int store(sb_manager *manager, sb_error *error)
 	snprintf(temporary, sizeof temporary, "checks.%s.tmp", token);
 	sb_buf_init(&buf, 1 << 20);
 	sb_json_object(&json, NULL);
-	for (size_t i = 0; i < manager->engine_count; i++)
-		if (manager->engines[i].attested.known)
-			entry_json(&json, &manager->engines[i]);
+	for (size_t i = 0; i < site->engine_count; i++)
+		entry_json(&json, site->engines[i]);
 	sb_json_end_object(&json);
+	sb_site_unref(site);
 	sb_buf_char(&buf, '\n');
 	fd = openat(manager->data_dir_fd, temporary,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -323,6 +334,7 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 		.by_itself = by_itself,
 	};
 	sb_generation generation;
+	sb_breaker_view view;
 	int status;
 
 	*out = (sb_engine_state){
@@ -330,9 +342,10 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 		.type = conf->ops->name,
 		.role = conf->role,
 		.assurance = conf->ops->assurance,
-		.breaker = sb_manager_breaker(manager, conf->name, NULL),
 		.signature_age_s = -1,
 	};
+	sb_breaker_look(engine, begun, &view);
+	out->breaker = sb_breaker_shown(&view);
 	sb_error_init(&out->error);
 	status = sb_engine_ask(engine, 5000, &out->identity, &out->error);
 	out->reachable = status == 0;
@@ -365,7 +378,11 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 
 int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_engine_state *out)
 {
-	return look_at(&manager->engines[index], check, false, out);
+	sb_site *site = sb_site_now(manager);
+	int status = look_at(site->engines[index], check, false, out);
+
+	sb_site_unref(site);
+	return status;
 }
 
 int sb_check_trial(sb_engine *engine, sb_error *error)

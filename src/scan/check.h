@@ -18,6 +18,7 @@ struct sb_call;
 struct sb_engine;
 struct sb_engine_state;
 struct sb_manager;
+struct sb_site;
 
 struct sb_check {
 	struct sb_engine *engine;
@@ -26,8 +27,8 @@ struct sb_check {
 	bool by_itself;              /* not because somebody asked: it can be told to stop */
 };
 
-/* Read the stored results into the manager's engines; what can't be read is not known. */
-void sb_check_load(struct sb_manager *manager);
+/* Read the stored results into engines that have none; what can't be read is not known. */
+void sb_check_load(struct sb_site *site);
 
 /* Until when one test may take. */
 uint64_t sb_check_deadline(const struct sb_engine *engine);

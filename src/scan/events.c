@@ -47,7 +47,7 @@ static void compose(sb_buf *buf, const sb_engine_event *event, unsigned lost)
 	sb_json json = sb_json_on(buf);
 
 	sb_json_text(&json, "engine", event->engine);
-	if (event->replica != NULL)
+	if (event->replica[0] != '\0')
 		sb_json_text(&json, "replica", event->replica);
 	sb_json_text(&json, "what", "breaker");
 	sb_json_text(&json, "from", sb_breaker_phase_name(event->from));

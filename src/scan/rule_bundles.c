@@ -181,12 +181,13 @@ static int try(const change *c, sb_error *error)
 	int status = open_trial(c, &manager, error);
 
 	if (status == 0)
-		status = sb_canary_answers(&manager->engines[0], error);
+		status = sb_canary_answers(manager->site->engines[0], error);
 	while (status == 0 && sb_pack_next(&c->bundle.pack, &place, &entry))
 		if (entry.is_sample)
-			status = try_sample(c, &manager->engines[0], &entry, error);
+			status = try_sample(c, manager->site->engines[0], &entry, error);
 	if (status == 0)
-		status = sb_canary_benign(&manager->engines[0], c->conf, c->benign, &count, error);
+		status = sb_canary_benign(
+			manager->site->engines[0], c->conf, c->benign, &count, error);
 	c->told->benign = count.benign;
 	sb_manager_free(manager);
 	return status;
