@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "util/buf.h"
-#include "util/io.h"
 #include "util/text.h"
 #include "util/uuid.h"
 
@@ -112,21 +111,10 @@ static int show_noise(sb_benign_fn fn, void *data, sb_error *error)
 	return status;
 }
 
-/* A real program; whatever it is, its owner runs it. */
-static int show_program(sb_benign_fn fn, void *data, sb_error *error)
-{
-	size_t length;
-	char *bytes = sb_read_file("/proc/self/exe", SB_BENIGN_FILE, &length);
-	int status = bytes != NULL ? fn(data, "the running program", bytes, length, error) : 0;
-
-	free(bytes);
-	return status;
-}
-
 int sb_benign_made(sb_benign_fn fn, void *data, sb_error *error)
 {
 	static int (*const kinds[])(sb_benign_fn, void *, sb_error *) = {
-		show_text, show_binaries, show_noise, show_program};
+		show_text, show_binaries, show_noise};
 	int status = 0;
 
 	for (size_t i = 0; status == 0 && i < sizeof kinds / sizeof kinds[0]; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Content that nobody may flag: what the program makes itself (texts, pages, sources, a picture, a
- * document, an archive, noise, the program that runs), and files that the configuration names under
+ * Content that nobody may flag: what the program makes itself (texts, pages, sources, pictures, a
+ * document, an archive, noise), and files that the configuration names under
  * `rules.benign`. New rules are shown to all of it before they judge anything.
  */
 #ifndef SB_SCAN_BENIGN_H

@@ -58,6 +58,8 @@ extern const char bench_no_audit[], bench_one[];
 int try_bench(struct bench *bench, behaviour scan, const char *yaml, sb_error *error);
 void open_bench(struct bench *bench, behaviour scan, const char *yaml);
 void close_bench(struct bench *bench);
+/* 0 or -kind: another configuration for the same manager. */
+int reconfigure_bench(struct bench *bench, const char *yaml, sb_error *error);
 
 /* Scan and wait; fails the test when there is no report. */
 sb_report *scan_text(struct bench *bench, const char *text);
