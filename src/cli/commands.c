@@ -78,7 +78,12 @@ const sb_command sb_commands[] = {
 			"again after 1 s, 2 s, and so on up to 5 min. When events are lost, "
 			"everything is looked through again. A folder that goes away is watched "
 			"again when it is back. Output is that of `scan`; links, special files, "
-			"kernel file systems and the data directory are left out. SIGTERM and "
+			"kernel file systems and the data directory are left out. SIGHUP reads "
+			"configuration and rules anew: they take over when every engine that is "
+			"new "
+			"or changed has passed its known-answer test and leaves benign content "
+			"alone, else all stays as it was; what was judged by another configuration "
+			"is judged again. SIGTERM and "
 			"SIGINT let scans end, for up to 5 s, and print the summary.",
 		.options = sb_watch_cli_options,
 		.options_size = sizeof(sb_watch_settings),
@@ -712,25 +717,34 @@ int sb_command_dispatch(sb_globals *globals, int argc, char **argv)
 	return status;
 }
 
-sb_config *sb_cli_config(const sb_globals *globals)
+sb_config *sb_cli_load(const sb_globals *globals, sb_error *error)
 {
 	char *path = sb_config_find(globals->config);
 	sb_config *config = sb_config_new();
 	int status = 0;
-	sb_error error;
 
-	sb_error_init(&error);
 	if (config == NULL)
-		status = sb_error_no_memory(&error);
+		status = sb_error_no_memory(error);
 	if (status == 0 && path != NULL)
-		status = sb_config_load_file(config, path, &error);
+		status = sb_config_load_file(config, path, error);
 	if (status == 0 && globals->data_dir != NULL)
-		status = sb_config_set_text(config, "data_dir", globals->data_dir, &error);
+		status = sb_config_set_text(config, "data_dir", globals->data_dir, error);
 	free(path);
 	if (status < 0) {
-		sb_log_error(&error);
 		sb_config_free(config);
 		return NULL;
 	}
+	return config;
+}
+
+sb_config *sb_cli_config(const sb_globals *globals)
+{
+	sb_config *config;
+	sb_error error;
+
+	sb_error_init(&error);
+	config = sb_cli_load(globals, &error);
+	if (config == NULL)
+		sb_log_error(&error);
 	return config;
 }

@@ -52,6 +52,8 @@ void sb_usage_short(FILE *out);
 /* The configuration that --config and --data-dir ask for, to be freed; NULL: the reason was
  * printed. */
 sb_config *sb_cli_config(const sb_globals *globals);
+/* The same, and nothing is printed. */
+sb_config *sb_cli_load(const sb_globals *globals, sb_error *error);
 
 /* One row each, in the files named after them. */
 extern const sb_option sb_scan_cli_options[];

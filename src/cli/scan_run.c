@@ -354,7 +354,7 @@ static void *find_all(void *data)
 static int catch_signals(struct run *run)
 {
 	static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
-	const size_t count = run->plan->reloads ? 3 : 2;
+	const size_t count = run->plan->reload != NULL ? 3 : 2;
 	struct sigaction now;
 
 	sigemptyset(&run->signals);
@@ -422,10 +422,12 @@ static void reload(struct run *run)
 	sb_error error;
 
 	sb_error_init(&error);
-	if (sb_manager_reload(run->plan->manager, NULL, &error) < 0)
+	if (run->plan->reload(run->plan->reload_data, &error) < 0) {
 		sb_log_error(&error);
-	else
-		sb_output_note(run->plan->output, "rules and lists were read anew");
+		sb_log(SB_LOG_ERROR, "the configuration stays as it was");
+	} else {
+		sb_output_note(run->plan->output, "configuration and rules were read anew");
+	}
 }
 
 static sb_run_end supervise(struct run *run)

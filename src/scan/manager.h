@@ -9,8 +9,13 @@
 #include "config/config.h"
 #include "scan/events.h"
 
-/* The manager's configuration; lives as long as the manager. */
+/* The configuration that the manager was opened with; lives as long as the manager. */
 const sb_conf *sb_manager_conf(const sb_manager *manager);
+
+/* The digest of the one that it judges by now. */
+void sb_manager_digest(const sb_manager *manager, uint8_t out[32]);
+/* Another configuration can't even be read: on record like one that is refused. */
+void sb_manager_refuse(sb_manager *manager, const char *origin, const sb_error *why);
 
 /* Why an optional or shadow engine of the configuration could not be opened, so that it is
  * never asked; NULL when it could. */

@@ -185,7 +185,8 @@ static void put_count(sb_json *json, const making *m, const sb_error *failure)
 }
 
 /* @p failure: why all stays as it was; NULL: it does not. */
-static int record(const making *m, const sb_conf *conf, const sb_error *failure, sb_error *error)
+static int record(const making *m, const char *origin, const sb_conf *conf, const sb_error *failure,
+	sb_error *error)
 {
 	sb_audit_entry entry = {.event = "config_loaded"};
 	const sb_conf *from = m->old->conf;
@@ -198,7 +199,7 @@ static int record(const making *m, const sb_conf *conf, const sb_error *failure,
 	sb_buf_init(&body, 1 << 14);
 	json = sb_json_on(&body);
 	sb_json_text(&json, "what", "reload");
-	sb_json_text(&json, "file", conf != NULL ? conf->origin : NULL);
+	sb_json_text(&json, "file", conf != NULL ? conf->origin : origin);
 	sb_json_hex(&json, "from", from->digest, sizeof from->digest);
 	if (conf != NULL)
 		sb_json_hex(&json, "to", conf->digest, sizeof conf->digest);
@@ -242,9 +243,9 @@ static int reconfigure(sb_manager *manager, const sb_config *config, sb_error *e
 	if (status == 0)
 		status = make(&m, conf, error);
 	if (status < 0)
-		(void)record(&m, conf, error, NULL);
+		(void)record(&m, NULL, conf, error, NULL);
 	else
-		status = record(&m, conf, NULL, error);
+		status = record(&m, NULL, conf, NULL, error);
 	if (status == 0)
 		take_over(&m);
 	sb_site_unref(m.site);
@@ -268,4 +269,20 @@ int sb_manager_reconfigure(sb_manager *manager, const sb_config *config, sb_erro
 		sb_error_copy(error, &why);
 	sb_manager_leave(manager);
 	return status;
+}
+
+void sb_manager_refuse(sb_manager *manager, const char *origin, const sb_error *why)
+{
+	making m = {.manager = manager, .old = sb_site_now(manager)};
+
+	(void)record(&m, origin, NULL, why, NULL);
+	sb_site_unref(m.old);
+}
+
+void sb_manager_digest(const sb_manager *manager, uint8_t out[SB_BLAKE3_SIZE])
+{
+	sb_site *site = sb_site_now(manager);
+
+	memcpy(out, site->conf->digest, SB_BLAKE3_SIZE);
+	sb_site_unref(site);
 }
