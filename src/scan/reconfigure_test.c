@@ -375,6 +375,11 @@ static void fallbacks_are_found_in_their_new_place(void **unused)
  * ------------------------------------------------------------------------------
  */
 
+static int first_until_go(sb_call *call, unsigned attempt, sb_error *error)
+{
+	return attempt == 0 ? until_go(call, attempt, error) : infected(call, attempt, error);
+}
+
 /* A scan that began before ends as it began, by an engine and a policy that are gone by then. */
 static void scans_end_as_they_began(void **unused)
 {
@@ -385,13 +390,12 @@ static void scans_end_as_they_began(void **unused)
 	(void)unused;
 	begin(&bench, QUIET LIVING(", timeout: 24h") "limits: {timeout: 30d}\n"
 						     "policy: {preset: monitor}\n");
-	script.scan = until_go;
+	script.scan = first_until_go;
 	job = submit_text(&bench, "x", NULL, NULL, NULL);
 	while (sem_wait(&script.entered) != 0)
 		continue;
 	change(&bench, QUIET "engines: [{name: o, type: obedient, self_test: off}]\n"
 			     "policy: {preset: strict}\n");
-	script.scan = infected;
 	report = scan_text(&bench, "x");
 	assert_int_equal(sb_report_action(report), SB_ACTION_QUARANTINE);
 	sb_report_free(report);
