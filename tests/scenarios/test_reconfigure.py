@@ -157,7 +157,9 @@ class Library(ReconfigureCase):
         self.assertEqual(self.program.ask("breaker mock")["breaker"], "open")
 
     def test_under_load(self):
-        """No scan fails, each is judged by one configuration as a whole, nothing is left over."""
+        """No scan fails, each is judged by one configuration as a whole, nothing is left over.
+        Content whose type is told at once, and no quarantine: all else is the load's own cost."""
+        self.path = self.write("file", b"\x89PNG\r\n\x1a\n a needle " + bytes(9000))
         configs = []
         for number in range(2):
             self.rules(rule(f"Rule{number}", "needle"))
@@ -166,7 +168,7 @@ class Library(ReconfigureCase):
             (folder / "own.yar").write_text(rule(f"Rule{number}", "needle"))
             self.use(yara(rules=[str(folder)], workers=2), mock(default=f"infected:Mock{number}"),
                      policy={"preset": ("monitor", "strict")[number]},
-                     audit={"sync": "none"}, limits={"max_in_flight": 1000})
+                     audit={"sync": "none"}, quarantine={"enabled": False}, limits={"max_in_flight": 1000})
             configs.append(self.folder / f"{number}.yaml")
             configs[-1].write_text(self.config.read_text())
         self.program.end()
