@@ -14,7 +14,8 @@
 static struct sb_call *ask(
 	sb_engine *engine, const char *name, const void *bytes, size_t length, sb_error *error)
 {
-	sb_check check = {.engine = engine, .deadline = sb_check_deadline(engine)};
+	sb_check check = {
+		.engine = engine, .deadline = sb_check_deadline(engine), .on_trial = true};
 
 	return sb_check_call(&check, name, bytes, length, error);
 }

@@ -47,9 +47,13 @@ struct sb_call *sb_check_call(
 	}
 	if (check->by_itself && !sb_tester_hold(check->engine, call))
 		sb_call_cancel(call);
+	if (check->on_trial && !sb_manager_hold(check->engine->manager, call))
+		sb_call_cancel(call);
 	sb_call_run(call);
 	if (check->by_itself)
 		sb_tester_hold(check->engine, NULL);
+	if (check->on_trial)
+		sb_manager_hold(check->engine->manager, NULL);
 	return call;
 }
 
@@ -397,6 +401,7 @@ int sb_check_trial(sb_engine *engine, sb_error *error)
 	if (status == 0) {
 		sb_check test = {
 			.engine = engine, .out = state, .deadline = sb_check_deadline(engine)};
+		test.on_trial = true;
 
 		status = run_tests(&test, error);
 	}

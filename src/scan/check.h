@@ -24,6 +24,7 @@ struct sb_check {
 	struct sb_engine *engine;
 	uint64_t deadline;
 	struct sb_engine_state *out; /* for what is attested */
+	bool on_trial;               /* ends when the manager is closed */
 	bool by_itself;              /* not because somebody asked: it can be told to stop */
 };
 

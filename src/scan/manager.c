@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "scan/call.h"
 #include "scan/check.h"
 #include "scan/events.h"
 #include "scan/inspect.h"
@@ -321,9 +322,21 @@ void sb_manager_leave(sb_manager *manager)
 		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+bool sb_manager_hold(sb_manager *manager, struct sb_call *call)
+{
+	pthread_mutex_lock(&manager->site_lock);
+	manager->on_trial = call;
+	pthread_mutex_unlock(&manager->site_lock);
+	return (atomic_load(&manager->in_flight) & SB_CLOSING) == 0;
+}
+
 void sb_manager_close(sb_manager *manager)
 {
 	atomic_fetch_or(&manager->in_flight, SB_CLOSING);
+	pthread_mutex_lock(&manager->site_lock);
+	if (manager->on_trial != NULL)
+		sb_call_cancel(manager->on_trial);
+	pthread_mutex_unlock(&manager->site_lock);
 }
 
 void sb_manager_stop(sb_manager *manager)

@@ -19,9 +19,10 @@ struct sb_manager {
 	/* What it was opened with: the data directory and what lies in it can't change. All that
 	 * can is the site's. */
 	sb_conf *conf;
-	pthread_mutex_t site_lock; /* guards the next two */
+	pthread_mutex_t site_lock; /* guards the next three */
 	struct sb_site *site;
 	size_t engines_alive;
+	struct sb_call *on_trial; /* that a canary waits for; NULL: none */
 	pthread_cond_t engine_gone;
 	pthread_mutex_t reconfiguring; /* held while another site is made */
 	sb_crew *retirers;             /* close engines */
@@ -63,6 +64,11 @@ void sb_manager_make_generation_key(struct sb_manager *manager, const sb_conf *c
 /* No new scan gets in. In one word with the number, so that the last scan to leave learns that
  * somebody waits for it without another look at a manager that may be gone by then. */
 #define SB_CLOSING (1u << 31)
+
+/* Of a canary: the call to end when the manager is closed; NULL: none any more. False: it is
+ * closed.
+ */
+bool sb_manager_hold(struct sb_manager *manager, struct sb_call *call);
 
 /* A scan begins: how many were in flight before, or -cancelled once the manager is closed. */
 int sb_manager_enter(struct sb_manager *manager, sb_error *error);

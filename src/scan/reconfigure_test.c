@@ -500,6 +500,35 @@ static void the_canary_decides(void **unused)
 	end(&bench);
 }
 
+static void *reconfigure_to_stuck(void *data)
+{
+	sb_error error;
+
+	assert_int_equal(reconfigure_bench(data,
+				 QUIET "engines: [{name: s, type: living, self_test: eicar, "
+				       "timeout: 24h}]\n",
+				 &error),
+		-SB_KIND_CANCELLED);
+	return NULL;
+}
+
+/* An engine that never answers is given up when the manager is closed. */
+static void closing_ends_the_canary(void **unused)
+{
+	struct bench bench;
+	pthread_t thread;
+
+	(void)unused;
+	begin(&bench, QUIET LIVING(""));
+	script.scan = until_cancelled;
+	assert_int_equal(pthread_create(&thread, NULL, reconfigure_to_stuck, &bench), 0);
+	while (sem_wait(&script.entered) != 0)
+		continue;
+	sb_manager_close(bench.manager);
+	pthread_join(thread, NULL);
+	end(&bench);
+}
+
 /* What was out of service before, and is said the same of, keeps nobody else from changing. */
 static void out_of_service_as_before(void **unused)
 {
@@ -676,6 +705,7 @@ int main(void)
 		cmocka_unit_test(what_fails_changes_nothing),
 		cmocka_unit_test(what_can_change_around_them_does),
 		cmocka_unit_test(the_canary_decides),
+		cmocka_unit_test(closing_ends_the_canary),
 		cmocka_unit_test(out_of_service_as_before),
 		cmocka_unit_test(every_change_is_on_record),
 		cmocka_unit_test(many_threads),
