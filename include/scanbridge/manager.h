@@ -68,7 +68,28 @@ SB_API const char *sb_manager_breaker(
  */
 SB_API int sb_manager_reload(sb_manager *manager, const char *engine, sb_error *error);
 
-/** Counters of one engine since the manager was opened. They never go down. */
+/**
+ * Take over another configuration, read anew from its files by the caller: engines, decision,
+ * policy, limits, rules. What is new judges nothing before it has shown itself: every engine that
+ * is new or changed, or whose rules or lists are, is opened, must pass its known-answer test
+ * (`self_test`), and must leave benign content alone (what we make, and `rules.benign`). Then all
+ * takes over at once: scans under way end as they began, and later ones are judged by the new
+ * configuration alone. Engines that are as they were keep all they have: breakers, processes,
+ * sessions, what they remember. If anything fails, all stays as it was, and the error says why.
+ *
+ * `data_dir`, the sections `audit` (but `on_failure`), `cache` and `quarantine` (but
+ * `remove_original`), `isolation`, `limits.spool_memory`, `limits.spool_disk`,
+ * `limits.copy_unpinned` and a registered store can't change: the error names the key. @p config
+ * may be freed afterwards; types registered with it must outlive the manager.
+ *
+ * On record as `config_loaded`, refused ones too. Blocks until it is done, which may take as long
+ * as engines need to open and answer; one at a time; any thread. 0, or -kind: not_configured for a
+ * configuration that is refused.
+ */
+SB_API int sb_manager_reconfigure(sb_manager *manager, const sb_config *config, sb_error *error);
+
+/** Counters of one engine since it was opened: with the manager, or by
+ * sb_manager_reconfigure(). Until it is opened anew they never go down. */
 typedef enum sb_metric {
 	SB_METRIC_SUCCESSFUL = 0, /**< attempts that were answered */
 	SB_METRIC_FAILED,         /**< attempts that were not, for whatever reason */

@@ -13,7 +13,7 @@
 
 static const char *const events[] = {"log_opened", "log_recovered", "engine_state",
 	"content_upload", "scan_started", "scan_completed", "policy_decision",
-	"quarantine_operation", NULL};
+	"quarantine_operation", "rules_changed", "config_loaded", NULL};
 
 const sb_option sb_audit_verify_options[] = {
 	{"key", 0, SB_OPTION_ABSENT, "FILE", 0, "not available in this build"},

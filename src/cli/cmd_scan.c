@@ -383,6 +383,41 @@ int sb_scan_open(sb_scan_session *session, const sb_globals *globals, const char
 		       : -1;
 }
 
+/* What can't be read, and what the command line names and is not there any more, is told before
+ * anything is opened. */
+static int read_anew(const sb_scan_settings *settings, const sb_globals *globals, sb_config **out,
+	sb_error *error)
+{
+	sb_conf *conf = NULL;
+	int status;
+
+	*out = sb_cli_load(globals, error);
+	if (*out == NULL)
+		return -(int)sb_error_kind(error);
+	if (settings->policy != NULL && set_policy(*out, settings->policy) < 0)
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"the policy of the command line can't be used");
+	status = sb_conf_build(&conf, *out, error);
+	if (status == 0 && check_engines(conf, &settings->engines) < 0)
+		status = sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"an engine of the command line is not in the configuration any more");
+	sb_conf_free(conf);
+	return status;
+}
+
+int sb_scan_reconfigure(const sb_scan_session *session, const sb_globals *globals, sb_error *error)
+{
+	sb_config *config = NULL;
+	int status = read_anew(session->settings, globals, &config, error);
+
+	if (status < 0)
+		sb_manager_refuse(session->manager, globals->config, error);
+	else
+		status = sb_manager_reconfigure(session->manager, config, error);
+	sb_config_free(config);
+	return status;
+}
+
 /* Scans were made all the same, only more slowly than they might be. */
 static void tell_cache_problem(sb_manager *manager)
 {

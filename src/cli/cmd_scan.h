@@ -19,6 +19,9 @@ typedef struct sb_scan_session {
 int sb_scan_open(sb_scan_session *session, const sb_globals *globals, const char *name,
 	const sb_scan_settings *settings);
 void sb_scan_close(sb_scan_session *session);
+/* The configuration read anew, and what the command line says beside it; 0 or -kind, and then all
+ * stays as it was. On record either way. */
+int sb_scan_reconfigure(const sb_scan_session *session, const sb_globals *globals, sb_error *error);
 
 sb_output_options sb_scan_output_options(const sb_scan_settings *settings);
 /* All but the output and where files come from. */

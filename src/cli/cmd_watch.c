@@ -161,13 +161,16 @@ static void add_words(sb_buf *out, const sb_words *words)
 }
 
 /* The configuration, and what the command line says beside it. */
-static int digest_of(uint8_t out[SB_BLAKE3_SIZE], const sb_conf *conf, const sb_scan_settings *s)
+static int digest_of(
+	uint8_t out[SB_BLAKE3_SIZE], const sb_manager *manager, const sb_scan_settings *s)
 {
+	uint8_t digest[SB_BLAKE3_SIZE];
 	sb_buf text;
 	bool whole;
 
+	sb_manager_digest(manager, digest);
 	sb_buf_init(&text, 4 << 20);
-	sb_buf_add(&text, conf->digest, sizeof conf->digest);
+	sb_buf_add(&text, digest, sizeof digest);
 	sb_buf_printf(&text, "%llu %llu ", (unsigned long long)s->max_size,
 		(unsigned long long)s->timeout_ms);
 	add_words(&text, &s->engines);
@@ -204,16 +207,37 @@ static int status_of(sb_run_end end)
 	return SB_EXIT_FAILED;
 }
 
-static int run(const sb_scan_session *session, sb_watch *watch, sb_output *output)
+struct reading {
+	const sb_scan_session *session;
+	const sb_globals *globals;
+	sb_watch *watch;
+};
+
+static int read_anew(void *data, sb_error *error)
+{
+	const struct reading *reading = data;
+	const sb_scan_session *session = reading->session;
+	uint8_t digest[SB_BLAKE3_SIZE];
+	int status = sb_scan_reconfigure(session, reading->globals, error);
+
+	if (status == 0 && digest_of(digest, session->manager, session->settings) == 0)
+		sb_watch_judge_by(reading->watch, digest);
+	return status;
+}
+
+static int run(const sb_scan_session *session, const sb_globals *globals, sb_watch *watch,
+	sb_output *output)
 {
 	const sb_scan_finder finder = sb_watch_finder(watch);
+	struct reading reading = {.session = session, .globals = globals, .watch = watch};
 	sb_scan_run plan = sb_scan_plan(session);
 	sb_run_end end;
 
 	plan.output = output;
 	plan.finder = &finder;
 	plan.grace_ms = GRACE_MS;
-	plan.reloads = true;
+	plan.reload = read_anew;
+	plan.reload_data = &reading;
 	end = sb_scan_run_all(&plan);
 	if (end == SB_RUN_FAILED)
 		return SB_EXIT_FAILED;
@@ -225,8 +249,8 @@ static int run(const sb_scan_session *session, sb_watch *watch, sb_output *outpu
 	return status_of(sb_output_broken(output) ? SB_RUN_DONE : end);
 }
 
-static int watch_folders(const sb_scan_session *session, const sb_watch_settings *settings,
-	char **roots, size_t count)
+static int watch_folders(const sb_scan_session *session, const sb_globals *globals,
+	const sb_watch_settings *settings, char **roots, size_t count)
 {
 	const sb_conf *conf = sb_manager_conf(session->manager);
 	sb_output_options look = sb_scan_output_options(session->settings);
@@ -244,13 +268,13 @@ static int watch_folders(const sb_scan_session *session, const sb_watch_settings
 	sb_error_init(&error);
 	look.progress = false; /* nobody knows how much will come */
 	if (check_roots(roots, count, conf->data_dir) < 0 ||
-		digest_of(digest, conf, session->settings) < 0)
+		digest_of(digest, session->manager, session->settings) < 0)
 		return SB_EXIT_FAILED;
 	plan.output = sb_output_new(&look);
 	if (plan.output == NULL)
 		(void)sb_error_no_memory(&error);
 	if (plan.output != NULL && sb_watch_new(&watch, &plan, &error) == 0)
-		status = run(session, watch, plan.output);
+		status = run(session, globals, watch, plan.output);
 	else
 		sb_log_error(&error);
 	sb_watch_free(watch);
@@ -272,7 +296,7 @@ int sb_cmd_watch(const sb_globals *globals, const void *data, char **words, size
 	if (scan.source == NULL)
 		scan.source = "watch";
 	if (sb_scan_open(&session, globals, "watch", &scan) == 0)
-		status = watch_folders(&session, settings, words, count);
+		status = watch_folders(&session, globals, settings, words, count);
 	sb_scan_close(&session);
 	return status;
 }

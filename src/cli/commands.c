@@ -34,6 +34,11 @@ const sb_option sb_global_options[] = {
 	"  1    refused, damaged, or there is no such object\n"                                    \
 	"  2    the command could not run\n"
 
+#define SB_RULES_EXIT                                                                              \
+	"  0    fine\n"                                                                            \
+	"  1    refused: nothing has changed\n"                                                    \
+	"  2    the command could not run\n"
+
 const sb_command sb_commands[] = {
 	{.name = "scan",
 		.synopsis = "[OPTIONS] PATH...\n[OPTIONS] -",
@@ -73,7 +78,12 @@ const sb_command sb_commands[] = {
 			"again after 1 s, 2 s, and so on up to 5 min. When events are lost, "
 			"everything is looked through again. A folder that goes away is watched "
 			"again when it is back. Output is that of `scan`; links, special files, "
-			"kernel file systems and the data directory are left out. SIGTERM and "
+			"kernel file systems and the data directory are left out. SIGHUP reads "
+			"configuration and rules anew: they take over when every engine that is "
+			"new "
+			"or changed has passed its known-answer test and leaves benign content "
+			"alone, else all stays as it was; what was judged by another configuration "
+			"is judged again. SIGTERM and "
 			"SIGINT let scans end, for up to 5 s, and print the summary.",
 		.options = sb_watch_cli_options,
 		.options_size = sizeof(sb_watch_settings),
@@ -378,6 +388,72 @@ const sb_command sb_commands[] = {
 			"is there\n"
 			"  2    the command could not run\n",
 		.run = sb_cmd_setup_clamav},
+	{.name = "rules list",
+		.synopsis = "[--json]",
+		.summary = "list rule bundles, and which version is in use",
+		.options = sb_rules_list_options,
+		.options_size = sizeof(sb_rules_settings),
+		.run = sb_cmd_rules_list},
+	{.name = "rules import",
+		.synopsis = "[OPTIONS] BUNDLE",
+		.summary =
+			"take a signed rule bundle into use, if it is newer and shows itself well",
+		.description =
+			"Its signature must be by one of the keys under rules.trusted_keys, and "
+			"its "
+			"version higher than every one that was in use. Then its rules must "
+			"compile "
+			"in a sandboxed worker, find their samples, and leave benign content "
+			"alone: "
+			"what the program makes itself, and what rules.benign and --benign name. "
+			"Every import is in the audit log, refused ones too. Engines with "
+			"`bundles: [NAME]` judge by it when they are opened or read their rules "
+			"anew: "
+			"`watch` does at SIGHUP. Three versions before it are kept.",
+		.options = sb_rules_import_options,
+		.options_size = sizeof(sb_rules_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  scanbridge rules import ours-42.rules\n"
+			    "  scanbridge rules import --benign /usr/share/doc ours-42.rules\n",
+		.exit_status = SB_RULES_EXIT,
+		.run = sb_cmd_rules_import},
+	{.name = "rules rollback",
+		.synopsis = "[OPTIONS] NAME",
+		.summary = "go back to a version of a rule bundle that is kept",
+		.description =
+			"It has to show itself like a new one. Versions that were in use can't be "
+			"imported again after it; --to comes back to one that is kept.",
+		.options = sb_rules_rollback_options,
+		.options_size = sizeof(sb_rules_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.exit_status = SB_RULES_EXIT,
+		.run = sb_cmd_rules_rollback},
+	{.name = "rules build",
+		.synopsis = "--name NAME --key FILE -o FILE [OPTIONS] FOLDER",
+		.summary = "make a signed rule bundle of a folder",
+		.description =
+			"All files below FOLDER come along, but hidden ones; *.yar and *.yara are "
+			"rules, others are there to be included. Links are refused.",
+		.options = sb_rules_build_options,
+		.options_size = sizeof(sb_rules_settings),
+		.min_words = 1,
+		.max_words = 1,
+		.examples = "  scanbridge rules build --name ours --key ours.key -o ours.rules "
+			    "rules/\n",
+		.run = sb_cmd_rules_build},
+	{.name = "rules keygen",
+		.synopsis = "-o FILE",
+		.summary = "make a pair of keys to sign rule bundles with",
+		.description =
+			"FILE is the private key, readable by its owner only; FILE.pub is what "
+			"rules.trusted_keys takes. A file that exists is never replaced. Keys "
+			"are Ed25519 in PEM, as `openssl genpkey -algorithm ed25519` makes "
+			"them.",
+		.options = sb_rules_keygen_options,
+		.options_size = sizeof(sb_rules_settings),
+		.run = sb_cmd_rules_keygen},
 	{.name = "hash",
 		.synopsis = "[OPTIONS] FILE...",
 		.summary = "print BLAKE3 digests in the format of b3sum",
@@ -414,7 +490,7 @@ const sb_command sb_commands[] = {
 };
 
 /* Commands of the product that other builds have. */
-static const char *const absent[] = {"serve", "doctor", "setup", "rules", "audit init", NULL};
+static const char *const absent[] = {"serve", "doctor", "setup", "audit init", NULL};
 
 const char sb_usual_exit_status[] = "  0    fine\n"
 				    "  2    the command could not run\n";
@@ -666,25 +742,34 @@ int sb_command_dispatch(sb_globals *globals, int argc, char **argv)
 	return status;
 }
 
-sb_config *sb_cli_config(const sb_globals *globals)
+sb_config *sb_cli_load(const sb_globals *globals, sb_error *error)
 {
 	char *path = sb_config_find(globals->config);
 	sb_config *config = sb_config_new();
 	int status = 0;
-	sb_error error;
 
-	sb_error_init(&error);
 	if (config == NULL)
-		status = sb_error_no_memory(&error);
+		status = sb_error_no_memory(error);
 	if (status == 0 && path != NULL)
-		status = sb_config_load_file(config, path, &error);
+		status = sb_config_load_file(config, path, error);
 	if (status == 0 && globals->data_dir != NULL)
-		status = sb_config_set_text(config, "data_dir", globals->data_dir, &error);
+		status = sb_config_set_text(config, "data_dir", globals->data_dir, error);
 	free(path);
 	if (status < 0) {
-		sb_log_error(&error);
 		sb_config_free(config);
 		return NULL;
 	}
+	return config;
+}
+
+sb_config *sb_cli_config(const sb_globals *globals)
+{
+	sb_config *config;
+	sb_error error;
+
+	sb_error_init(&error);
+	config = sb_cli_load(globals, &error);
+	if (config == NULL)
+		sb_log_error(&error);
 	return config;
 }

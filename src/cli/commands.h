@@ -52,6 +52,8 @@ void sb_usage_short(FILE *out);
 /* The configuration that --config and --data-dir ask for, to be freed; NULL: the reason was
  * printed. */
 sb_config *sb_cli_config(const sb_globals *globals);
+/* The same, and nothing is printed. */
+sb_config *sb_cli_load(const sb_globals *globals, sb_error *error);
 
 /* One row each, in the files named after them. */
 extern const sb_option sb_scan_cli_options[];
@@ -87,6 +89,13 @@ int sb_cmd_cache_forget(const sb_globals *, const void *, char **, size_t);
 int sb_cmd_cache_clear(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_setup_options[];
 int sb_cmd_setup_clamav(const sb_globals *, const void *, char **, size_t);
+extern const sb_option sb_rules_list_options[], sb_rules_import_options[],
+	sb_rules_rollback_options[], sb_rules_build_options[], sb_rules_keygen_options[];
+int sb_cmd_rules_list(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_import(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_rollback(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_build(const sb_globals *, const void *, char **, size_t);
+int sb_cmd_rules_keygen(const sb_globals *, const void *, char **, size_t);
 extern const sb_option sb_hash_options[];
 int sb_cmd_hash(const sb_globals *, const void *, char **, size_t);
 

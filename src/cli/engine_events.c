@@ -38,14 +38,14 @@ static void tell_open(const sb_engine_event *event, const char *name)
 
 static void tell(const sb_engine_event *event)
 {
-	char name[256];
+	char name[300];
 
 	if (event->what == SB_EVENT_QUOTA) {
 		sb_log(SB_LOG_WARN, "the quota of engine %s: %s", event->engine, event->message);
 		return;
 	}
-	snprintf(name, sizeof name, "%s%s%s", event->engine, event->replica != NULL ? " at " : "",
-		event->replica != NULL ? event->replica : "");
+	snprintf(name, sizeof name, "%s%s%s", event->engine,
+		event->replica[0] != '\0' ? " at " : "", event->replica);
 	switch (event->to) {
 	case SB_BREAKER_OPEN:
 		tell_open(event, name);

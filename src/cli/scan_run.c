@@ -53,6 +53,9 @@ struct run {
 	struct worker workers[MAX_JOBS];
 	unsigned worker_count;
 	sigset_t signals;
+	pthread_t reloader;
+	bool has_reloader;
+	atomic_uint reloads; /* that are wanted, and not done yet */
 };
 
 /* --- Stopping --------------------------------------------------------------------------- */
@@ -354,7 +357,7 @@ static void *find_all(void *data)
 static int catch_signals(struct run *run)
 {
 	static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
-	const size_t count = run->plan->reloads ? 3 : 2;
+	const size_t count = run->plan->reload != NULL ? 3 : 2;
 	struct sigaction now;
 
 	sigemptyset(&run->signals);
@@ -422,10 +425,46 @@ static void reload(struct run *run)
 	sb_error error;
 
 	sb_error_init(&error);
-	if (sb_manager_reload(run->plan->manager, NULL, &error) < 0)
+	if (run->plan->reload(run->plan->reload_data, &error) < 0) {
 		sb_log_error(&error);
-	else
-		sb_output_note(run->plan->output, "rules and lists were read anew");
+		sb_log(SB_LOG_ERROR, "the configuration stays as it was");
+	} else {
+		sb_output_note(run->plan->output, "configuration and rules were read anew");
+	}
+}
+
+/* In a thread of its own: engines may take their time to answer. What is asked for meanwhile is
+ * done once more. */
+static void *reload_all(void *data)
+{
+	struct run *run = data;
+	unsigned wanted;
+
+	do {
+		wanted = atomic_load(&run->reloads);
+		reload(run);
+	} while (atomic_fetch_sub(&run->reloads, wanted) != wanted);
+	return NULL;
+}
+
+static void begin_to_reload(struct run *run)
+{
+	if (atomic_fetch_add(&run->reloads, 1) > 0)
+		return;
+	if (run->has_reloader)
+		pthread_join(run->reloader, NULL); /* it is about to end */
+	run->has_reloader = sb_thread_start(&run->reloader, "reload", reload_all, run) == 0;
+	if (!run->has_reloader)
+		(void)reload_all(run);
+}
+
+/* No scan is left: what is still tried out is given up. */
+static void end_reloading(struct run *run)
+{
+	if (!run->has_reloader)
+		return;
+	sb_manager_close(run->plan->manager);
+	pthread_join(run->reloader, NULL);
 }
 
 static sb_run_end supervise(struct run *run)
@@ -440,7 +479,7 @@ static sb_run_end supervise(struct run *run)
 			break;
 		signal = ready > 0 ? signal_came(run) : 0;
 		if (signal == SIGHUP)
-			reload(run);
+			begin_to_reload(run);
 		else if (signal != 0)
 			begin_to_end(run, &ending, signal);
 		if (ending.signal == 0)
@@ -543,6 +582,7 @@ sb_run_end sb_scan_run_all(const sb_scan_run *plan)
 	if (end == SB_RUN_STUCK)
 		return end; /* the threads still use all of it */
 	join_threads(run, true);
+	end_reloading(run);
 	/* From here on Ctrl-C ends the program at once again. */
 	pthread_sigmask(SIG_UNBLOCK, &run->signals, NULL);
 	done(run);

@@ -43,7 +43,9 @@ typedef struct sb_scan_run {
 	bool progress;
 	const sb_scan_finder *finder; /* NULL: the walk */
 	unsigned grace_ms;            /* after a signal, for scans to end by themselves */
-	bool reloads;                 /* SIGHUP: engines read rules and lists anew */
+	/* SIGHUP: read the configuration anew, 0 or -kind; NULL: as the system has it. */
+	int (*reload)(void *data, sb_error *error);
+	void *reload_data;
 } sb_scan_run;
 
 typedef enum sb_run_end {

@@ -51,6 +51,13 @@ typedef struct sb_setup_settings {
 	int import, roll_back;
 } sb_setup_settings;
 
+typedef struct sb_rules_settings {
+	int json;
+	uint64_t version; /* 0: not given */
+	const char *name, *key, *output, *reason;
+	sb_words benign, samples;
+} sb_rules_settings;
+
 typedef struct sb_hash_settings {
 	int sha256, md5;
 	unsigned jobs;

@@ -25,6 +25,7 @@
 #include "cli/watch_state.h"
 #include "cli/watch_tree.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/io.h"
 
 enum {
@@ -63,12 +64,16 @@ struct sb_watch {
 	int wake_fd;
 	atomic_bool stopped;
 	uint64_t settle; /* ns */
-	bool failed, listing, full, missed, mounted, listed, ready, pipe_out, more_events;
+	bool failed, listing, full, missed, mounted, rejudge, listed, ready, pipe_out, more_events;
 	size_t pruned; /* roots that were gone through; SIZE_MAX: not now */
 	uint64_t next_check, last_renew;
 	uint64_t vanished, unchanged;
-	pthread_mutex_t lock;
-	struct ended *first_ended, **last_ended; /* under lock */
+	uint8_t digest[SB_BLAKE3_SIZE]; /* by which it judges, and how often that has changed */
+	unsigned era;
+	pthread_mutex_t lock; /* guards what follows */
+	uint8_t next_digest[SB_BLAKE3_SIZE];
+	bool has_next;
+	struct ended *first_ended, **last_ended;
 };
 
 static void wake(sb_watch *watch)
@@ -278,7 +283,7 @@ static void judged(sb_watch *watch, sb_pending_file *file, uint64_t now)
 		sb_pending_changed(watch->pending, file, now);
 		return;
 	}
-	key = file->too_new ? NULL : key_of(watch, file->path);
+	key = file->too_new || file->era != watch->era ? NULL : key_of(watch, file->path);
 	if (key != NULL)
 		sb_watch_state_put(
 			watch->state, key, &is, sb_clock_wall(watch->clock) / 1000000000);
@@ -406,6 +411,7 @@ static bool offer_one(sb_watch *watch, sb_feed *feed, sb_pending_file *file)
 	}
 	if (!wanted(watch, file, &st))
 		return true;
+	file->era = watch->era;
 	item = sb_walk_item_new(watch->folder, name_of(file->path), (uint64_t)st.st_size);
 	if (item != NULL && sb_feed_offer(feed, item))
 		return true;
@@ -435,7 +441,8 @@ static bool has_room(const sb_watch *watch)
 /* When everything has to be looked through anew; SB_NEVER: it need not. */
 static uint64_t renew_due(const sb_watch *watch)
 {
-	if (sb_tree_overflowed(watch->tree) || watch->mounted || (watch->missed && has_room(watch)))
+	if (sb_tree_overflowed(watch->tree) || watch->mounted || watch->rejudge ||
+		(watch->missed && has_room(watch)))
 		return watch->last_renew + RENEW_MS * SB_MS;
 	if (watch->listed && sb_tree_unwatched(watch->tree) > 0)
 		return watch->last_renew + UNWATCHED_MS * SB_MS;
@@ -447,7 +454,7 @@ static void renew(sb_watch *watch)
 	if (sb_tree_overflowed(watch->tree) || watch->missed)
 		sb_log(SB_LOG_WARN,
 			"more happened than could be followed; looking through everything again");
-	watch->missed = watch->mounted = false;
+	watch->missed = watch->mounted = watch->rejudge = false;
 	watch->last_renew = now_of(watch);
 	sb_tree_renew(watch->tree);
 	watch->listing = true;
@@ -553,6 +560,34 @@ static void keep_state(sb_watch *watch)
 			sb_error_message(failure));
 }
 
+void sb_watch_judge_by(sb_watch *watch, const uint8_t *digest)
+{
+	pthread_mutex_lock(&watch->lock);
+	memcpy(watch->next_digest, digest, sizeof watch->next_digest);
+	watch->has_next = true;
+	pthread_mutex_unlock(&watch->lock);
+	wake(watch);
+}
+
+/* Everything is looked through again; what is in work may have been judged by the one before. */
+static void take_digest(sb_watch *watch)
+{
+	bool changed;
+
+	pthread_mutex_lock(&watch->lock);
+	changed = watch->has_next &&
+		  memcmp(watch->digest, watch->next_digest, sizeof watch->digest) != 0;
+	watch->has_next = false;
+	memcpy(watch->digest, changed ? watch->next_digest : watch->digest, sizeof watch->digest);
+	pthread_mutex_unlock(&watch->lock);
+	if (!changed)
+		return;
+	watch->era++;
+	sb_watch_state_commit(watch->state);
+	sb_watch_state_judge_by(watch->state, watch->digest);
+	watch->rejudge = true;
+}
+
 static void run(void *data, sb_feed *feed)
 {
 	sb_watch *watch = data;
@@ -560,6 +595,7 @@ static void run(void *data, sb_feed *feed)
 	sb_watch_state_expire(watch->state, sb_clock_wall(watch->clock) / 1000000000 - EXPIRE_S,
 		watch->absolute, watch->plan->root_count);
 	while (!atomic_load(&watch->stopped)) {
+		take_digest(watch);
 		take_ended(watch);
 		look_around(watch);
 		if (!watch->listed && !watch->listing)
@@ -648,6 +684,7 @@ int sb_watch_new(sb_watch **out, const sb_watch_plan *plan, sb_error *error)
 	if (watch == NULL)
 		return sb_error_no_memory(error);
 	watch->plan = plan;
+	memcpy(watch->digest, plan->digest, sizeof watch->digest);
 	watch->clock = sb_clock_system();
 	watch->wake_fd = watch->mounts.fd = -1;
 	watch->pruned = SIZE_MAX;

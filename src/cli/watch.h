@@ -25,6 +25,10 @@ typedef struct sb_watch_plan {
 int sb_watch_new(sb_watch **out, const sb_watch_plan *plan, sb_error *error);
 void sb_watch_free(sb_watch *watch);
 
+/* Another configuration judges from now on: what was judged by others is judged anew, as after a
+ * start. @p digest: 32 bytes. Any thread. */
+void sb_watch_judge_by(sb_watch *watch, const uint8_t *digest);
+
 /* The crew's. */
 sb_scan_finder sb_watch_finder(sb_watch *watch);
 /* After the crew has ended: what it handed in last; tell the output what was left. False: the

@@ -25,9 +25,10 @@
 typedef struct sb_pending sb_pending;
 
 typedef struct sb_pending_file {
-	bool closed; /* seen complete: closed after writing, or moved in under this name */
-	bool again;  /* touched while it was in work */
-	bool gone;   /* its name went away while it was in work */
+	bool closed;  /* seen complete: closed after writing, or moved in under this name */
+	unsigned era; /* of the configuration that it is judged by */
+	bool again;   /* touched while it was in work */
+	bool gone;    /* its name went away while it was in work */
 	/* The caller's, kept from take to done: which content was judged. */
 	struct sb_watch_identity {
 		int64_t dev, ino, size, mtime, ctime; /* times in ns */

@@ -23,6 +23,8 @@ typedef struct sb_watch_state sb_watch_state;
 int sb_watch_state_open(sb_watch_state **out, const char *data_dir, const uint8_t *digest,
 	bool *renewed, sb_error *error);
 void sb_watch_state_close(sb_watch_state *state);
+/* Rows of another digest than this one are none, from now on. */
+void sb_watch_state_judge_by(sb_watch_state *state, const uint8_t *digest);
 
 /* Paths are absolute. */
 bool sb_watch_state_knows(

@@ -21,6 +21,7 @@ enum {
 	MAX_IGNORES = 1000,
 	MAX_PASSWORDS = 64,
 	PASSWORD_BYTES = 1024,
+	MAX_KEYS = 64,
 };
 
 int sb_notice(sb_reader *reader, sb_built *built, const char *format, ...)
@@ -162,6 +163,16 @@ static int read_containers(sb_reader *reader, const sb_config *config, sb_built 
 	for (size_t i = 0; i < passwords->count; i++)
 		items[i] = passwords->items[i];
 	built->conf.containers.passwords = items;
+	return 0;
+}
+
+static int check_rules(sb_reader *reader, const sb_config *config, sb_built *built)
+{
+	const sb_node *map = sb_node_get(config->root, "rules");
+
+	if (built->values.rules.trusted_keys.count > MAX_KEYS)
+		return sb_node_error(reader->error, sb_node_get(map, "trusted_keys"),
+			"rules.trusted_keys: more than %d files", MAX_KEYS);
 	return 0;
 }
 
@@ -337,6 +348,9 @@ static int fill(sb_reader *reader, const sb_config *config, sb_built *built)
 		v->quarantine.restore_roots.items, v->quarantine.restore_roots.count};
 	conf->quarantine.store = config->store;
 	conf->quarantine.store_data = config->store_data;
+	conf->rules.trusted_keys =
+		(sb_texts_list){v->rules.trusted_keys.items, v->rules.trusted_keys.count};
+	conf->rules.benign = (sb_texts_list){v->rules.benign.items, v->rules.benign.count};
 	conf->origin = config->file != NULL ? sb_arena_text(reader->arena, config->file) : NULL;
 	return conf->audit.file != NULL ? 0 : sb_error_no_memory(reader->error);
 }
@@ -350,6 +364,22 @@ static int digest_text(sb_reader *reader, sb_buf *text, uint8_t out[SB_BLAKE3_SI
 		sb_blake3_memory(text->data, text->length, out);
 	sb_buf_done(text);
 	return failed ? sb_error_no_memory(reader->error) : 0;
+}
+
+/* A path that was given: what it leads to may be another thing by now. */
+static bool names_files(const sb_setting *rows, const void *base)
+{
+	for (const sb_setting *row = rows; row != NULL && row->key != NULL; row++) {
+		const char *at = (const char *)base + row->offset;
+
+		if ((row->type == SB_SETTING_PATH &&
+			    *(const char *const *)(const void *)at != NULL) ||
+			(row->type == SB_SETTING_PATHS &&
+				((const sb_texts *)(const void *)at)->count > 0) ||
+			names_files(row->rows, base))
+			return true;
+	}
+	return false;
 }
 
 static bool has_secrets(const sb_setting *rows)
@@ -378,6 +408,13 @@ static int digest(sb_reader *reader, sb_built *built)
 		sb_show_judging(&text, &conf->engines[i]);
 		rc = digest_text(reader, &text, conf->engines[i].judging);
 		conf->engines[i].judges_by_secrets = has_secrets(conf->engines[i].ops->settings);
+		conf->engines[i].names_files = names_files(
+			conf->engines[i].ops->settings, conf->engines[i].settings);
+		if (rc != 0)
+			break;
+		sb_buf_init(&text, CONF_BYTES);
+		sb_show_engine(&text, &conf->engines[i], &built->engines[i], false);
+		rc = digest_text(reader, &text, conf->engines[i].digest);
 	}
 	return rc;
 }
@@ -385,8 +422,8 @@ static int digest(sb_reader *reader, sb_built *built)
 static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 {
 	int (*const steps[])(sb_reader *, const sb_config *, sb_built *) = {read_sections,
-		choose_isolation, read_hashes, read_containers, read_ignores, sb_build_engines,
-		check_strategy, sb_build_policy};
+		choose_isolation, check_rules, read_hashes, read_containers, read_ignores,
+		sb_build_engines, check_strategy, sb_build_policy};
 	int rc = 0;
 
 	built->conf.notices = sb_arena_zalloc(reader->arena, MAX_NOTICES * sizeof(char *));
@@ -417,6 +454,7 @@ int sb_build(sb_built **out, const sb_config *config, sb_error *error)
 	if (built == NULL)
 		return sb_error_no_memory(error);
 	sb_arena_init(&built->arena, CONF_BYTES);
+	atomic_init(&built->conf.references, 1);
 	built->conf.arena = reader.arena = &built->arena;
 	if (build(&reader, config, built) == 0) {
 		*out = built;
@@ -437,9 +475,16 @@ int sb_conf_build(sb_conf **out, const sb_config *config, sb_error *error)
 	return rc;
 }
 
+sb_conf *sb_conf_ref(sb_conf *conf)
+{
+	atomic_fetch_add_explicit(&conf->references, 1, memory_order_relaxed);
+	return conf;
+}
+
 void sb_conf_free(sb_conf *conf)
 {
-	if (conf == NULL)
+	if (conf == NULL ||
+		atomic_fetch_sub_explicit(&conf->references, 1, memory_order_acq_rel) != 1)
 		return;
 	sb_arena_done(conf->arena);
 	free(conf); /* the first member of what was allocated */

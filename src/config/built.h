@@ -23,6 +23,9 @@ typedef struct sb_values {
 		sb_texts passwords;
 	} containers;
 	struct {
+		sb_texts trusted_keys, benign;
+	} rules;
+	struct {
 		int strategy, min_assurance, next_tier;
 		int64_t min_engines, quorum;
 		double threshold;
@@ -179,6 +182,8 @@ int sb_build(sb_built **out, const sb_config *config, sb_error *error);
 void sb_show_write(sb_buf *out, const sb_built *built, bool shown);
 /* What the verdicts of an engine depend on, of its type's own settings; and what outcome and action
  * depend on. For digests. */
+void sb_show_engine(
+	sb_buf *out, const sb_engine_conf *engine, const sb_engine_values *values, bool shown);
 void sb_show_judging(sb_buf *out, const sb_engine_conf *engine);
 void sb_show_rulebook(sb_buf *out, const sb_built *built);
 /* A list of rules, and the conditions of one, as they are written into a policy. */

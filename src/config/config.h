@@ -11,6 +11,8 @@
 #include <scanbridge/sys/engine.h>
 #include <scanbridge/sys/store.h>
 
+#include <stdatomic.h>
+
 #include "audit/audit.h"
 #include "policy/policy.h"
 #include "scan/decision.h"
@@ -58,6 +60,8 @@ typedef struct sb_engine_conf {
 	/* BLAKE3 over the type's own settings, without those that no verdict depends on. */
 	uint8_t judging[32];
 	bool judges_by_secrets; /* some of them are secret */
+	uint8_t digest[32];     /* over all that is said of it, but for its place */
+	bool names_files;       /* some of its type's own settings are paths */
 } sb_engine_conf;
 
 /* Below the data directory: rules that releases from quarantine have made. */
@@ -79,6 +83,10 @@ typedef struct sb_conf {
 		sb_container_limits limits;
 		const char *const *passwords; /* NULL-terminated, never NULL */
 	} containers;
+	struct {
+		sb_texts_list trusted_keys; /* files with the keys of rule bundles, absolute */
+		sb_texts_list benign;       /* files and folders that no rule may flag, absolute */
+	} rules;
 	bool hash_sha256, hash_md5; /* in every report */
 	bool isolation_process;     /* of what belongs to no engine */
 	bool mime_always;           /* media types also where nothing asks for them */
@@ -109,11 +117,18 @@ typedef struct sb_conf {
 	uint8_t digest[32];       /* BLAKE3 over the effective settings, for the audit log */
 	uint8_t rules_digest[32]; /* over those of decision and policy */
 	sb_arena *arena;
+	_Atomic(unsigned) references;
 } sb_conf;
 
 /* Check and build; errors as `origin:line:column: message`. The result is the caller's. */
 int sb_conf_build(sb_conf **out, const sb_config *config, sb_error *error);
+sb_conf *sb_conf_ref(sb_conf *conf);
+/* One reference less; NULL is fine. */
 void sb_conf_free(sb_conf *conf);
+
+/* Fails, and names the key, where @p then has another value for something that can't change while
+ * a manager with @p now runs. */
+int sb_conf_fixed(const sb_conf *now, const sb_conf *then, sb_error *error);
 
 /* Like sb_config_set(), with @p text taken literally: for paths from a command line. */
 int sb_config_set_text(sb_config *config, const char *key, const char *text, sb_error *error);

@@ -98,7 +98,8 @@ static void type_defaults(const sb_node *node, const sb_engine_ops *ops, sb_engi
 	if (strcmp(ops->name, "virustotal") == 0)
 		values->self_test = "builtin";
 	/* Rules of one's own need not know EICAR. */
-	if (strcmp(ops->name, "yara") == 0 && sb_node_get(node, "rules") != NULL)
+	if (strcmp(ops->name, "yara") == 0 &&
+		(sb_node_get(node, "rules") != NULL || sb_node_get(node, "bundles") != NULL))
 		values->self_test = "builtin";
 }
 

@@ -76,20 +76,24 @@ void sb_show_judging(sb_buf *out, const sb_engine_conf *engine)
 	show_judging(out, "", engine->ops->settings, engine->settings);
 }
 
+void sb_show_engine(
+	sb_buf *out, const sb_engine_conf *engine, const sb_engine_values *values, bool shown)
+{
+	sb_buf_text(out, "  -\n");
+	sb_show_given(out, "    ", sb_engine_rows, values, shown);
+	sb_show_on_open(out, "    ", values);
+	sb_show_given(out, "    ", engine->ops->settings, engine->settings, shown);
+	for (const sb_section *s = sb_engine_sections; s->name != NULL; s++) {
+		sb_buf_printf(out, "    %s:\n", s->name);
+		sb_show_given(out, "      ", s->rows, values, shown);
+	}
+}
+
 static void write_engines(sb_buf *out, const sb_built *built, bool shown)
 {
 	sb_buf_text(out, built->conf.engine_count > 0 ? "engines:\n" : "engines: []\n");
-	for (size_t i = 0; i < built->conf.engine_count; i++) {
-		const sb_engine_conf *engine = &built->conf.engines[i];
-		sb_buf_text(out, "  -\n");
-		sb_show_given(out, "    ", sb_engine_rows, &built->engines[i], shown);
-		sb_show_on_open(out, "    ", &built->engines[i]);
-		sb_show_given(out, "    ", engine->ops->settings, engine->settings, shown);
-		for (const sb_section *s = sb_engine_sections; s->name != NULL; s++) {
-			sb_buf_printf(out, "    %s:\n", s->name);
-			sb_show_given(out, "      ", s->rows, &built->engines[i], shown);
-		}
-	}
+	for (size_t i = 0; i < built->conf.engine_count; i++)
+		sb_show_engine(out, &built->conf.engines[i], &built->engines[i], shown);
 }
 
 static void write_policy(sb_buf *out, const sb_built *built)

@@ -144,6 +144,14 @@ static const sb_setting cache_rows[] = {
 	END,
 };
 
+static const sb_setting rules_rows[] = {
+	V("trusted_keys", PATHS, rules.trusted_keys, NULL, 0, 0,
+		"files with the public keys that may sign rule bundles"),
+	V("benign", PATHS, rules.benign, NULL, 0, 0,
+		"files and folders that rules must not flag, beside what the program makes itself"),
+	END,
+};
+
 const sb_section sb_sections[] = {
 	{"limits", limits_rows, NULL, "What one scan, and all together, may take"},
 	{"containers", containers_rows, NULL,
@@ -153,6 +161,7 @@ const sb_section sb_sections[] = {
 	{"quarantine", quarantine_rows, NULL, "Encrypted copies of what policy holds back"},
 	{"audit", audit_rows, NULL, "The chained log of all verdicts"},
 	{"cache", cache_rows, NULL, "Verdicts that are remembered"},
+	{"rules", rules_rows, NULL, "New rules: who may sign them, and what they must not flag"},
 	{NULL},
 };
 
@@ -262,7 +271,8 @@ typedef struct scratch {
 _Static_assert(sizeof(scratch) <= SB_SCRATCH, "scratch of a section that is only checked");
 
 static const sb_setting yara_rows[] = {
-	ROW("rules", PATHS, scratch, texts, NULL, 0, 0, "rule files and folders"), END};
+	ROW("rules", PATHS, scratch, texts, NULL, 0, 0, "rule files and folders"),
+	ROW("bundles", TEXTS, scratch, more_texts, NULL, 0, 0, "rule bundles"), END};
 static const sb_setting virustotal_rows[] = {
 	NEED("api_key_file", PATH, scratch, text, "the file that holds the API key"),
 	ROW("base_url", TEXT, scratch, more_text, NULL, 0, 0, "the API"),

@@ -55,6 +55,7 @@ struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot, 
 	atomic_init(&call->cancel_fd, -1);
 	call->engine = engine;
 	call->job = job != NULL ? sb_job_ref(job) : NULL;
+	call->site = job != NULL ? sb_site_ref(job->site) : NULL;
 	call->slot = slot;
 	call->content = sb_content_ref(content);
 	call->name = name;
@@ -74,8 +75,14 @@ struct sb_call *sb_call_ref(struct sb_call *call)
 	return call;
 }
 
+const sb_conf *sb_call_conf(const struct sb_call *call)
+{
+	return call->site != NULL ? call->site->conf : call->engine->whole;
+}
+
 void sb_call_unref(struct sb_call *call)
 {
+	sb_site *site = call->site;
 	int cancel_fd;
 
 	if (atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) != 1)
@@ -88,6 +95,7 @@ void sb_call_unref(struct sb_call *call)
 	if (call->job != NULL)
 		sb_job_unref(call->job);
 	free(call);
+	sb_site_unref(site); /* its engines may go, and then the manager */
 }
 
 sb_entered sb_call_refuse(struct sb_call *call, bool abstain, sb_kind kind, const char *format, ...)

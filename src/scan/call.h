@@ -37,10 +37,11 @@ enum { SB_PARK_NO = 0, SB_PARK_PARKED, SB_PARK_WOKEN };
 struct sb_call {
 	_Atomic(unsigned) references; /* the driver's, the timers', the job's */
 	sb_engine *engine;
-	struct sb_job *job;  /* a reference; NULL for a check's probe */
-	size_t slot;         /* in the job */
-	sb_content *content; /* a reference */
-	sb_span name;        /* the job's */
+	struct sb_site *site; /* of the job, a reference: a call may go on behind it; or NULL */
+	struct sb_job *job;   /* a reference; NULL for a check's probe */
+	size_t slot;          /* in the job */
+	sb_content *content;  /* a reference */
+	sb_span name;         /* the job's */
 	uint64_t started, deadline;
 	sb_clock *clock;
 
@@ -109,6 +110,8 @@ void sb_permit_overrun(struct sb_call *call);
 /* With one reference, which the driver consumes when it delivers. NULL: no memory. */
 struct sb_call *sb_call_new(sb_engine *engine, struct sb_job *job, size_t slot, sb_content *content,
 	sb_span name, uint64_t deadline);
+/* What it is judged by; a probe, which belongs to no scan, by what its engine was opened with. */
+const sb_conf *sb_call_conf(const struct sb_call *call);
 struct sb_call *sb_call_ref(struct sb_call *call);
 void sb_call_unref(struct sb_call *call);
 

@@ -17,13 +17,6 @@
 #include "util/text.h"
 #include "util/uuid.h"
 
-struct sb_check {
-	sb_engine *engine;
-	uint64_t deadline;
-	sb_engine_state *out;
-	bool by_itself; /* not because somebody asked: it can be told to stop */
-};
-
 /* --- Asking the engine ------------------------------------------------------------------- */
 
 uint64_t sb_check_max_size(const sb_check *check)
@@ -31,8 +24,8 @@ uint64_t sb_check_max_size(const sb_check *check)
 	return check->engine->max_size;
 }
 
-int sb_check_scan(
-	sb_check *check, const void *data, size_t length, sb_check_answer *answer, sb_error *error)
+struct sb_call *sb_check_call(
+	sb_check *check, const char *name, const void *data, size_t length, sb_error *error)
 {
 	sb_content_source source = {
 		.spool = check->engine->manager->spool,
@@ -42,26 +35,43 @@ int sb_check_scan(
 	};
 	sb_content *content = NULL;
 	struct sb_call *call;
-	int status = sb_content_from_memory(&content, &source, data, length, false, error);
 
-	if (status < 0)
-		return status;
-	call = sb_call_new(check->engine, NULL, 0, content, (sb_span){"check", 5}, check->deadline);
+	if (sb_content_from_memory(&content, &source, data, length, false, error) < 0)
+		return NULL;
+	call = sb_call_new(
+		check->engine, NULL, 0, content, (sb_span){name, strlen(name)}, check->deadline);
 	sb_content_unref(content);
-	if (call == NULL)
-		return sb_error_no_memory(error);
+	if (call == NULL) {
+		sb_error_no_memory(error);
+		return NULL;
+	}
 	/* It costs what a scan costs, past every gate or not. */
-	status = sb_quota_spend_now(check->engine, error);
-	if (status < 0) {
-		*answer = (sb_check_answer){.outcome = SB_OUTCOME_ERROR, .kind = (sb_kind)-status};
-		sb_call_unref(call);
-		return 0;
+	if (sb_quota_spend_now(check->engine, error) < 0) {
+		sb_call_refuse(call, true, sb_error_kind(error), "%s", sb_error_message(error));
+		return call;
 	}
 	if (check->by_itself && !sb_tester_hold(check->engine, call))
+		sb_call_cancel(call);
+	if (check->on_trial && !sb_manager_hold(check->engine->manager, call))
 		sb_call_cancel(call);
 	sb_call_run_wholly(call);
 	if (check->by_itself)
 		sb_tester_hold(check->engine, NULL);
+	if (check->on_trial)
+		sb_manager_hold(check->engine->manager, NULL);
+	return call;
+}
+
+int sb_check_scan(
+	sb_check *check, const void *data, size_t length, sb_check_answer *answer, sb_error *error)
+{
+	sb_error own;
+	struct sb_call *call = sb_check_call(check, "check", data, length, &own);
+
+	if (call == NULL) {
+		sb_error_copy(error, &own);
+		return -(int)own.kind;
+	}
 	*answer = (sb_check_answer){.outcome = call->result.outcome};
 	if (call->result.error != NULL) {
 		answer->kind = call->result.error->kind;
@@ -189,8 +199,11 @@ static void load_one(sb_engine *engine, const json_t *entry)
 	const char *identity = json_string_value(json_object_get(entry, "identity"));
 	const char *when = json_string_value(json_object_get(entry, "time"));
 
-	if (identity == NULL)
+	pthread_mutex_lock(&engine->identity_lock);
+	if (identity == NULL || attested->known) {
+		pthread_mutex_unlock(&engine->identity_lock);
 		return;
+	}
 	*attested = (sb_attested){
 		.known = true,
 		.ok = json_is_true(json_object_get(entry, "ok")),
@@ -200,10 +213,12 @@ static void load_one(sb_engine *engine, const json_t *entry)
 	};
 	snprintf(attested->identity, sizeof attested->identity, "%s", identity);
 	snprintf(attested->when, sizeof attested->when, "%s", when != NULL ? when : "");
+	pthread_mutex_unlock(&engine->identity_lock);
 }
 
-void sb_check_load(sb_manager *manager)
+void sb_check_load(sb_site *site)
 {
+	const sb_manager *manager = site->manager;
 	int fd = openat(manager->data_dir_fd, store_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	json_t *root;
 
@@ -211,16 +226,21 @@ void sb_check_load(sb_manager *manager)
 		return;
 	root = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 	sb_close(&fd);
-	for (size_t i = 0; i < manager->engine_count; i++)
-		load_one(&manager->engines[i],
-			json_object_get(root, manager->engines[i].conf->name));
+	for (size_t i = 0; i < site->engine_count; i++)
+		load_one(site->engines[i], json_object_get(root, site->engines[i]->conf->name));
 	json_decref(root);
 }
 
-static void entry_json(sb_json *json, const sb_engine *engine)
+static void entry_json(sb_json *json, sb_engine *engine)
 {
-	const sb_attested *attested = &engine->attested;
+	sb_attested copy;
+	const sb_attested *attested = &copy;
 
+	pthread_mutex_lock(&engine->identity_lock);
+	copy = engine->attested;
+	pthread_mutex_unlock(&engine->identity_lock);
+	if (!copy.known)
+		return;
 	sb_json_object(json, engine->conf->name);
 	sb_json_text(json, "identity", attested->identity);
 	sb_json_text(json, "time", attested->when);
@@ -234,6 +254,7 @@ static void entry_json(sb_json *json, const sb_engine *engine)
 /* A new file beside the old one, then renamed over it. Losing it costs a check. */
 static int store(sb_manager *manager, sb_error *error)
 {
+	sb_site *site = sb_site_now(manager);
 	char temporary[64], token[SB_UUID_SIZE];
 	sb_buf buf;
 	sb_json json = sb_json_on(&buf);
@@ -243,10 +264,10 @@ static int store(sb_manager *manager, sb_error *error)
 	snprintf(temporary, sizeof temporary, "checks.%s.tmp", token);
 	sb_buf_init(&buf, 1 << 20);
 	sb_json_object(&json, NULL);
-	for (size_t i = 0; i < manager->engine_count; i++)
-		if (manager->engines[i].attested.known)
-			entry_json(&json, &manager->engines[i]);
+	for (size_t i = 0; i < site->engine_count; i++)
+		entry_json(&json, site->engines[i]);
 	sb_json_end_object(&json);
+	sb_site_unref(site);
 	sb_buf_char(&buf, '\n');
 	fd = openat(manager->data_dir_fd, temporary,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -303,7 +324,7 @@ static void recall(sb_engine *engine, sb_engine_state *out)
 	pthread_mutex_unlock(&engine->identity_lock);
 }
 
-static uint64_t deadline_of(const sb_engine *engine)
+uint64_t sb_check_deadline(const sb_engine *engine)
 {
 	uint64_t ms = engine->conf->timeout_ms;
 
@@ -317,11 +338,12 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 	uint64_t begun = sb_clock_now(manager->clock);
 	sb_check test = {
 		.engine = engine,
-		.deadline = deadline_of(engine),
+		.deadline = sb_check_deadline(engine),
 		.out = out,
 		.by_itself = by_itself,
 	};
 	sb_generation generation;
+	sb_breaker_view view;
 	int status;
 
 	*out = (sb_engine_state){
@@ -329,9 +351,10 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 		.type = conf->ops->name,
 		.role = conf->role,
 		.assurance = engine->assurance,
-		.breaker = sb_manager_breaker(manager, conf->name, NULL),
 		.signature_age_s = -1,
 	};
+	sb_breaker_look(engine, begun, &view);
+	out->breaker = sb_breaker_shown(&view);
 	sb_error_init(&out->error);
 	status = sb_engine_ask(engine, 5000, &out->identity, &out->error);
 	out->reachable = status == 0;
@@ -365,7 +388,31 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 
 int sb_manager_engine_state(sb_manager *manager, size_t index, bool check, sb_engine_state *out)
 {
-	return look_at(&manager->engines[index], check, false, out);
+	sb_site *site = sb_site_now(manager);
+	int status = look_at(site->engines[index], check, false, out);
+
+	sb_site_unref(site);
+	return status;
+}
+
+int sb_check_trial(sb_engine *engine, sb_error *error)
+{
+	sb_engine_state *state = calloc(1, sizeof *state); /* for what a canary attests */
+	sb_identity identity;
+	int status;
+
+	if (state == NULL)
+		return sb_error_no_memory(error);
+	status = sb_engine_ask(engine, 5000, &identity, error);
+	if (status == 0) {
+		sb_check test = {
+			.engine = engine, .out = state, .deadline = sb_check_deadline(engine)};
+		test.on_trial = true;
+
+		status = run_tests(&test, error);
+	}
+	free(state);
+	return status;
 }
 
 /* --- By itself ---------------------------------------------------------------------------- */
@@ -409,7 +456,7 @@ int sb_check_quickly(sb_engine *engine, sb_error *error)
 	if (status == 0) {
 		sb_check test = {.engine = engine, .out = state, .by_itself = true};
 
-		test.deadline = deadline_of(engine);
+		test.deadline = sb_check_deadline(engine);
 		if (strcmp(self_test, "builtin") != 0) {
 			status = probe_benign(&test, error);
 			if (status == 0)

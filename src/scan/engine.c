@@ -58,6 +58,7 @@ static sb_environment environment_of(const sb_conf *conf, const sb_engine_conf *
 		.timeout_ms = engine->timeout_ms,
 		.isolation_process = engine->isolation_process,
 		.containers = conf->containers.limits,
+		.rule_keys = {conf->rules.trusted_keys.items, conf->rules.trusted_keys.count},
 	};
 }
 
@@ -131,16 +132,18 @@ static int open_breakers(sb_engine *engine, sb_error *error)
 	return 0;
 }
 
-int sb_engine_open(
-	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error)
+int sb_engine_open(sb_engine *engine, sb_site *site, const sb_engine_conf *conf, sb_error *error)
 {
+	sb_manager *manager = site->manager;
 	sb_error own;
 	int status;
 
 	*engine = (sb_engine){.conf = conf,
 		.ops = conf->ops,
 		.manager = manager,
-		.assurance = conf->ops->assurance};
+		.assurance = conf->ops->assurance,
+		.whole = sb_conf_ref(site->conf)};
+	atomic_init(&engine->references, 1);
 	sb_poison_init(&engine->poison);
 	sb_tester_init(&engine->tester);
 	pthread_mutex_init(&engine->quota.lock, NULL);
@@ -154,7 +157,7 @@ int sb_engine_open(
 	pthread_mutex_init(&engine->reloading, NULL);
 	engine->lane.last = &engine->lane.first;
 	atomic_init(&engine->permits.free, (int)(conf->concurrency > 0 ? conf->concurrency : 1));
-	engine->environment = environment_of(manager->conf, conf);
+	engine->environment = environment_of(site->conf, conf);
 	sb_error_init(&engine->broken);
 	sb_error_init(&own);
 	status = open_state(engine, &own);
@@ -207,12 +210,16 @@ void sb_engine_close(sb_engine *engine)
 	pthread_mutex_destroy(&engine->identity_lock);
 	pthread_mutex_destroy(&engine->asking);
 	pthread_mutex_destroy(&engine->reloading);
+	sb_conf_free(engine->whole);
 }
 
 sb_engine *sb_engine_named(const sb_manager *manager, const char *name)
 {
-	for (size_t i = 0; i < manager->engine_count; i++)
-		if (strcmp(manager->engines[i].conf->name, name) == 0)
-			return &manager->engines[i];
-	return NULL;
+	sb_site *site = sb_site_now(manager);
+	sb_engine *engine = sb_site_named(site, name);
+
+	if (engine != NULL)
+		sb_engine_ref(engine);
+	sb_site_unref(site);
+	return engine;
 }

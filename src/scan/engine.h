@@ -18,6 +18,7 @@
 
 struct sb_call;
 struct sb_manager;
+struct sb_site;
 
 /*
  * Permits bound how many calls are inside an engine. Whoever finds none waits in a queue
@@ -49,6 +50,9 @@ typedef struct sb_attested {
 } sb_attested;
 
 typedef struct sb_engine {
+	_Atomic(unsigned) references;
+	sb_task retire_task;
+	sb_conf *whole; /* the configuration it was opened with, a reference: `conf` is in it */
 	const sb_engine_conf *conf;
 	const sb_engine_ops *ops;
 	void *state;
@@ -87,9 +91,12 @@ typedef struct sb_engine {
 /* An engine that decides nothing alone, optional or shadow, may fail to open: then 0, and
  * `broken` says why. */
 int sb_engine_open(
-	sb_engine *engine, struct sb_manager *manager, const sb_engine_conf *conf, sb_error *error);
-/* NULL: none is called so. */
+	sb_engine *engine, struct sb_site *site, const sb_engine_conf *conf, sb_error *error);
+/* Of those that judge now, with a reference for the caller; NULL: none is called so. */
 sb_engine *sb_engine_named(const struct sb_manager *manager, const char *name);
+sb_engine *sb_engine_ref(sb_engine *engine);
+/* NULL is fine. The last one lets it be closed by a thread of the manager's. */
+void sb_engine_unref(sb_engine *engine);
 /* Waits for the lane's threads. */
 void sb_engine_stop(sb_engine *engine);
 void sb_engine_close(sb_engine *engine);

@@ -62,7 +62,7 @@ static void compose(sb_buf *buf, const sb_engine_event *event, unsigned lost)
 	sb_json json = sb_json_on(buf);
 
 	sb_json_text(&json, "engine", event->engine);
-	if (event->replica != NULL)
+	if (event->replica[0] != '\0')
 		sb_json_text(&json, "replica", event->replica);
 	if (event->what == SB_EVENT_QUOTA) {
 		sb_json_text(&json, "what", "quota");

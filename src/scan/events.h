@@ -18,9 +18,9 @@ typedef enum sb_event_what {
 
 typedef struct sb_engine_event {
 	sb_event_what what;
-	const char *engine;  /* this and the next live as long as the manager */
-	const char *replica; /* NULL: the engine has none */
-	uint64_t wall;       /* ns since the epoch; filled in by sb_events_put() */
+	char engine[64];
+	char replica[192]; /* empty: the engine has none */
+	uint64_t wall;     /* ns since the epoch; filled in by sb_events_put() */
 	sb_breaker_phase from, to;
 	sb_breaker_cause cause;
 	uint32_t change;   /* number of the change, for this engine */

@@ -5,11 +5,14 @@
 #include "scan/manager_body.h"
 
 /* The engine that this one's failures fall back to, or NULL. */
-static sb_engine *fallback_of(const sb_engine *engine)
+static sb_engine *fallback_of(const sb_job *job, const sb_engine *engine)
 {
+	const sb_site *site = job->site;
+
 	if (engine->conf->on_open != SB_ON_OPEN_FALLBACK || engine->conf->role == SB_ROLE_SHADOW)
 		return NULL;
-	return &engine->manager->engines[engine->conf->fallback];
+	/* By the site's own configuration: in that of the engine others may have had its place. */
+	return site->engines[site->conf->engines[sb_site_find(site, engine)].fallback];
 }
 
 static size_t slot_of(const sb_job *job, const sb_engine *engine)
@@ -37,7 +40,7 @@ void sb_fallback_reserve(sb_job *job)
 {
 	job->asked = job->report->result_count;
 	for (size_t i = 0; i < job->report->result_count; i++) { /* grows */
-		sb_engine *fallback = fallback_of(job->engines[i]);
+		sb_engine *fallback = fallback_of(job, job->engines[i]);
 
 		if (fallback != NULL && slot_of(job, fallback) == SB_NO_SLOT)
 			job->engines[job->report->result_count++] = fallback;
@@ -47,7 +50,7 @@ void sb_fallback_reserve(sb_job *job)
 
 size_t sb_fallback_need(sb_job *job, size_t slot)
 {
-	const sb_engine *fallback = fallback_of(job->engines[slot]);
+	const sb_engine *fallback = fallback_of(job, job->engines[slot]);
 	size_t needed;
 
 	if (fallback == NULL || !falls_back(job->engines[slot], &job->report->results[slot]))
@@ -108,7 +111,7 @@ void sb_fallback_connect(sb_job *job)
 	uint64_t lent = 0; /* a bit for each slot; there are at most 64 engines */
 
 	for (size_t i = 0; i < report->result_count; i++) {
-		const sb_engine *fallback = fallback_of(job->engines[i]);
+		const sb_engine *fallback = fallback_of(job, job->engines[i]);
 		size_t slot = fallback != NULL ? slot_of(job, fallback) : SB_NO_SLOT;
 
 		if (slot == SB_NO_SLOT || !falls_back(job->engines[i], &report->results[i]))

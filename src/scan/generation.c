@@ -29,8 +29,7 @@ static void put_bytes(sb_buf *out, const char *name, const uint8_t *bytes, size_
 
 bool sb_generation_has_secrets(const sb_engine *engine)
 {
-	return engine->conf->judges_by_secrets ||
-	       engine->manager->conf->containers.passwords[0] != NULL;
+	return engine->conf->judges_by_secrets || engine->whole->containers.passwords[0] != NULL;
 }
 
 static void put_containers(sb_buf *out, const sb_conf *conf)
@@ -48,7 +47,7 @@ static void put_containers(sb_buf *out, const sb_conf *conf)
 int sb_generation_base(sb_engine *engine, const uint8_t key[SB_BLAKE3_SIZE], bool keyed,
 	uint8_t out[SB_GEN_SIZE], sb_error *error)
 {
-	const sb_conf *conf = engine->manager->conf;
+	const sb_conf *conf = engine->whole;
 	bool failed;
 	sb_buf text;
 
@@ -57,8 +56,7 @@ int sb_generation_base(sb_engine *engine, const uint8_t key[SB_BLAKE3_SIZE], boo
 	put_text(&text, "name", engine->conf->name);
 	put_text(&text, "type", engine->ops->name);
 	sb_buf_printf(&text, "abi %u flags %u heuristics %d mime %d\n", engine->ops->abi,
-		engine->ops->flags, engine->conf->heuristics_infected,
-		sb_manager_wants_mime(engine->manager));
+		engine->ops->flags, engine->conf->heuristics_infected, sb_conf_wants_mime(conf));
 	put_bytes(&text, "settings", engine->conf->judging, sizeof engine->conf->judging);
 	put_containers(&text, conf);
 	failed = text.failed;
@@ -105,26 +103,28 @@ void sb_generation_for_name(uint8_t gen[SB_GEN_SIZE], const char *name, size_t l
 
 void sb_manager_site_gen(sb_manager *manager, uint8_t out[SB_BLAKE3_SIZE])
 {
+	sb_site *site = sb_site_now(manager);
 	sb_buf text;
 
 	memset(out, 0, SB_BLAKE3_SIZE);
 	sb_buf_init(&text, TEXT_BYTES);
 	put_text(&text, "site_gen 1 of scanbridge", SB_VERSION_STRING);
-	for (size_t i = 0; i < manager->engine_count; i++) {
-		sb_engine *engine = &manager->engines[i];
+	for (size_t i = 0; i < site->engine_count; i++) {
+		const sb_engine_conf *conf = &site->conf->engines[i];
+		sb_engine *engine = site->engines[i];
 		sb_generation now;
 
 		sb_engine_generation(engine, &now);
-		put_text(&text, "engine", engine->conf->name);
+		put_text(&text, "engine", conf->name);
 		sb_buf_printf(&text,
 			"role %d tier %u weight %.17g veto %d on_open %d %d %zu known %d\n",
-			engine->conf->role, engine->conf->tier, engine->conf->weight,
-			engine->conf->veto, engine->conf->on_open,
-			engine->conf->fallback_only_if_open, engine->conf->fallback, now.known);
+			conf->role, conf->tier, conf->weight, conf->veto, conf->on_open,
+			conf->fallback_only_if_open, conf->fallback, now.known);
 		put_bytes(&text, "gen", now.gen, sizeof now.gen);
 	}
-	put_bytes(&text, "rules", manager->conf->rules_digest, sizeof manager->conf->rules_digest);
+	put_bytes(&text, "rules", site->conf->rules_digest, sizeof site->conf->rules_digest);
 	if (!text.failed)
 		sb_blake3_memory(text.data, text.length, out);
 	sb_buf_done(&text);
+	sb_site_unref(site);
 }

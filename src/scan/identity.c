@@ -190,6 +190,7 @@ static void renew(sb_task *task)
 	(void)sb_engine_ask(engine, ASK_MS, &identity, NULL);
 	pthread_mutex_unlock(&engine->asking);
 	wake_all(engine);
+	sb_engine_unref(engine);
 }
 
 /* Its answer is there without a question. */
@@ -235,6 +236,7 @@ sb_known sb_engine_generation_for(
 	pthread_mutex_unlock(&engine->identity_lock);
 	if (begin) {
 		engine->identity_task.run = renew;
+		sb_engine_ref(engine); /* the task's */
 		sb_crew_put(engine->manager->askers, &engine->identity_task);
 	}
 	if (known != SB_KNOWN_SOON || !at_once)

@@ -73,7 +73,7 @@ static void start_call(sb_job *job, size_t slot, bool streamed, bool here);
  */
 static bool settle_early(sb_job *job)
 {
-	const sb_conf *conf = job->manager->conf;
+	const sb_conf *conf = job->site->conf;
 	sb_report *report = job->report;
 	bool last = false;
 
@@ -414,8 +414,7 @@ int sb_scan(sb_report **out, sb_manager *manager, sb_input *input, const sb_scan
 	}
 	sb_verdict_write(job);
 	*out = sb_report_ref(job->report);
-	sb_job_unref(job);
-	sb_manager_leave(manager);
+	sb_job_leave(job);
 	return 0;
 }
 
@@ -516,8 +515,6 @@ static void drop_means(sb_job *job)
 
 static void announce(sb_job *job)
 {
-	sb_manager *manager = job->manager;
-
 	drop_means(job);
 	pthread_mutex_lock(&job->lock);
 	job->done = true;
@@ -526,8 +523,7 @@ static void announce(sb_job *job)
 		sb_queue_put(job->queue, job);
 	pthread_cond_broadcast(&job->changed);
 	pthread_mutex_unlock(&job->lock);
-	sb_job_unref(job); /* its own */
-	sb_manager_leave(manager);
+	sb_job_leave(job); /* its own */
 }
 
 static void start_written(sb_job *job)
@@ -725,8 +721,7 @@ int sb_submit(sb_job **out, sb_manager *manager, sb_input *input, const sb_scan_
 	sb_job *job = sb_job_make(manager, input, options, &own);
 
 	if (job != NULL && own_descriptor(job, &own) < 0) {
-		sb_job_unref(job);
-		sb_manager_leave(manager);
+		sb_job_leave(job);
 		job = NULL;
 	}
 	if (job == NULL) {

@@ -32,7 +32,8 @@ typedef enum sb_start {
 struct sb_job {
 	_Atomic(unsigned) references;
 	sb_manager *manager;
-	sb_report *report; /* a reference; filled in by whoever drives the job */
+	struct sb_site *site; /* a reference, until its end */
+	sb_report *report;    /* a reference; filled in by whoever drives the job */
 
 	sb_input_type type;
 	char *name_at; /* PATH, AT */

@@ -48,15 +48,15 @@ void sb_job_unref(sb_job *job)
 /* Which engines are asked: all, or those that the options name. */
 static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error *error)
 {
-	sb_manager *manager = job->manager;
+	const sb_site *site = job->site;
 	size_t count = 0;
 
-	for (size_t i = 0; i < manager->engine_count; i++) {
+	for (size_t i = 0; i < site->engine_count; i++) {
 		bool wanted = options == NULL || options->engine_count == 0;
 		for (size_t k = 0; !wanted && k < options->engine_count; k++)
-			wanted = strcmp(options->engines[k], manager->engines[i].conf->name) == 0;
+			wanted = strcmp(options->engines[k], site->engines[i]->conf->name) == 0;
 		if (wanted)
-			job->engines[count++] = &manager->engines[i];
+			job->engines[count++] = site->engines[i];
 	}
 	if (options != NULL && count < options->engine_count) {
 		for (size_t k = 0; k < options->engine_count; k++) {
@@ -80,7 +80,7 @@ static int choose_engines(sb_job *job, const sb_scan_options *options, sb_error 
 /* Not into the report's memory: the report is the caller's, and lives on. */
 static int copy_passwords(sb_job *job, const sb_scan_options *options, sb_error *error)
 {
-	const char *const *configured = job->manager->conf->containers.passwords;
+	const char *const *configured = job->site->conf->containers.passwords;
 	size_t own = options != NULL ? options->password_count : 0, n = 0;
 
 	if (own == 0)
@@ -159,7 +159,7 @@ static int fill_in(
 	sb_job *job, const sb_input *input, const sb_scan_options *options, sb_error *error)
 {
 	sb_manager *manager = job->manager;
-	const sb_conf *conf = manager->conf;
+	const sb_conf *conf = job->site->conf;
 	sb_report *report = job->report;
 	uint64_t timeout = conf->limits.timeout_ms;
 	int status = copy_input(job, input, error);
@@ -196,7 +196,7 @@ enum { SHED_RETRY_MS = 1000 }; /* when to ask again after `overloaded`; a guess 
 static int enter_manager(sb_manager *manager, sb_job *job, sb_error *error)
 {
 	int before = sb_manager_enter(manager, error);
-	unsigned max = manager->conf->limits.max_in_flight;
+	unsigned max = job->site->conf->limits.max_in_flight;
 
 	if (before >= 0 && max > 0 && (unsigned)before >= max) {
 		sb_error_set(&job->content_error, SB_KIND_OVERLOADED, 0,
@@ -216,12 +216,14 @@ sb_job *sb_job_make(
 	sb_manager *manager, const sb_input *input, const sb_scan_options *options, sb_error *error)
 {
 	sb_job *job = calloc(1, sizeof *job);
-	size_t n = manager->engine_count;
+	size_t n;
 
 	if (job == NULL) {
 		sb_error_no_memory(error);
 		return NULL;
 	}
+	job->site = sb_site_now(manager);
+	n = job->site->engine_count;
 	atomic_init(&job->references, 1);
 	job->manager = manager;
 	job->fd = -1;
@@ -247,6 +249,18 @@ sb_job *sb_job_make(
 	else if (fill_in(job, input, options, error) == 0 &&
 		 enter_manager(manager, job, error) == 0)
 		return job;
+	sb_site_unref(job->site);
 	sb_job_unref(job);
 	return NULL;
+}
+
+void sb_job_leave(sb_job *job)
+{
+	sb_manager *manager = job->manager;
+	sb_site *site = job->site;
+
+	job->site = NULL;
+	sb_job_unref(job);
+	sb_site_unref(site);
+	sb_manager_leave(manager);
 }

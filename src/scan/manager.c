@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "scan/call.h"
 #include "scan/check.h"
 #include "scan/events.h"
 #include "scan/inspect.h"
@@ -108,18 +109,23 @@ static int check_format(int dir, const char *path, sb_error *error)
 	return 0;
 }
 
-static int open_data_dir(sb_manager *manager, sb_error *error)
+int sb_manager_open_data_dir(int *out, const sb_conf *conf, sb_error *error)
 {
-	const char *path = manager->conf->data_dir;
+	const char *path = conf->data_dir;
 
 	if (make_folders(path) < 0)
 		return sb_error_set(error, SB_KIND_IO, errno,
 			"make data directory %s; give a writable one with --data-dir or data_dir",
 			path);
-	manager->data_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (manager->data_dir_fd < 0)
+	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*out < 0)
 		return sb_error_set(error, SB_KIND_IO, errno, "open data directory %s", path);
-	return check_format(manager->data_dir_fd, path, error);
+	return check_format(*out, path, error);
+}
+
+static int open_data_dir(sb_manager *manager, sb_error *error)
+{
+	return sb_manager_open_data_dir(&manager->data_dir_fd, manager->conf, error);
 }
 
 bool sb_manager_cache_path(const sb_manager *manager, char *out, size_t room)
@@ -197,7 +203,7 @@ static int open_verdicts(sb_manager *manager, sb_error *error)
  * long as the run. */
 static void make_generation_key(sb_manager *manager)
 {
-	const sb_conf *conf = manager->conf;
+	const sb_conf *conf = manager->conf; /* where it is kept does not change */
 	char path[4096];
 
 	if (conf->cache.enabled && conf->cache.persistent &&
@@ -216,28 +222,30 @@ static bool has_secrets(const sb_conf *conf)
 	return any;
 }
 
+void sb_manager_make_generation_key(sb_manager *manager, const sb_conf *conf)
+{
+	if (!manager->has_generation_key && has_secrets(conf))
+		make_generation_key(manager);
+	manager->has_generation_key = manager->has_generation_key || has_secrets(conf);
+}
+
 static int open_engines(sb_manager *manager, sb_error *error)
 {
-	const sb_conf *conf = manager->conf;
+	sb_conf *conf = manager->conf;
+	int status = 0;
 
-	manager->engines =
-		calloc(conf->engine_count > 0 ? conf->engine_count : 1, sizeof *manager->engines);
-	if (manager->engines == NULL)
+	manager->site = sb_site_new(manager, conf);
+	if (manager->site == NULL)
 		return sb_error_no_memory(error);
-	if (has_secrets(conf))
-		make_generation_key(manager);
-	for (size_t i = 0; i < conf->engine_count; i++) {
-		int status = sb_engine_open(&manager->engines[manager->engine_count++], manager,
-			&conf->engines[i], error);
-		if (status < 0)
-			return status;
-	}
-	return 0;
+	sb_manager_make_generation_key(manager, conf);
+	for (size_t i = 0; status == 0 && i < conf->engine_count; i++)
+		status = sb_site_open_engine(manager->site, &conf->engines[i], error);
+	return status;
 }
 
 static int open_all(sb_manager *manager, sb_error *error)
 {
-	enum { PIPE_THREADS = 16, ASKERS = 4 };
+	enum { PIPE_THREADS = 16, ASKERS = 4, RETIRERS = 2 };
 	static int (*const steps[])(sb_manager *, sb_error *) = {open_data_dir, open_verdicts,
 		open_spool, open_audit, open_quarantine, open_events, open_engines};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -251,11 +259,13 @@ static int open_all(sb_manager *manager, sb_error *error)
 	if (status == 0)
 		status = sb_crew_open(&manager->askers, "sb-ask", ASKERS, error);
 	if (status == 0)
+		status = sb_crew_open(&manager->retirers, "sb-retire", RETIRERS, error);
+	if (status == 0)
 		status = sb_release_open(&manager->release, sb_job_release_batch, manager, error);
 	for (size_t i = 0; status == 0 && i < sizeof steps / sizeof steps[0]; i++)
 		status = steps[i](manager, error);
 	if (status == 0) {
-		sb_check_load(manager);
+		sb_check_load(manager->site);
 		manager->inspector = sb_inspector_new(manager);
 	}
 	return status;
@@ -271,6 +281,9 @@ int sb_manager_open_with(
 		return sb_error_no_memory(error);
 	manager->clock = clock;
 	manager->data_dir_fd = -1;
+	pthread_mutex_init(&manager->site_lock, NULL);
+	pthread_mutex_init(&manager->reconfiguring, NULL);
+	pthread_cond_init(&manager->engine_gone, NULL);
 	atomic_init(&manager->retry_budget, FULL);
 	status = sb_conf_build(&manager->conf, config, error);
 	if (status == 0)
@@ -309,9 +322,21 @@ void sb_manager_leave(sb_manager *manager)
 		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+bool sb_manager_hold(sb_manager *manager, struct sb_call *call)
+{
+	pthread_mutex_lock(&manager->site_lock);
+	manager->on_trial = call;
+	pthread_mutex_unlock(&manager->site_lock);
+	return (atomic_load(&manager->in_flight) & SB_CLOSING) == 0;
+}
+
 void sb_manager_close(sb_manager *manager)
 {
 	atomic_fetch_or(&manager->in_flight, SB_CLOSING);
+	pthread_mutex_lock(&manager->site_lock);
+	if (manager->on_trial != NULL)
+		sb_call_cancel(manager->on_trial);
+	pthread_mutex_unlock(&manager->site_lock);
 }
 
 void sb_manager_stop(sb_manager *manager)
@@ -321,6 +346,17 @@ void sb_manager_stop(sb_manager *manager)
 	sb_manager_close(manager);
 	while ((now = atomic_load(&manager->in_flight)) != SB_CLOSING)
 		syscall(SYS_futex, &manager->in_flight, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+}
+
+/* Those of sites before this one are among them, when calls still hold them. */
+static void close_engines(sb_manager *manager)
+{
+	sb_site_unref(manager->site);
+	pthread_mutex_lock(&manager->site_lock);
+	while (manager->engines_alive > 0)
+		pthread_cond_wait(&manager->engine_gone, &manager->site_lock);
+	pthread_mutex_unlock(&manager->site_lock);
+	sb_crew_close(manager->retirers);
 }
 
 void sb_manager_free(sb_manager *manager)
@@ -336,22 +372,20 @@ void sb_manager_free(sb_manager *manager)
 	sb_release_close(manager->release);
 	sb_crew_close(manager->keepers);
 	sb_store_free(manager->store);
-	/* Whoever ends a call of another engine may still be at it: a lane, or the timers. */
-	for (size_t i = 0; i < manager->engine_count; i++)
-		sb_engine_stop(&manager->engines[i]);
-	sb_timers_close(manager->timers);
-	for (size_t i = 0; i < manager->engine_count; i++)
-		sb_engine_close(&manager->engines[i]);
+	close_engines(manager);
 	sb_verdicts_close(manager->verdicts); /* lanes store what they still learn */
 	sb_events_close(manager->events);
 	sb_inspector_free(manager->inspector);
-	free(manager->engines);
+	sb_timers_close(manager->timers);
 	if (manager->audit != NULL)
 		sb_audit_close(manager->audit);
 	if (manager->spool != NULL)
 		sb_spool_close(manager->spool);
 	sb_close(&manager->data_dir_fd);
 	sb_conf_free(manager->conf);
+	pthread_cond_destroy(&manager->engine_gone);
+	pthread_mutex_destroy(&manager->reconfiguring);
+	pthread_mutex_destroy(&manager->site_lock);
 	free(manager);
 }
 
@@ -367,7 +401,7 @@ struct sb_store *sb_manager_store(const sb_manager *manager)
 
 const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index)
 {
-	const sb_error *broken = &manager->engines[index].broken;
+	const sb_error *broken = &manager->site->engines[index]->broken;
 
 	return broken->kind != SB_KIND_NONE ? broken : NULL;
 }

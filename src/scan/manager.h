@@ -10,12 +10,21 @@
 #include "scan/events.h"
 #include "scan/gates/quota.h"
 
-/* The manager's configuration; lives as long as the manager. */
+/* The configuration that the manager was opened with; lives as long as the manager. */
 const sb_conf *sb_manager_conf(const sb_manager *manager);
+
+/* The digest of the one that it judges by now. */
+void sb_manager_digest(const sb_manager *manager, uint8_t out[32]);
+/* Another configuration can't even be read: on record like one that is refused. */
+void sb_manager_refuse(sb_manager *manager, const char *origin, const sb_error *why);
 
 /* Why an optional or shadow engine of the configuration could not be opened, so that it is
  * never asked; NULL when it could. */
 const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index);
+
+/* The data directory, made where it isn't there, for whoever needs no manager. On failure, too,
+ * *out may be open. */
+int sb_manager_open_data_dir(int *out, const sb_conf *conf, sb_error *error);
 
 /* The audit log of a configuration, for whoever needs no manager; *out stays NULL when it has none.
  * @p recovery may be NULL. */

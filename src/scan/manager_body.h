@@ -8,6 +8,7 @@
 #include "scan/crew.h"
 #include "scan/engine.h"
 #include "scan/manager.h"
+#include "scan/site.h"
 #include "scan/content.h"
 #include "scan/timers.h"
 #include "scan/verdicts.h"
@@ -15,16 +16,24 @@
 struct sb_job;
 
 struct sb_manager {
+	/* What it was opened with: the data directory and what lies in it can't change. All that
+	 * can is the site's. */
 	sb_conf *conf;
+	pthread_mutex_t site_lock; /* guards the next three */
+	struct sb_site *site;
+	size_t engines_alive;
+	struct sb_call *on_trial; /* that a canary waits for; NULL: none */
+	pthread_cond_t engine_gone;
+	pthread_mutex_t reconfiguring; /* held while another site is made */
+	sb_crew *retirers;             /* close engines */
+	bool has_generation_key;
 	sb_clock *clock;
 	sb_spool *spool;
 	sb_audit *audit; /* NULL: off */
 	sb_audit_recovery recovery;
 	struct sb_events *events; /* engine_state: told, and on record */
 	sb_timers *timers;
-	struct sb_verdicts *verdicts; /* the cache; NULL: off */
-	sb_engine *engines;
-	size_t engine_count;
+	struct sb_verdicts *verdicts;   /* the cache; NULL: off */
 	sb_crew *crew;                  /* reads content and finishes jobs that nobody waits for */
 	sb_crew *pipes;                 /* reads what comes when others send it */
 	struct sb_inspector *inspector; /* tells media types where no engine does; or NULL */
@@ -44,15 +53,22 @@ struct sb_manager {
 bool sb_manager_cache_path(const struct sb_manager *manager, char *out, size_t room);
 
 /* Somebody will look at the media type of clean content, too. */
-static inline bool sb_manager_wants_mime(const struct sb_manager *manager)
+static inline bool sb_conf_wants_mime(const sb_conf *conf)
 {
-	return manager->conf->mime_always ||
-	       sb_policy_looks_at(manager->conf->policy, SB_WHEN_MIME);
+	return conf->mime_always || sb_policy_looks_at(conf->policy, SB_WHEN_MIME);
 }
+
+/* Where secrets are part of generations, and there is none yet. */
+void sb_manager_make_generation_key(struct sb_manager *manager, const sb_conf *conf);
 
 /* No new scan gets in. In one word with the number, so that the last scan to leave learns that
  * somebody waits for it without another look at a manager that may be gone by then. */
 #define SB_CLOSING (1u << 31)
+
+/* Of a canary: the call to end when the manager is closed; NULL: none any more. False: it is
+ * closed.
+ */
+bool sb_manager_hold(struct sb_manager *manager, struct sb_call *call);
 
 /* A scan begins: how many were in flight before, or -cancelled once the manager is closed. */
 int sb_manager_enter(struct sb_manager *manager, sb_error *error);

@@ -99,13 +99,13 @@ static sb_quota_view look(struct bench *bench)
 {
 	sb_quota_view view;
 
-	assert_true(sb_quota_look(sb_engine_named(bench->manager, "e"), &view));
+	assert_true(sb_quota_look(sb_site_named(bench->manager->site, "e"), &view));
 	return view;
 }
 
 static unsigned waiting(struct bench *bench)
 {
-	sb_quota *quota = &sb_engine_named(bench->manager, "e")->quota;
+	sb_quota *quota = &sb_site_named(bench->manager->site, "e")->quota;
 	unsigned count;
 
 	pthread_mutex_lock(&quota->lock);
@@ -128,7 +128,7 @@ static sb_job *submit_waiting(struct bench *bench, const char *text)
 /* Just as far as the head of the queue has to wait, and until it is let through. */
 static void let_the_next_through(struct bench *bench)
 {
-	sb_quota *quota = &sb_engine_named(bench->manager, "e")->quota;
+	sb_quota *quota = &sb_site_named(bench->manager->site, "e")->quota;
 	uint64_t now = sb_clock_now(bench->clock), wall = sb_clock_wall(bench->clock), wait;
 	sb_quota_state state;
 
@@ -369,7 +369,7 @@ static void who_finds_no_slot_pays_nothing(void **unused)
 	inside = submit_text(&bench, "inside", NULL, NULL, NULL);
 	sem_wait(&script.entered);
 	outside = submit_text(&bench, "outside", NULL, NULL, NULL);
-	while (atomic_load(&sb_engine_named(bench.manager, "e")->permits.waiting) == 0)
+	while (atomic_load(&sb_site_named(bench.manager->site, "e")->permits.waiting) == 0)
 		sched_yield();
 	assert_int_equal(look(&bench).left_in_minute, 0);
 	sb_job_cancel(outside);
@@ -393,7 +393,7 @@ static void a_long_wait_for_a_slot_is_booked_anew(void **unused)
 	jobs[0] = submit_text(&bench, "inside", NULL, NULL, NULL);
 	sem_wait(&script.entered);
 	jobs[1] = submit_text(&bench, "outside", NULL, NULL, NULL);
-	while (atomic_load(&sb_engine_named(bench.manager, "e")->permits.waiting) == 0)
+	while (atomic_load(&sb_site_named(bench.manager->site, "e")->permits.waiting) == 0)
 		sched_yield();
 	turn(&bench, 2 * MINUTE);
 	assert_int_equal(look(&bench).left_in_minute, 2);
@@ -415,7 +415,7 @@ static void who_waited_too_long_for_a_slot_goes_back(void **unused)
 
 	(void)unused;
 	open_bench(&bench, until_go, SLOW("24h"));
-	engine = sb_engine_named(bench.manager, "e");
+	engine = sb_site_named(bench.manager->site, "e");
 	jobs[0] = submit_text(&bench, "inside", NULL, NULL, NULL);
 	sem_wait(&script.entered);
 	jobs[1] = submit_text(&bench, "outside", NULL, NULL, NULL);
@@ -506,7 +506,7 @@ static void who_has_the_time_waits_for_the_pause(void **unused)
 	atomic_store(&pause_ms, 30000);
 	open_bench(&bench, later, E("24h", ""));
 	first = submit_text(&bench, "a", NULL, NULL, NULL);
-	while (!atomic_load(&sb_engine_named(bench.manager, "e")->quota.watched))
+	while (!atomic_load(&sb_site_named(bench.manager->site, "e")->quota.watched))
 		sched_yield();
 	second = submit_waiting(&bench, "b");
 	report = turn_until_done(&bench, first, 10 * SB_MS);
@@ -701,7 +701,7 @@ static void an_account_that_cannot_be_kept_lets_nobody_through(void **unused)
 
 	(void)unused;
 	open_bench(&bench, clean, E("10s", "per_minute: 9"));
-	quota = &sb_engine_named(bench.manager, "e")->quota;
+	quota = &sb_site_named(bench.manager->site, "e")->quota;
 	fd = open(account(&bench), O_RDONLY);
 	own = quota->file.fd;
 	quota->file.fd = fd;

@@ -487,7 +487,7 @@ static void a_bad_test_counts_at_once(void **unused)
 	(void)unused;
 	open_with(&bench, &changing, clean, CACHED ENGINE("changing"));
 	expect_scan(&bench, "first", "x", false, 1, NULL);
-	engine = &bench.manager->engines[0];
+	engine = bench.manager->site->engines[0];
 	pthread_mutex_lock(&engine->identity_lock);
 	engine->attested = (sb_attested){.known = true, .ok = false};
 	sb_engine_identity_text(engine, &engine->identity, engine->attested.identity,
@@ -612,7 +612,7 @@ static int in_order(sb_call *call, unsigned attempt, sb_error *error)
 
 static unsigned curious_of(struct bench *bench)
 {
-	sb_engine *engine = &bench->manager->engines[0];
+	sb_engine *engine = bench->manager->site->engines[0];
 	unsigned count = 0;
 
 	pthread_mutex_lock(&engine->identity_lock);

@@ -62,11 +62,12 @@ static int reload(sb_engine *engine, sb_error *error)
 
 int sb_manager_reload(sb_manager *manager, const char *name, sb_error *error)
 {
+	sb_site *site = sb_site_now(manager);
 	bool found = false;
 	int status = 0;
 
-	for (size_t i = 0; i < manager->engine_count; i++) {
-		sb_engine *engine = &manager->engines[i];
+	for (size_t i = 0; i < site->engine_count; i++) {
+		sb_engine *engine = site->engines[i];
 		sb_error why;
 		int one;
 
@@ -80,6 +81,7 @@ int sb_manager_reload(sb_manager *manager, const char *name, sb_error *error)
 			sb_error_copy(error, &why);
 		status = status == 0 ? one : status;
 	}
+	sb_site_unref(site);
 	if (name != NULL && !found)
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 			"no engine %s has rules or lists to read anew", name);

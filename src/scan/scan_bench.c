@@ -164,13 +164,12 @@ const char bench_one[] = "audit: {enabled: false}\nlimits: {timeout: 30d}\n"
 			 "engines: [{name: e, type: obedient, self_test: off, timeout: 24h, "
 			 "retry: {attempts: 3, jitter: false}}]\n";
 
-static int open_manager(struct bench *bench, const char *yaml, sb_error *error)
+static sb_config *make_config(
+	const struct bench *bench, const char *yaml, int *status, sb_error *error)
 {
-	char text[2048];
+	char text[4096];
 	sb_config *config = sb_config_new();
-	int status;
 
-	bench->manager = NULL;
 	snprintf(text, sizeof text, "data_dir: %s\n%s%s", bench->dir, yaml,
 		strstr(yaml, "cache:") != NULL ? "" : "\ncache: {enabled: false}\n");
 	sb_config_register_engine(config, &obedient, error);
@@ -179,7 +178,30 @@ static int open_manager(struct bench *bench, const char *yaml, sb_error *error)
 	sb_config_register_engine(config, &ruled, error);
 	if (bench_extra != NULL)
 		sb_config_register_engine(config, bench_extra, error);
-	status = sb_config_load_text(config, text, strlen(text), "test", error);
+	*status = sb_config_load_text(config, text, strlen(text), "test", error);
+	return config;
+}
+
+int reconfigure_bench(struct bench *bench, const char *yaml, sb_error *error)
+{
+	sb_config *config;
+	int status;
+
+	sb_error_init(error);
+	config = make_config(bench, yaml, &status, error);
+	if (status == 0)
+		status = sb_manager_reconfigure(bench->manager, config, error);
+	sb_config_free(config);
+	return status;
+}
+
+static int open_manager(struct bench *bench, const char *yaml, sb_error *error)
+{
+	sb_config *config;
+	int status;
+
+	bench->manager = NULL;
+	config = make_config(bench, yaml, &status, error);
 	if (status == 0)
 		status = sb_manager_open_with(&bench->manager, config, bench->clock, error);
 	sb_config_free(config);

@@ -60,6 +60,8 @@ void open_bench(struct bench *bench, behaviour scan, const char *yaml);
 void close_bench(struct bench *bench);
 /* Another manager in its place, in the same folder and by the same clock. */
 void reopen_bench(struct bench *bench, const char *yaml);
+/* 0 or -kind: another configuration for the same manager. */
+int reconfigure_bench(struct bench *bench, const char *yaml, sb_error *error);
 
 /* Scan and wait; fails the test when there is no report. */
 sb_report *scan_text(struct bench *bench, const char *text);

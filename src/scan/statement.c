@@ -251,14 +251,14 @@ void sb_call_mime(sb_call *call, const char *mime)
 
 bool sb_call_wants_mime(const sb_call *call)
 {
-	return sb_manager_wants_mime(call->engine->manager);
+	return sb_conf_wants_mime(sb_call_conf(call));
 }
 
 const char *const *sb_call_passwords(const sb_call *call)
 {
 	if (call->job != NULL && call->job->passwords != NULL)
 		return call->job->passwords;
-	return call->engine->manager->conf->containers.passwords;
+	return sb_call_conf(call)->containers.passwords;
 }
 
 /* --- From statement to result ------------------------------------------------------------- */

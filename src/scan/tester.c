@@ -29,6 +29,7 @@ void sb_tester_done(sb_tester *tester)
 
 static void put(sb_engine *engine)
 {
+	sb_engine_ref(engine); /* the task's */
 	sb_crew_put(engine->manager->testers, &engine->tester.task);
 }
 
@@ -151,6 +152,7 @@ static void run(sb_task *task)
 	pthread_mutex_unlock(&tester->lock);
 	if (more)
 		put(engine);
+	sb_engine_unref(engine);
 }
 
 /* --- On and off ------------------------------------------------------------------------------ */
@@ -165,37 +167,51 @@ static bool can_be_tested(const sb_engine *engine)
 
 int sb_manager_start_tests(sb_manager *manager, sb_error *error)
 {
-	unsigned threads =
-		manager->engine_count < MAX_THREADS ? (unsigned)manager->engine_count : MAX_THREADS;
-	int status = sb_crew_open(&manager->testers, "sb-tester", threads, error);
+	int status = sb_crew_open(&manager->testers, "sb-tester", MAX_THREADS, error);
+	sb_site *site = sb_site_now(manager);
 
-	for (size_t i = 0; status == 0 && i < manager->engine_count; i++) {
-		sb_engine *engine = &manager->engines[i];
-
-		if (!can_be_tested(engine))
-			continue;
-		pthread_mutex_lock(&engine->tester.lock);
-		engine->tester.on = true;
-		engine->tester.task.run = run;
-		pthread_mutex_unlock(&engine->tester.lock);
-		atomic_store(&engine->breakers[0].tested, true);
-		sb_tester_now(engine);
-	}
+	for (size_t i = 0; status == 0 && i < site->engine_count; i++)
+		sb_tester_begin(site->engines[i]);
+	sb_site_unref(site);
 	return status;
+}
+
+void sb_tester_begin(sb_engine *engine)
+{
+	bool on;
+
+	if (!can_be_tested(engine) || engine->manager->testers == NULL)
+		return;
+	pthread_mutex_lock(&engine->tester.lock);
+	on = engine->tester.on;
+	engine->tester.on = true;
+	engine->tester.task.run = run;
+	pthread_mutex_unlock(&engine->tester.lock);
+	if (on)
+		return;
+	atomic_store(&engine->breakers[0].tested, true);
+	sb_tester_now(engine);
+}
+
+/* Scans that began with it go on: calls try it again themselves now. */
+void sb_tester_end(sb_engine *engine)
+{
+	sb_tester *tester = &engine->tester;
+
+	atomic_store(&engine->breakers[0].tested, false);
+	pthread_mutex_lock(&tester->lock);
+	tester->on = false;
+	sb_timer_cancel(engine->manager->timers, &tester->timer);
+	if (tester->call != NULL)
+		sb_call_cancel(tester->call);
+	pthread_mutex_unlock(&tester->lock);
 }
 
 void sb_tester_stop(sb_manager *manager)
 {
-	for (size_t i = 0; i < manager->engine_count; i++) {
-		sb_tester *tester = &manager->engines[i].tester;
-
-		pthread_mutex_lock(&tester->lock);
-		tester->on = false;
-		sb_timer_cancel(manager->timers, &tester->timer);
-		if (tester->call != NULL)
-			sb_call_cancel(tester->call);
-		pthread_mutex_unlock(&tester->lock);
-	}
+	for (size_t i = 0; manager->site != NULL && i < manager->site->engine_count; i++)
+		if (manager->site->engines[i]->replica_count > 0)
+			sb_tester_end(manager->site->engines[i]);
 	sb_crew_close(manager->testers);
 	manager->testers = NULL;
 }

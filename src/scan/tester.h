@@ -32,6 +32,9 @@ typedef struct sb_tester {
 void sb_tester_init(sb_tester *tester);
 void sb_tester_done(sb_tester *tester);
 
+/* From now on it is tested, where the manager's engines are; and no more. */
+void sb_tester_begin(struct sb_engine *engine);
+void sb_tester_end(struct sb_engine *engine);
 /* Ends tests under way; none begins after. */
 void sb_tester_stop(struct sb_manager *manager);
 /* Test it at @p at at the latest; or now, and never from under a lock. Nothing happens where

@@ -61,7 +61,7 @@ static void stand_in(sb_job *job, bool *stood_in)
 /* What the answers so far would lead to, if they were all. */
 static bool ask_for_more(sb_job *job)
 {
-	const sb_conf *conf = job->manager->conf;
+	const sb_conf *conf = job->site->conf;
 	sb_report *report = job->report;
 	bool *stood_in = sb_arena_zalloc(&report->arena, (job->slots + 1) * sizeof *stood_in);
 	sb_decision decision;

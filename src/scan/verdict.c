@@ -190,7 +190,7 @@ static void describe_content(sb_job *job)
 static void more_digests(sb_job *job)
 {
 	sb_report *report = job->report;
-	const sb_conf *conf = job->manager->conf;
+	const sb_conf *conf = job->site->conf;
 	uint8_t digest[SB_SHA256_SIZE];
 
 	if (!report->hashed)
@@ -213,7 +213,7 @@ static void decide(sb_job *job)
 		job->content_error.kind != SB_KIND_NONE ? &job->content_error : NULL;
 	sb_decision decision;
 
-	sb_decide(&decision, report->results, report->result_count, &job->manager->conf->decision,
+	sb_decide(&decision, report->results, report->result_count, &job->site->conf->decision,
 		job->content_state == SB_CONTENT_STATE_CHANGED, content_error,
 		report->requested_wall / 1000000000, &report->arena);
 	report->outcome = decision.outcome;
@@ -243,7 +243,7 @@ static void apply_policy(sb_job *job)
 		/* What the path leads to now is not what the digests are of. */
 		if (job->content_state == SB_CONTENT_STATE_CHANGED)
 			facts.blake3 = facts.sha256 = facts.md5 = NULL;
-		sb_policy_evaluate(job->manager->conf->policy, &facts, &decision);
+		sb_policy_evaluate(job->site->conf->policy, &facts, &decision);
 	}
 	report->action = decision.action;
 	report->reason = sb_arena_text(&report->arena, decision.reason);
@@ -261,7 +261,7 @@ static void apply_policy(sb_job *job)
 static void find_mime(sb_job *job)
 {
 	sb_report *report = job->report;
-	const sb_conf *conf = job->manager->conf;
+	const sb_conf *conf = job->site->conf;
 
 	if (report->mime == NULL && report->hashed &&
 		sb_kind_class(sb_error_kind(report->error)) != SB_CLASS_ENGINE &&
@@ -339,7 +339,7 @@ static void recorded(sb_job *job, int status, const sb_error *why)
 {
 	if (status == 0)
 		job->report->audit_seq = job->record.entries[job->record.count - 1].seq;
-	else if (!job->manager->conf->audit.failure_allows)
+	else if (!job->site->conf->audit.failure_allows)
 		withhold(job, why);
 }
 
@@ -366,7 +366,7 @@ static int compose(sb_job *job, sb_error *error)
 {
 	bool with_start = claim_start(job, job->attended);
 
-	if (sb_record_finished(&job->record, job->report, with_start, job->manager->conf->digest) ==
+	if (sb_record_finished(&job->record, job->report, with_start, job->site->conf->digest) ==
 		0)
 		return 0;
 	return sb_error_set(error, SB_KIND_AUDIT_FAILED, 0, "out of memory for the audit record");

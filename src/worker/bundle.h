@@ -77,6 +77,11 @@ int sb_bundle_add_text(
 	sb_bundle *bundle, const char *name, const char *text, size_t length, sb_error *error);
 /* A plugin instead of rules. */
 void sb_bundle_set_plugin(sb_bundle *bundle, const sb_plugin_order *order);
+/* Sources from memory that may include each other, by names below a root of their own; those that
+ * are not compiled are only included. */
+uint32_t sb_bundle_new_root(sb_bundle *bundle);
+int sb_bundle_add_source(sb_bundle *bundle, uint32_t root, const char *name, const char *text,
+	size_t length, bool compiled, sb_error *error);
 /* Everything into a sealed memory file: its descriptor, or -kind. @p head: magic, counts and
  * offsets are filled in here. */
 int sb_bundle_seal(sb_bundle *bundle, sb_bundle_head *head, sb_error *error);

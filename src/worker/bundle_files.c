@@ -79,6 +79,17 @@ int sb_bundle_add_text(
 	return pack(bundle, bundle->roots++, name, text, length, true, error);
 }
 
+uint32_t sb_bundle_new_root(sb_bundle *bundle)
+{
+	return bundle->roots++;
+}
+
+int sb_bundle_add_source(sb_bundle *bundle, uint32_t number, const char *name, const char *text,
+	size_t length, bool compiled, sb_error *error)
+{
+	return pack(bundle, number, name, text, length, compiled, error);
+}
+
 /* --- One file --------------------------------------------------------------------------------- */
 
 static int open_below(int dir, const char *name, int flags)

@@ -522,6 +522,7 @@ ENGINES = {
 TYPES = {
     "yara.rules": changes("infected quarantine Needle", look=verdict_of("needle"), before=RULES,
                           **OWN_RULES),
+    "yara.bundles": covered("tests/scenarios/test_bundles.py", "bundles=[", "test_beside_files"),
     "yara.workers": because("below that number another process is started at once, beyond it when "
                             "one has been busy for 20 ms: only a clock can tell the two apart"),
     "yara.recycle": recycled,
@@ -696,6 +697,8 @@ STORE = {
     "audit.sync": changes(False, True, flushes, audit={"sync": "none"}),
     "audit.reserve": changes(False, True, reserved, audit={"reserve": 0}),
     "audit.sinks": later(audit={"sinks": ["stderr"]}),
+    "rules.trusted_keys": covered("tests/scenarios/test_bundles.py", "trusted_keys="),
+    "rules.benign": covered("tests/scenarios/test_bundles.py", "benign="),
     "cache.enabled": changes(False, True, again, {"cache": {}}, cache={"enabled": False}),
     "cache.memory": changes(False, True, again_here, {"cache": {"persistent": False}},
                             cache={"persistent": False, "memory": 0}),

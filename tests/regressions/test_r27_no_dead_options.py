@@ -299,6 +299,11 @@ OPTIONS = {
     "setup clamav --write": covered("tests/scenarios/test_setup.py", '"--write"'),
     "setup clamav --import": covered("tests/scenarios/test_setup.py", '"--import"'),
     "setup clamav --roll-back": covered("tests/scenarios/test_setup.py", '"--roll-back"'),
+    **{f"rules {words}": covered("tests/scenarios/test_bundles.py", f'"{words.split()[-1]}"')
+       for words in ("list --json", "import --benign", "rollback --to", "rollback --reason",
+                     "build --name", "build --bundle-version", "build --key", "build --sample")},
+    "rules build --output": covered("tests/scenarios/test_bundles.py", '"-o"'),
+    "rules keygen --output": covered("tests/scenarios/test_bundles.py", '"keygen", "-o"'),
 
     "hash --sha256": differs(printed, "hash in/one", "--sha256"),
     "hash --md5": differs(printed, "hash in/one", "--md5"),

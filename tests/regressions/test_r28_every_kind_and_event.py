@@ -201,7 +201,7 @@ KINDS = {
 }
 
 # Events that the interface names and that no source may write before `audit show` knows them.
-LATER = {"config_loaded", "server_started", "server_stopped", "auth_failure", "audit_sealed",
+LATER = {"server_started", "server_stopped", "auth_failure", "audit_sealed",
          "engine_state"}
 
 
@@ -224,7 +224,8 @@ class Kinds(Case):
 class Events(Case):
     def test_every_event(self):
         """R28: all that can be written is in a log after a detection, an engine that fails, an
-        upload and a torn tail; and `audit show` knows it."""
+        upload, a torn tail, a bundle that is refused and another configuration; and `audit show`
+        knows it."""
         built = "virustotal" in harness.engines_built()
         self.configure(mock(default="infected:A"), mock(
             "two", default="error:engine_unavailable", role="optional", retry={"attempts": 1},
@@ -235,6 +236,8 @@ class Events(Case):
         with open(self.data / "audit.jsonl", "ab") as log:
             log.write(b'{"seq":99,"time":"2026-')
         self.scan(path, status=1)
+        self.run_program("rules", "import", path)
+        self.driver().ask(f"reconfigure {self.config}")
         seen = {record["event"] for record in self.verify_audit()}
         self.assertEqual(seen, written() - (set() if built else {"content_upload"}))
         self.assertLessEqual(seen, set(surface.words_of("audit show --event")))

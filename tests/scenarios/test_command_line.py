@@ -11,7 +11,8 @@ from support.harness import SCANBRIDGE, mock
 
 COMMANDS = ["scan", "engines", "audit verify", "audit show", "audit export", "config check",
             "config show", "config init", "cache stats", "cache lookup", "cache forget",
-            "cache clear", "hash", "completion"]
+            "cache clear", "rules list", "rules import", "rules rollback", "rules build",
+            "rules keygen", "hash", "completion"]
 
 
 class Help(harness.Case):

@@ -12,6 +12,7 @@
  *     wait                            until no scan is under way
  *     breaker E [open|close|reset]    an engine's breaker and counters, after that order
  *     reload [E]                      let an engine, or all, read rules and lists anew
+ *     reconfigure FILE                take over another configuration
  *     stats                           descriptors, threads and resident memory of the process
  *     close                           free the manager
  *     quit
@@ -413,6 +414,20 @@ static void reload(const char *engine)
 	sb_error_free(error);
 }
 
+static void reconfigure(const char *path)
+{
+	sb_config *config = sb_config_new();
+	sb_error *error = sb_error_new();
+
+	if (sb_config_load_file(config, path, error) == 0 &&
+		sb_manager_reconfigure(manager, config, error) == 0)
+		puts("{\"reconfigured\":true}");
+	else
+		print_error("reconfigure", error);
+	sb_error_free(error);
+	sb_config_free(config);
+}
+
 /* False at the end. */
 static bool obey(char *text)
 {
@@ -434,6 +449,8 @@ static bool obey(char *text)
 		puts("{\"waited\":true}");
 	} else if (!strcmp(line.word[0], "breaker") && line.words >= 2) {
 		print_breaker(line.word[1], line.words > 2 ? line.word[2] : NULL);
+	} else if (!strcmp(line.word[0], "reconfigure") && line.words == 2) {
+		reconfigure(line.word[1]);
 	} else if (!strcmp(line.word[0], "reload")) {
 		reload(line.words > 1 ? line.word[1] : NULL);
 	} else if (!strcmp(line.word[0], "cancel") && line.words == 2) {

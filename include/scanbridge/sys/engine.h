@@ -207,6 +207,8 @@ typedef struct sb_environment {
 	 * of its own (`isolation: process`). */
 	bool isolation_process;
 	sb_container_limits containers;
+	/** Files with the public keys that may sign rule bundles: `rules.trusted_keys`. */
+	sb_texts rule_keys;
 } sb_environment;
 
 enum sb_engine_flags {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/shelf.h"
 #include "util/error.h"
 #include "worker/paths.h"
 #include "worker/pool.h"
@@ -23,7 +24,7 @@ typedef struct rule_set {
 
 typedef struct yara_state {
 	/* settings */
-	sb_texts rules;
+	sb_texts rules, bundles;
 	int64_t workers, recycle;
 	const sb_environment *environment;
 	pthread_mutex_t lock; /* guards `set` and users of sets */
@@ -37,6 +38,13 @@ static const sb_setting yara_settings[] = {
 		.offset = offsetof(yara_state, rules),
 		.operational = true,
 		.help = "rule files, and folders of *.yar and *.yara; default: the bundled rules"},
+	{.key = "bundles",
+		.type = SB_SETTING_TEXTS,
+		.offset = offsetof(yara_state, bundles),
+		.operational = true,
+		.help = "signed rule bundles that `rules import` brought, by name; NAME@VERSION: "
+			"this "
+			"version only"},
 	{.key = "workers",
 		.type = SB_SETTING_INT,
 		.offset = offsetof(yara_state, workers),
@@ -62,14 +70,67 @@ static void yara_environment(void *state, const sb_environment *environment)
 	((yara_state *)state)->environment = environment;
 }
 
+/* `NAME` or `NAME@VERSION`. */
+static bool parse_reference(const char *text, char name[SB_PACK_NAME + 1], uint64_t *version)
+{
+	const char *at = strchrnul(text, '@');
+	size_t length = (size_t)(at - text), digits = *at != '\0' ? strlen(at + 1) : 0;
+
+	if (length > SB_PACK_NAME || (*at != '\0' && (digits < 1 || digits > 14)) ||
+		(*at != '\0' && strspn(at + 1, "0123456789") != digits))
+		return false;
+	memcpy(name, text, length);
+	name[length] = '\0';
+	*version = *at != '\0' ? strtoull(at + 1, NULL, 10) : 0;
+	return sb_pack_name_ok(name) && (*at == '\0' || *version > 0);
+}
+
+/* Its files below a root of their own, with the bundle's name before theirs in messages. */
+static int add_files(sb_bundle *bundle, const sb_pack *pack, sb_error *error)
+{
+	char path[SB_PACK_NAME + SB_PACK_PATH + 2];
+	uint32_t root = sb_bundle_new_root(bundle);
+	sb_pack_place place = {0};
+	sb_pack_entry file;
+	int status = 0;
+
+	while (status == 0 && sb_pack_next(pack, &place, &file) && !file.is_sample) {
+		snprintf(path, sizeof path, "%s/%s", pack->name, file.name);
+		status = sb_bundle_add_source(bundle, root, path, (const char *)file.data,
+			file.length, sb_pack_is_rule_file(file.name), error);
+	}
+	return status;
+}
+
+static int add_bundle(const yara_state *yara, const char *text, sb_bundle *bundle, sb_error *error)
+{
+	const sb_environment *environment = yara->environment;
+	char name[SB_PACK_NAME + 1];
+	sb_shelved shelved;
+	uint64_t version;
+	int status;
+
+	if (!parse_reference(text, name, &version))
+		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
+			"bundles: \"%.80s\" is not NAME or NAME@VERSION", text);
+	status = sb_shelf_open(&shelved, environment->data_dir, name, version,
+		environment->rule_keys.items, environment->rule_keys.count, error);
+	if (status == 0)
+		status = add_files(bundle, &shelved.pack, error);
+	sb_shelf_done(&shelved);
+	return status;
+}
+
 static int gather(const yara_state *yara, sb_bundle *bundle, sb_error *error)
 {
 	int status = 0;
 
-	if (yara->rules.count == 0)
+	if (yara->rules.count == 0 && yara->bundles.count == 0)
 		return sb_bundle_add_rules(bundle, sb_bundled_rules(), error);
 	for (size_t i = 0; status == 0 && i < yara->rules.count; i++)
 		status = sb_bundle_add_rules(bundle, yara->rules.items[i], error);
+	for (size_t i = 0; status == 0 && i < yara->bundles.count; i++)
+		status = add_bundle(yara, yara->bundles.items[i], bundle, error);
 	return status;
 }
 

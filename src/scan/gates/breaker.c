@@ -116,13 +116,14 @@ static bool after(sb_breaker *breaker, change *c, const sb_error *why, uint64_t 
 		atomic_fetch_add(&breaker->opened, 1);
 	else if (state->phase == SB_BREAKER_CLOSED && c->from != SB_BREAKER_CLOSED)
 		atomic_fetch_add(&breaker->closed, 1);
-	*event = (sb_engine_event){.engine = breaker->engine->conf->name,
-		.replica = breaker->replica,
-		.from = c->from,
+	*event = (sb_engine_event){.from = c->from,
 		.to = state->phase,
 		.cause = state->cause,
 		.change = state->era,
 		.open_ms = -1};
+	snprintf(event->engine, sizeof event->engine, "%s", breaker->engine->conf->name);
+	if (breaker->replica != NULL)
+		snprintf(event->replica, sizeof event->replica, "%s", breaker->replica);
 	if (state->phase == SB_BREAKER_OPEN && state->until != SB_NEVER)
 		event->open_ms = (int64_t)((state->until - now) / SB_MS);
 	if (why != NULL) {
@@ -499,16 +500,18 @@ static int unknown_engine(const char *engine, sb_error *error)
 int sb_manager_set_breaker(
 	sb_manager *manager, const char *engine, sb_breaker_order order, sb_error *error)
 {
-	sb_engine *found = sb_engine_named(manager, engine);
+	sb_engine *found;
 
 	if ((unsigned)order > SB_BREAKER_RESET)
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 			"%d is no order for a breaker: force open, force close or reset",
 			(int)order);
+	found = sb_engine_named(manager, engine);
 	if (found == NULL)
 		return unknown_engine(engine, error);
 	for (size_t i = 0; i < found->replica_count; i++)
 		set_by_hand(&found->breakers[i], order);
+	sb_engine_unref(found);
 	return 0;
 }
 
@@ -586,20 +589,17 @@ const char *sb_manager_breaker(
 	if (found == NULL)
 		return NULL;
 	sb_breaker_look(found, sb_clock_now(manager->clock), &view);
+	sb_engine_unref(found);
 	if (retry_after_ms != NULL)
 		*retry_after_ms = view.retry_after_ms;
 	return sb_breaker_shown(&view);
 }
 
-int sb_manager_engine_metric(
-	const sb_manager *manager, const char *engine, sb_metric metric, uint64_t *out)
+static int metric_of(sb_engine *engine, sb_metric metric, uint64_t *out)
 {
-	sb_engine *found = sb_engine_named(manager, engine);
 	sb_breaker_view view;
 
-	if (found == NULL)
-		return -SB_KIND_NOT_CONFIGURED;
-	sb_breaker_look(found, sb_clock_now(manager->clock), &view);
+	sb_breaker_look(engine, sb_clock_now(engine->manager->clock), &view);
 	switch (metric) {
 	case SB_METRIC_SUCCESSFUL:
 		*out = view.successes;
@@ -617,17 +617,27 @@ int sb_manager_engine_metric(
 		*out = view.closed;
 		return 0;
 	case SB_METRIC_RETRIES:
-		*out = atomic_load(&found->retries);
+		*out = atomic_load(&engine->retries);
 		return 0;
 	case SB_METRIC_FAIL_OPEN:
-		*out = atomic_load(&found->fail_opens);
+		*out = atomic_load(&engine->fail_opens);
 		return 0;
 	case SB_METRIC_FALLBACKS:
-		*out = atomic_load(&found->fallbacks);
+		*out = atomic_load(&engine->fallbacks);
 		return 0;
 	case SB_METRIC_RATE_LIMITED:
-		*out = atomic_load(&found->quota.refused);
+		*out = atomic_load(&engine->quota.refused);
 		return 0;
 	}
 	return -SB_KIND_NOT_CONFIGURED;
+}
+
+int sb_manager_engine_metric(
+	const sb_manager *manager, const char *engine, sb_metric metric, uint64_t *out)
+{
+	sb_engine *found = sb_engine_named(manager, engine);
+	int status = found != NULL ? metric_of(found, metric, out) : -SB_KIND_NOT_CONFIGURED;
+
+	sb_engine_unref(found);
+	return status;
 }

@@ -30,8 +30,9 @@ typedef struct booking {
 static void tell_damage(sb_quota *quota)
 {
 	const sb_engine *engine = quota->engine;
-	sb_engine_event event = {.engine = engine->conf->name, .what = SB_EVENT_QUOTA};
+	sb_engine_event event = {.what = SB_EVENT_QUOTA};
 
+	snprintf(event.engine, sizeof event.engine, "%s", engine->conf->name);
 	snprintf(event.message, sizeof event.message,
 		"%s in the data directory is damaged: this minute's and today's requests count as "
 		"sent; delete it to begin anew",
