@@ -366,8 +366,7 @@ static int compose(sb_job *job, sb_error *error)
 {
 	bool with_start = claim_start(job, job->attended);
 
-	if (sb_record_finished(&job->record, job->report, with_start, job->site->conf->digest) ==
-		0)
+	if (sb_record_finished(&job->record, job->report, with_start, job->site->conf->digest) == 0)
 		return 0;
 	return sb_error_set(error, SB_KIND_AUDIT_FAILED, 0, "out of memory for the audit record");
 }
