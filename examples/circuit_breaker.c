@@ -66,10 +66,14 @@ static void print_count(sb_manager *manager, sb_metric metric, const char *name)
 	printf(" %s=%llu", name, (unsigned long long)count);
 }
 
-/* One scan, and how the breaker stands after it. */
+/* One scan, and how the breaker stands after it. Another letter each time: for one that is known
+ * no engine is asked. */
 static void scan(sb_manager *manager)
 {
-	sb_input *input = sb_input_memory("a letter", 8);
+	static unsigned number;
+	char letter[32];
+	int length = snprintf(letter, sizeof letter, "letter %u", ++number);
+	sb_input *input = sb_input_memory(letter, (size_t)length);
 	sb_report *report;
 
 	if (sb_scan(&report, manager, input, NULL, NULL) == 0) {

@@ -34,6 +34,8 @@
 
 /* What a sanitizer makes slow is done with fewer; what is counted in bytes, only without. */
 enum { SCANS = SB_SANITIZED ? 1000 : 10000, INSIDE = 16, FEW = 40, PER_SCAN = 12 * 1024 };
+/* The cache's database: opened for the first answer that is kept, whoever gave it. */
+enum { CACHE_FILES = 3 };
 
 /* --- An engine that holds its answer back until the test opens the gate -------------------------
  */
@@ -274,7 +276,7 @@ static void ten_thousand_at_once(void **unused)
 	for (unsigned i = 0; i < SCANS; i++)
 		assert_int_equal(loop.scans[i].ended, 1);
 	after = usage();
-	assert_true(after.descriptors <= few.descriptors);
+	assert_true(after.descriptors <= few.descriptors + CACHE_FILES);
 	assert_true(after.threads <= none.threads + own_threads);
 	close_loop(&loop);
 }

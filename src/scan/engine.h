@@ -76,10 +76,12 @@ typedef struct sb_engine {
 	pthread_mutex_t reloading;            /* held while rules are read anew */
 	pthread_mutex_t asking; /* held while the engine is asked; before identity_lock */
 	bool identity_known, renewing;
+	bool waking;          /* those that waited for it: the next ones stand in line */
 	uint64_t identity_at; /* sb_clock_now() of the last question */
 	sb_identity identity;
 	sb_generation generation;
-	struct sb_call *curious; /* wait for the identity; by `curious_next` */
+	struct sb_call *curious;      /* wait for the identity; by `curious_next`, … */
+	struct sb_call **curious_end; /* … the last one's, unless there is none */
 	sb_attested attested;
 } sb_engine;
 

@@ -108,6 +108,16 @@ bool sb_engine_known(sb_engine *engine, sb_identity *out)
 	return known;
 }
 
+/* With the lock: behind those that came before it, so that they go on in their order. */
+static void enlist(sb_engine *engine, struct sb_call *call)
+{
+	if (engine->curious == NULL)
+		engine->curious_end = &engine->curious;
+	call->curious_next = NULL;
+	*engine->curious_end = sb_call_ref(call);
+	engine->curious_end = &call->curious_next;
+}
+
 /* With the lock: off the list; false when it isn't there. */
 static bool unlist(sb_engine *engine, struct sb_call *call)
 {
@@ -118,6 +128,8 @@ static bool unlist(sb_engine *engine, struct sb_call *call)
 	if (*link == NULL)
 		return false;
 	*link = call->curious_next;
+	if (*link == NULL)
+		engine->curious_end = link;
 	return true;
 }
 
@@ -132,34 +144,52 @@ void sb_engine_stop_waiting(struct sb_call *call)
 		sb_call_unref(call); /* the list's; the driver has another one */
 }
 
-static struct sb_call *next_curious(sb_engine *engine)
+static bool wake_next(sb_engine *engine)
 {
 	struct sb_call *call;
 
 	pthread_mutex_lock(&engine->identity_lock);
 	call = engine->curious;
 	if (call != NULL)
-		engine->curious = call->curious_next;
+		(void)unlist(engine, call);
 	pthread_mutex_unlock(&engine->identity_lock);
-	return call;
+	if (call == NULL)
+		return false;
+	sb_call_wake(call);
+	sb_call_unref(call);
+	return true;
+}
+
+/* First come, first served: those that come while the first are woken stand in line behind them,
+ * and nobody does after that, or one thread would wake for ever what others bring. */
+static void wake_all(sb_engine *engine)
+{
+	size_t first = 0;
+
+	pthread_mutex_lock(&engine->identity_lock);
+	engine->renewing = false;
+	engine->waking = true;
+	for (const struct sb_call *call = engine->curious; call != NULL; call = call->curious_next)
+		first++;
+	pthread_mutex_unlock(&engine->identity_lock);
+	while (first > 0 && wake_next(engine))
+		first--;
+	pthread_mutex_lock(&engine->identity_lock);
+	engine->waking = false;
+	pthread_mutex_unlock(&engine->identity_lock);
+	while (wake_next(engine))
+		;
 }
 
 static void renew(sb_task *task)
 {
 	sb_engine *engine = OWNER(sb_engine, identity_task, task);
 	sb_identity identity;
-	struct sb_call *call;
 
 	pthread_mutex_lock(&engine->asking);
 	(void)sb_engine_ask(engine, ASK_MS, &identity, NULL);
 	pthread_mutex_unlock(&engine->asking);
-	pthread_mutex_lock(&engine->identity_lock);
-	engine->renewing = false;
-	pthread_mutex_unlock(&engine->identity_lock);
-	while ((call = next_curious(engine)) != NULL) {
-		sb_call_wake(call);
-		sb_call_unref(call);
-	}
+	wake_all(engine);
 	sb_engine_unref(engine);
 }
 
@@ -191,10 +221,10 @@ sb_known sb_engine_generation_for(
 	known = look(engine, now, &begin);
 	begin = begin && !at_once && !engine->renewing;
 	engine->renewing = engine->renewing || begin;
-	if (known == SB_KNOWN_SOON && !at_once) {
-		call->curious_next = engine->curious;
-		engine->curious = sb_call_ref(call);
-	}
+	if (engine->waking && !at_once && call->recall.step == SB_RECALL_START)
+		known = SB_KNOWN_SOON;
+	if (known == SB_KNOWN_SOON && !at_once)
+		enlist(engine, call);
 	*generation = engine->generation;
 	*identity = engine->identity;
 	pthread_mutex_unlock(&engine->identity_lock);

@@ -34,7 +34,7 @@ enum { MINUTE = 60 * 1000 };
 static struct {
 	_Atomic(int) version;
 	_Atomic(unsigned) asked; /* who it is */
-	_Atomic(bool) silent;
+	_Atomic(bool) silent, thinking;
 	sb_exactness exactness;
 } self;
 
@@ -43,6 +43,8 @@ static int identity(void *state, uint64_t timeout_ms, sb_identity *out, sb_error
 	(void)state;
 	(void)timeout_ms;
 	atomic_fetch_add(&self.asked, 1);
+	while (atomic_load(&self.thinking))
+		sched_yield();
 	if (atomic_load(&self.silent))
 		return sb_error_set(error, SB_KIND_CONNECTION_FAILED, 0, "says nothing");
 	*out = (sb_identity){.engine_version = "1", .exactness = self.exactness};
@@ -78,6 +80,7 @@ static void open_with(
 	atomic_store(&self.version, 1);
 	atomic_store(&self.asked, 0);
 	atomic_store(&self.silent, false);
+	atomic_store(&self.thinking, false);
 	open_bench(bench, scan, yaml);
 }
 
@@ -597,6 +600,53 @@ static void one_asks_for_all(void **unused)
 	}
 }
 
+static char order[MANY + 1]; /* first bytes of what was asked, one after the other */
+
+static int in_order(sb_call *call, unsigned attempt, sb_error *error)
+{
+	size_t length;
+
+	order[attempt] = ((const char *)sb_call_memory(call, &length))[0];
+	return clean(call, attempt, error);
+}
+
+static unsigned curious_of(struct bench *bench)
+{
+	sb_engine *engine = bench->manager->site->engines[0];
+	unsigned count = 0;
+
+	pthread_mutex_lock(&engine->identity_lock);
+	for (const struct sb_call *call = engine->curious; call != NULL; call = call->curious_next)
+		count++;
+	pthread_mutex_unlock(&engine->identity_lock);
+	return count;
+}
+
+/* Those that have to wait until it is known who judges go on in the order in which they came. */
+static void first_come_first_served(void **unused)
+{
+	struct bench bench;
+	sb_job *jobs[5];
+
+	(void)unused;
+	open_with(&bench, &changing, in_order,
+		CACHED "engines: [{name: e, type: changing, self_test: off, timeout: 24h, "
+		       "concurrency: 1}]\n");
+	memset(order, 0, sizeof order);
+	atomic_store(&self.thinking, true);
+	for (unsigned i = 0; i < 5; i++) {
+		const char text[] = {(char)('a' + i), '\0'};
+
+		jobs[i] = submit_text(&bench, text, NULL, NULL, NULL);
+		while (curious_of(&bench) != i + 1)
+			sched_yield();
+	}
+	atomic_store(&self.thinking, false);
+	assert_int_equal(count_cached(jobs, 5, SB_OUTCOME_CLEAN), 0);
+	assert_string_equal(order, "abcde");
+	close_bench(&bench);
+}
+
 struct crowd {
 	struct bench *bench;
 	pthread_t thread;
@@ -868,6 +918,7 @@ int main(void)
 		cmocka_unit_test(what_others_said_is_not_kept_as_its_own),
 		cmocka_unit_test(a_bad_test_counts_at_once),
 		cmocka_unit_test(what_is_doubted_is_forgotten),
+		cmocka_unit_test(first_come_first_served),
 		cmocka_unit_test(one_asks_for_all),
 		cmocka_unit_test(a_crowd_asks_once_each),
 		cmocka_unit_test(a_leader_who_leaves_hands_over),
