@@ -83,6 +83,7 @@ class VirusTotal:
         self.may_complete = lambda: True
         self.quota = None  # requests left; None: any number
         self.retry_after = None
+        self.latency = 0  # s, as the real one's; for measuring
         self.requests, self.uploads = [], []
         self.fault = dict(routes)
         self.listener = None
@@ -125,6 +126,7 @@ class VirusTotal:
                 self.requests.append(request)
                 peer.requests.append(repr(request).encode())
             route, parts = self._route(request)
+            time.sleep(self.latency)
             fault = self.fault.get(route)
             said = fault(peer, request) if fault else self._answer(route, parts, request)
             if said is not None:
