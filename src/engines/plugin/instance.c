@@ -77,12 +77,14 @@ int sb_instance_open(sb_instance **out, const sb_instance_order *order, sb_error
 	if (status == 0)
 		*out = instance;
 	else
-		sb_instance_close(instance);
+		sb_instance_close(&instance->used);
 	return status;
 }
 
-void sb_instance_close(sb_instance *instance)
+void sb_instance_close(sb_used *used)
 {
+	sb_instance *instance = (sb_instance *)(void *)used;
+
 	if (instance == NULL)
 		return;
 	sb_pool_close(instance->pool);

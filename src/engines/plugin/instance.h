@@ -6,6 +6,7 @@
 
 #include "plugin/fetch.h"
 #include "plugin/load.h"
+#include "util/current.h"
 #include "worker/pool.h"
 
 typedef struct sb_instance_order {
@@ -16,15 +17,15 @@ typedef struct sb_instance_order {
 } sb_instance_order;
 
 typedef struct sb_instance {
+	sb_used used;
 	sb_plugin_copy copy;
 	sb_pool *pool;    /* NULL: in this process */
 	sb_loaded loaded; /* in this process */
-	unsigned users;   /* guarded by whoever shares it */
 } sb_instance;
 
 int sb_instance_open(sb_instance **out, const sb_instance_order *order, sb_error *error);
 /* NULL is fine. */
-void sb_instance_close(sb_instance *instance);
+void sb_instance_close(sb_used *instance);
 
 /* What a plugin says goes into messages of ours: escaped. As sb_error_set(), with text before. */
 int sb_plugin_says(sb_error *error, sb_kind kind, const char *before, const char *text);

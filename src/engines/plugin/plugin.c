@@ -6,13 +6,14 @@
  */
 #include <scanbridge/sys/engine.h>
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engines/plugin/instance.h"
+#include "util/current.h"
 #include "util/error.h"
+#include "worker/found.h"
 
 typedef struct plugin_state {
 	/* settings */
@@ -21,9 +22,7 @@ typedef struct plugin_state {
 	int64_t workers, recycle;
 	uint64_t open_timeout;
 	const sb_environment *environment;
-	pthread_mutex_t lock; /* guards `instance` and users of instances */
-	bool has_lock;
-	sb_instance *instance;
+	sb_current instances;
 } plugin_state;
 
 static const sb_setting plugin_settings[] = {
@@ -84,92 +83,46 @@ static int make(const plugin_state *plugin, sb_instance **out, sb_error *error)
 	return sb_instance_open(out, &order, error);
 }
 
+/* In place of what there was, if anything; else that stays. */
+static int plugin_reload(void *state, sb_error *error)
+{
+	plugin_state *plugin = state;
+	sb_instance *fresh = NULL;
+	int status = make(plugin, &fresh, error);
+
+	if (status == 0)
+		sb_current_replace(&plugin->instances, &fresh->used);
+	return status;
+}
+
 static int plugin_open(void *state, sb_error *error)
 {
 	plugin_state *plugin = state;
 
-	pthread_mutex_init(&plugin->lock, NULL);
-	plugin->has_lock = true;
-	return make(plugin, &plugin->instance, error);
+	sb_current_open(&plugin->instances, sb_instance_close);
+	return plugin_reload(state, error);
 }
 
-/* An instance is used from begin to end of a call, whatever comes after it meanwhile. */
+/* The one that judges now; leave() follows. */
 static sb_instance *use(plugin_state *plugin)
 {
-	sb_instance *instance;
-
-	pthread_mutex_lock(&plugin->lock);
-	instance = plugin->instance;
-	instance->users++;
-	pthread_mutex_unlock(&plugin->lock);
-	return instance;
+	return (sb_instance *)(void *)sb_current_use(&plugin->instances);
 }
 
-/* The last one to leave an instance that was replaced ends it. */
 static void leave(plugin_state *plugin, sb_instance *instance)
 {
-	bool last;
-
-	pthread_mutex_lock(&plugin->lock);
-	last = --instance->users == 0 && instance != plugin->instance;
-	pthread_mutex_unlock(&plugin->lock);
-	if (last)
-		sb_instance_close(instance);
-}
-
-static int plugin_reload(void *state, sb_error *error)
-{
-	plugin_state *plugin = state;
-	sb_instance *fresh, *old;
-	int status = make(plugin, &fresh, error);
-	bool unused;
-
-	if (status < 0)
-		return status;
-	pthread_mutex_lock(&plugin->lock);
-	old = plugin->instance;
-	plugin->instance = fresh;
-	unused = old->users == 0;
-	pthread_mutex_unlock(&plugin->lock);
-	if (unused)
-		sb_instance_close(old);
-	return 0;
+	sb_current_leave(&plugin->instances, &instance->used);
 }
 
 static void plugin_close(void *state)
 {
 	plugin_state *plugin = state;
 
-	sb_instance_close(plugin->instance);
-	plugin->instance = NULL;
-	if (plugin->has_lock)
-		pthread_mutex_destroy(&plugin->lock);
+	sb_current_close(&plugin->instances);
 }
 
 /* --- From reply to statement ---------------------------------------------------------------------
  */
-
-static int state_found(sb_call *call, const sb_found *found, double confidence, sb_error *error)
-{
-	const sb_threat threat = {.name = found->name,
-		.name_length = strlen(found->name),
-		.severity = found->severity,
-		.category = found->category,
-		.description = found->description,
-		.signature_id = found->signature_id,
-		.member = found->member};
-
-	return found->infected ? sb_call_infected(call, &threat, error)
-			       : sb_call_suspicious(call, &threat, confidence, error);
-}
-
-static bool is_infected(const sb_reply *reply)
-{
-	for (size_t i = 0; i < reply->found_count; i++)
-		if (reply->found[i].infected)
-			return true;
-	return false;
-}
 
 static int state_failure(sb_call *call, const sb_reply *reply, sb_error *error)
 {
@@ -191,14 +144,14 @@ static int repeat(sb_call *call, const sb_reply *reply, sb_error *error)
 	if (reply->opened)
 		sb_call_container(call, &reply->container);
 	/* Nobody may hide behind so many detections that the one that counts is not told. */
-	if (reply->problem != SB_KIND_NONE && !is_infected(reply))
+	if (reply->problem != SB_KIND_NONE && !sb_reply_is_infected(reply))
 		return sb_error_set(error, reply->problem, 0, "%s", reply->problem_message);
 	if (stated->clean)
 		status = sb_call_clean(call, stated->bytes, stated->content, error);
 	else if (stated->cover)
 		sb_call_cover(call, stated->bytes, stated->content);
 	for (size_t i = 0; status == 0 && i < reply->found_count; i++)
-		status = state_found(call, &reply->found[i], stated->confidence, error);
+		status = sb_found_state(call, &reply->found[i], stated->confidence, error);
 	return status;
 }
 
@@ -271,19 +224,22 @@ static int plugin_identity(void *data, uint64_t timeout_ms, sb_identity *out, sb
 	return status;
 }
 
-/* Asked after open(), before anybody scans. */
-static void plugin_limits(const void *data, sb_limits *out)
+/* The next two are asked after open(), before anybody scans. */
+static sb_instance *first_instance(const void *data)
 {
 	const plugin_state *plugin = data;
 
-	out->max_size = sb_instance_max_size(plugin->instance);
+	return (sb_instance *)(void *)plugin->instances.now;
+}
+
+static void plugin_limits(const void *data, sb_limits *out)
+{
+	out->max_size = sb_instance_max_size(first_instance(data));
 }
 
 static sb_assurance plugin_class(const void *data)
 {
-	const plugin_state *plugin = data;
-
-	return sb_instance_class(plugin->instance);
+	return sb_instance_class(first_instance(data));
 }
 
 /* Its own known answers; in a worker only those of the core are put to it. */

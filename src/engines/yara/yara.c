@@ -6,20 +6,21 @@
  */
 #include <scanbridge/sys/engine.h>
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rules/shelf.h"
+#include "util/current.h"
 #include "util/error.h"
+#include "worker/found.h"
 #include "worker/paths.h"
 #include "worker/pool.h"
 
 /* The rules as they were read once, and the processes that judge by them. */
 typedef struct rule_set {
+	sb_used used;
 	sb_pool *pool;
-	unsigned users;
 } rule_set;
 
 typedef struct yara_state {
@@ -27,9 +28,7 @@ typedef struct yara_state {
 	sb_texts rules, bundles;
 	int64_t workers, recycle;
 	const sb_environment *environment;
-	pthread_mutex_t lock; /* guards `set` and users of sets */
-	bool has_lock;
-	rule_set *set;
+	sb_current sets;
 } yara_state;
 
 static const sb_setting yara_settings[] = {
@@ -134,8 +133,10 @@ static int gather(const yara_state *yara, sb_bundle *bundle, sb_error *error)
 	return status;
 }
 
-static void free_set(rule_set *set)
+static void free_set(sb_used *used)
 {
+	rule_set *set = (rule_set *)(void *)used;
+
 	if (set == NULL)
 		return;
 	sb_pool_close(set->pool);
@@ -163,7 +164,19 @@ static int make_set(const yara_state *yara, rule_set **out, sb_error *error)
 	if (status == 0)
 		*out = set;
 	else
-		free_set(set);
+		free_set(&set->used);
+	return status;
+}
+
+/* In place of what there was, if anything; else that stays. */
+static int yara_reload(void *state, sb_error *error)
+{
+	yara_state *yara = state;
+	rule_set *fresh = NULL;
+	int status = make_set(yara, &fresh, error);
+
+	if (status == 0)
+		sb_current_replace(&yara->sets, &fresh->used);
 	return status;
 }
 
@@ -171,62 +184,26 @@ static int yara_open(void *state, sb_error *error)
 {
 	yara_state *yara = state;
 
-	pthread_mutex_init(&yara->lock, NULL);
-	yara->has_lock = true;
-	return make_set(yara, &yara->set, error);
+	sb_current_open(&yara->sets, free_set);
+	return yara_reload(state, error);
 }
 
-/* A set is used from begin to end of a call, whatever comes after it meanwhile. */
+/* The one that judges now; leave() follows. */
 static rule_set *use(yara_state *yara)
 {
-	rule_set *set;
-
-	pthread_mutex_lock(&yara->lock);
-	set = yara->set;
-	set->users++;
-	pthread_mutex_unlock(&yara->lock);
-	return set;
+	return (rule_set *)(void *)sb_current_use(&yara->sets);
 }
 
-/* The last one to leave a set that was replaced ends its processes. */
 static void leave(yara_state *yara, rule_set *set)
 {
-	bool last;
-
-	pthread_mutex_lock(&yara->lock);
-	last = --set->users == 0 && set != yara->set;
-	pthread_mutex_unlock(&yara->lock);
-	if (last)
-		free_set(set);
-}
-
-static int yara_reload(void *state, sb_error *error)
-{
-	yara_state *yara = state;
-	rule_set *fresh, *old;
-	int status = make_set(yara, &fresh, error);
-	bool unused;
-
-	if (status < 0)
-		return status;
-	pthread_mutex_lock(&yara->lock);
-	old = yara->set;
-	yara->set = fresh;
-	unused = old->users == 0;
-	pthread_mutex_unlock(&yara->lock);
-	if (unused)
-		free_set(old);
-	return 0;
+	sb_current_leave(&yara->sets, &set->used);
 }
 
 static void yara_close(void *state)
 {
 	yara_state *yara = state;
 
-	free_set(yara->set);
-	yara->set = NULL;
-	if (yara->has_lock)
-		pthread_mutex_destroy(&yara->lock);
+	sb_current_close(&yara->sets);
 }
 
 /* --- From reply to statement ---------------------------------------------------------------------
@@ -238,28 +215,6 @@ static sb_content_coverage content_of(const sb_reply *reply)
 		return SB_CONTENT_UNKNOWN;
 	return reply->doubt || reply->problem != SB_KIND_NONE ? SB_CONTENT_PARTIAL
 							      : SB_CONTENT_INSPECTED;
-}
-
-static int state_found(sb_call *call, const sb_found *found, sb_error *error)
-{
-	const sb_threat threat = {.name = found->name,
-		.name_length = strlen(found->name),
-		.severity = found->severity,
-		.category = found->category,
-		.description = found->description,
-		.signature_id = found->signature_id,
-		.member = found->member};
-
-	return found->infected ? sb_call_infected(call, &threat, error)
-			       : sb_call_suspicious(call, &threat, -1, error);
-}
-
-static bool is_infected(const sb_reply *reply)
-{
-	for (size_t i = 0; i < reply->found_count; i++)
-		if (reply->found[i].infected)
-			return true;
-	return false;
 }
 
 /* What could not be looked at weighs more than a suspicion about the rest, which is told with
@@ -282,7 +237,7 @@ static int state(sb_call *call, const sb_reply *reply, sb_error *error)
 		sb_call_mime(call, reply->mime);
 	if (reply->opened)
 		sb_call_container(call, &reply->container);
-	if (reply->problem != SB_KIND_NONE && !is_infected(reply))
+	if (reply->problem != SB_KIND_NONE && !sb_reply_is_infected(reply))
 		return state_problem(reply, error);
 	if (reply->found_count == 0)
 		return sb_call_clean(call, reply->bytes, content_of(reply), error);
@@ -290,7 +245,7 @@ static int state(sb_call *call, const sb_reply *reply, sb_error *error)
 	 */
 	sb_call_cover(call, reply->problem == SB_KIND_NONE ? reply->bytes : 0, content_of(reply));
 	for (size_t i = 0; status == 0 && i < reply->found_count; i++)
-		status = state_found(call, &reply->found[i], error);
+		status = sb_found_state(call, &reply->found[i], -1, error);
 	return status;
 }
 
