@@ -247,9 +247,12 @@ class Crowd:
             self._complain(cell, f"no report: {answer}")
             return
         report = answer["report"]
-        self._complain(cell, *_entry_complaints(cell, _entry(cell, report)))
+        entry = _entry(cell, report)
+        # In a crowd the server may have been late, and not the engine.
+        late = entry["outcome"] == "error" and entry["error"]["kind"] == "timeout"
+        self._complain(cell, *_entry_complaints(cell, entry), late=late)
         self._complain(cell, *_report_complaints(cell, report))
-        self._complain(cell, *self._server_complaints(cell))
+        self._complain(cell, *self._server_complaints(cell), late=late)
         if answer["elapsed_ms"] > TIMEOUT_MS + GRACE_MS:
             self._complain(cell, f"lasted {answer['elapsed_ms']} ms", late=True)
 
