@@ -170,7 +170,7 @@ def run_file(path, build):
     return Count(**json.loads(result.read_text())), output
 
 
-def scenarios(folders, build, workers=2, without=()):
+def scenarios(folders, build, workers=3, without=()):
     folders = folders.split()
 
     def step(log):
@@ -262,7 +262,7 @@ STEPS = [
     ("build-tsan", TSAN.build),
     ("build-fuzz", FUZZ.build),
     ("unit-release", unit_tests(RELEASE, ["unit", "kernel", "fuzz"])),
-    ("unit-asan", unit_tests(ASAN, ["unit", "kernel", "fuzz"])),
+    ("unit-asan", unit_tests(ASAN, ["unit", "fuzz"])),
     ("unit-tsan", unit_tests(TSAN, ["unit"], without=["single"])),
     ("lint", scenarios("lint", RELEASE)),
     ("headers", scenarios("headers", RELEASE)),
