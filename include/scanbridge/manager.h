@@ -60,8 +60,9 @@ SB_API const char *sb_manager_breaker(
 	const sb_manager *manager, const char *engine, int64_t *retry_after_ms);
 
 /**
- * Let engines read their rules and lists anew; with @p engine NULL, all that have some. What can't
- * be used changes nothing: the engine goes on with what it has, and the error says why. Scans under
+ * Let engines read their rules and lists anew; with @p engine NULL, all that have some. They are
+ * tried out first, as sb_manager_reconfigure() does. What can't be used, or does not show itself
+ * well, changes nothing: the engine goes on with what it has, and the error says why. Scans under
  * way end as they began. On record as `engine_state`. Blocks until it is done; any thread. 0, or
  * -SB_KIND_NOT_CONFIGURED when there is no such engine or it has nothing to read anew, or the kind
  * of the first failure; the others are done nevertheless.

@@ -118,3 +118,36 @@ int sb_canary_sample(
 	sb_call_unref(call);
 	return status;
 }
+
+/* --- An engine -------------------------------------------------------------------------------- */
+
+/* An engine that decides nothing alone need not be reached: then it has said nothing wrong either.
+ */
+static bool may_be_out_of_reach(const sb_engine *engine, sb_kind kind)
+{
+	return engine->conf->role != SB_ROLE_REQUIRED &&
+	       (kind == SB_KIND_CONNECTION_FAILED || kind == SB_KIND_TIMEOUT);
+}
+
+static int show_itself(sb_engine *engine, const sb_conf *conf, sb_error *error)
+{
+	sb_canary_count count = {0};
+	int status;
+
+	if (engine->conf->self_test == NULL || strcmp(engine->conf->self_test, "off") == 0)
+		return 0;
+	status = sb_canary_answers(engine, error);
+	if (status < 0)
+		return may_be_out_of_reach(engine, sb_error_kind(error)) ? 0 : status;
+	return sb_canary_benign(engine, conf, NULL, &count, error);
+}
+
+int sb_canary_engine(sb_engine *engine, const sb_conf *conf, sb_error *error)
+{
+	/* At a start it would be set aside; here something better judges so far. */
+	if (engine->broken.kind != SB_KIND_NONE) {
+		sb_error_copy(error, &engine->broken);
+		return -(int)engine->broken.kind;
+	}
+	return show_itself(engine, conf, error);
+}

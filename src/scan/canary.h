@@ -29,4 +29,7 @@ int sb_canary_benign(struct sb_engine *engine, const sb_conf *conf, const char *
 int sb_canary_sample(struct sb_engine *engine, const char *rule, const void *bytes, size_t length,
 	sb_error *error);
 
+/* All of that but the samples, as far as its `self_test` is not off; and it is in service. */
+int sb_canary_engine(struct sb_engine *engine, const sb_conf *conf, sb_error *error);
+
 #endif

@@ -154,7 +154,6 @@ int sb_engine_open(sb_engine *engine, sb_site *site, const sb_engine_conf *conf,
 	pthread_cond_init(&engine->lane.ended, NULL);
 	pthread_mutex_init(&engine->identity_lock, NULL);
 	pthread_mutex_init(&engine->asking, NULL);
-	pthread_mutex_init(&engine->reloading, NULL);
 	engine->lane.last = &engine->lane.first;
 	atomic_init(&engine->permits.free, (int)(conf->concurrency > 0 ? conf->concurrency : 1));
 	engine->environment = environment_of(site->conf, conf);
@@ -209,7 +208,6 @@ void sb_engine_close(sb_engine *engine)
 	sb_tester_done(&engine->tester);
 	pthread_mutex_destroy(&engine->identity_lock);
 	pthread_mutex_destroy(&engine->asking);
-	pthread_mutex_destroy(&engine->reloading);
 	sb_conf_free(engine->whole);
 }
 

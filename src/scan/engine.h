@@ -76,7 +76,6 @@ typedef struct sb_engine {
 	sb_task identity_task;                /* asks who it is, while calls wait or go on */
 	_Atomic(unsigned) identity_changes;   /* how often another one answered */
 	pthread_mutex_t identity_lock;        /* guards what follows */
-	pthread_mutex_t reloading;            /* held while rules are read anew */
 	pthread_mutex_t asking; /* held while the engine is asked; before identity_lock */
 	bool identity_known, renewing;
 	bool waking;          /* those that waited for it: the next ones stand in line */

@@ -86,36 +86,6 @@ static bool same_identity(sb_engine *a, sb_engine *b)
 /* --- One engine --------------------------------------------------------------------------------
  */
 
-/* An engine that decides nothing alone need not be reached: then it has said nothing wrong either.
- */
-static bool may_be_out_of_reach(const sb_engine *engine, sb_kind kind)
-{
-	return engine->conf->role != SB_ROLE_REQUIRED &&
-	       (kind == SB_KIND_CONNECTION_FAILED || kind == SB_KIND_TIMEOUT);
-}
-
-static int show_itself(sb_engine *engine, const sb_conf *conf, sb_error *error)
-{
-	sb_canary_count count = {0};
-	int status;
-
-	if (engine->conf->self_test == NULL || strcmp(engine->conf->self_test, "off") == 0)
-		return 0;
-	status = sb_canary_answers(engine, error);
-	if (status < 0)
-		return may_be_out_of_reach(engine, sb_error_kind(error)) ? 0 : status;
-	return sb_canary_benign(engine, conf, NULL, &count, error);
-}
-
-/* At a start such an engine is set aside; here something better judges so far. */
-static int refuse_broken(const sb_engine *engine, sb_error *error)
-{
-	if (engine->broken.kind == SB_KIND_NONE)
-		return 0;
-	sb_error_copy(error, &engine->broken);
-	return -(int)engine->broken.kind;
-}
-
 /* In the place of the last engine of the new site. */
 static void go_on(making *m, sb_engine *old)
 {
@@ -150,8 +120,7 @@ static int add_engine(making *m, const sb_engine_conf *conf, sb_error *error)
 		go_on(m, old);
 		return 0;
 	}
-	status = refuse_broken(fresh, error);
-	return status == 0 ? show_itself(fresh, m->site->conf, error) : status;
+	return sb_canary_engine(fresh, m->site->conf, error);
 }
 
 static int make(making *m, sb_conf *conf, sb_error *error)

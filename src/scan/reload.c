@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules and lists read anew, engine by engine, with a record of what they were and are. */
+/*
+ * Rules and lists read anew, engine by engine, with a record of what they were and are. Another
+ * engine of the same settings tries them out first; what it has shown counts for the one in service
+ * when both read the same.
+ */
 #include <string.h>
 
+#include "scan/canary.h"
 #include "scan/manager_body.h"
 #include "util/json.h"
 
@@ -40,6 +45,52 @@ static int record(sb_engine *engine, const sb_identity *before, const sb_identit
 	return status;
 }
 
+/* Who would judge by what is there now, and has shown itself well. */
+static int try_out(const sb_engine *engine, sb_identity *proved, sb_error *error)
+{
+	sb_site *trial = sb_site_new(engine->manager, engine->whole);
+	sb_engine *fresh;
+	int status;
+
+	if (trial == NULL)
+		return sb_error_no_memory(error);
+	status = sb_site_open_engine(trial, engine->conf, error);
+	if (status == 0) {
+		fresh = trial->engines[0];
+		status = sb_canary_engine(fresh, engine->whole, error);
+		identify(fresh, proved);
+	}
+	sb_site_unref(trial);
+	return status;
+}
+
+static bool same(const sb_identity *a, const sb_identity *b)
+{
+	return a->exactness != SB_EXACT_FULL || b->exactness != SB_EXACT_FULL ||
+	       (strcmp(a->engine_version, b->engine_version) == 0 &&
+		       strcmp(a->signature_version, b->signature_version) == 0);
+}
+
+/* Files may change between the two, which shows; then once more. */
+static int renew(sb_engine *engine, sb_identity *after, sb_error *error)
+{
+	enum { TRIES = 3 };
+	sb_identity proved;
+	int status;
+
+	for (int i = 0; i < TRIES; i++) {
+		status = try_out(engine, &proved, error);
+		if (status == 0)
+			status = engine->ops->reload(engine->state, error);
+		identify(engine, after);
+		if (status < 0 || same(&proved, after))
+			return status;
+	}
+	return sb_error_set(error, SB_KIND_CHANGED, 0,
+		"the files changed while they were read, again and again: what judges now was not "
+		"tried out; read them once more");
+}
+
 static int reload(sb_engine *engine, sb_error *error)
 {
 	sb_identity before, after;
@@ -47,12 +98,9 @@ static int reload(sb_engine *engine, sb_error *error)
 	int status, told;
 
 	sb_error_init(&why);
-	pthread_mutex_lock(&engine->reloading);
 	identify(engine, &before);
-	status = engine->ops->reload(engine->state, &why);
-	identify(engine, &after);
+	status = renew(engine, &after, &why);
 	told = record(engine, &before, &after, status < 0 ? &why : NULL, error);
-	pthread_mutex_unlock(&engine->reloading);
 	if (status == 0)
 		return told;
 	sb_error_set_engine(&why, engine->conf->name);
@@ -60,7 +108,7 @@ static int reload(sb_engine *engine, sb_error *error)
 	return status;
 }
 
-int sb_manager_reload(sb_manager *manager, const char *name, sb_error *error)
+static int reload_site(sb_manager *manager, const char *name, sb_error *error)
 {
 	sb_site *site = sb_site_now(manager);
 	bool found = false;
@@ -85,5 +133,23 @@ int sb_manager_reload(sb_manager *manager, const char *name, sb_error *error)
 	if (name != NULL && !found)
 		return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 			"no engine %s has rules or lists to read anew", name);
+	return status;
+}
+
+int sb_manager_reload(sb_manager *manager, const char *name, sb_error *error)
+{
+	sb_error why;
+	int status = sb_manager_enter(manager, error);
+
+	if (status < 0)
+		return status;
+	sb_error_init(&why);
+	/* One trial at a time, whoever asks for it. */
+	pthread_mutex_lock(&manager->reconfiguring);
+	status = reload_site(manager, name, &why);
+	pthread_mutex_unlock(&manager->reconfiguring);
+	if (status < 0)
+		sb_error_copy(error, &why);
+	sb_manager_leave(manager);
 	return status;
 }

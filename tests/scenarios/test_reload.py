@@ -67,6 +67,16 @@ class Reload(YaraCase):
         self.assertEqual([c["error"] for c in self.changes()], ["not_configured"] * 2)
         self.assertIn("nobody", program.ask("reload nobody")["message"])
 
+    def test_what_flags_the_harmless_changes_nothing(self):
+        program = self.open()
+        path = self.write("file", b"a needle")
+        (self.rules / "own.yar").write_text(rule("Page", "<!DOCTYPE html>"))
+        answer = program.ask("reload")
+        self.assertEqual(answer["failed"], "not_configured")
+        self.assertIn("Page flags a benign file", answer["message"])
+        self.assertEqual(self.names(program.scan(f"path {path}")), ["First"])
+        self.assertEqual([c["error"] for c in self.changes()], ["not_configured"])
+
     def test_under_load(self):
         """No scan fails, each is judged by one set or the other, and nothing is left over. What
         is scanned costs little: an object in quarantine for each would take 20 ms of flushing, and
