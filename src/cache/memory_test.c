@@ -189,10 +189,12 @@ static void test_too_little(void **state)
 	assert_null(sb_memory_new(UINT64_MAX));
 }
 
-/* A walk over ten times what fits leaves in place what is asked for again and again. */
+/* A walk over ten times what fits leaves in place what is asked for again and again; but for a few,
+ * in three of a hundred runs: a fingerprint of 32 bits may take a stranger for somebody who comes
+ * back, and who makes himself room. */
 static void test_walk_does_not_flush(void **state)
 {
-	enum { OFTEN = 200, WALK = 40000 };
+	enum { OFTEN = 200, WALK = 40000, FEW = 10 };
 	sb_memory *memory = sb_memory_new(1 << 20);
 	unsigned kept = 0;
 
@@ -206,7 +208,7 @@ static void test_walk_does_not_flush(void **state)
 		put(memory, 100000 + i, 1);
 	for (uint64_t i = 0; i < OFTEN; i++)
 		kept += has(memory, i, 1);
-	assert_int_equal(kept, OFTEN);
+	assert_in_range(kept, OFTEN - FEW, OFTEN);
 	check_usage(memory, 1 << 20);
 	sb_memory_free(memory);
 }

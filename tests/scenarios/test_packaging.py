@@ -101,10 +101,11 @@ class Installed(harness.ClamdCase):
         self.check_interrupted(program, names)
 
     def check_interrupted(self, program, names):
-        """One file is judged, the engine never answers about the others; then Ctrl-C comes."""
+        """One file is known, the engine never answers about the others; then Ctrl-C comes."""
         done = self.write("in/done", b"done")
         digest = self.run_program("hash", str(done)).text.split()[0]
         self.configure(mock(default="hang", responses=[f"{digest}=clean"], concurrency=4))
+        self.scan(done, status=0)  # whoever reads it last would find all slots taken
         with subprocess.Popen([program, self.config, done, *names], stdout=subprocess.PIPE,
                               env=self.environment(), text=True) as process:
             self.addCleanup(process.kill)
