@@ -408,8 +408,8 @@ static int digest(sb_reader *reader, sb_built *built)
 		sb_show_judging(&text, &conf->engines[i]);
 		rc = digest_text(reader, &text, conf->engines[i].judging);
 		conf->engines[i].judges_by_secrets = has_secrets(conf->engines[i].ops->settings);
-		conf->engines[i].names_files = names_files(
-			conf->engines[i].ops->settings, conf->engines[i].settings);
+		conf->engines[i].names_files =
+			names_files(conf->engines[i].ops->settings, conf->engines[i].settings);
 		if (rc != 0)
 			break;
 		sb_buf_init(&text, CONF_BYTES);

@@ -52,7 +52,7 @@ static int setup(void **state)
 
 	sb_error_init(&p->error);
 	p->folder[length > 0 ? length : 0] = '\0';
-	strcpy(strrchr(p->folder, '/'), "/fetch.XXXXXX");
+	memcpy(strrchr(p->folder, '/'), "/fetch.XXXXXX", sizeof "/fetch.XXXXXX");
 	assert_non_null(mkdtemp(p->folder));
 	p->fd = open(p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(p->path, sizeof p->path, "%s/a.so", p->folder);

@@ -477,6 +477,20 @@ static void what_others_said_is_not_kept_as_its_own(void **unused)
 	close_bench(&bench);
 }
 
+/* Not asked again for that, where identities are not exact. */
+static void replicas_may_differ(void **unused)
+{
+	struct bench bench;
+
+	(void)unused;
+	open_with(&bench, &changing, by_others, CACHED ENGINE("changing"));
+	self.exactness = SB_EXACT_PARTIAL;
+	(void)sb_manager_engine_state(bench.manager, 0, false, &(sb_engine_state){.name = NULL});
+	expect_scan(&bench, "by another one", "x", false, 1, NULL);
+	expect_scan(&bench, "which is not kept", "x", false, 2, NULL);
+	close_bench(&bench);
+}
+
 /* A hit says no more than the engine would be believed now. */
 static void a_bad_test_counts_at_once(void **unused)
 {
@@ -916,6 +930,7 @@ int main(void)
 		cmocka_unit_test(who_is_unknown_proves_nothing),
 		cmocka_unit_test(what_was_overtaken_is_asked_again),
 		cmocka_unit_test(what_others_said_is_not_kept_as_its_own),
+		cmocka_unit_test(replicas_may_differ),
 		cmocka_unit_test(a_bad_test_counts_at_once),
 		cmocka_unit_test(what_is_doubted_is_forgotten),
 		cmocka_unit_test(first_come_first_served),

@@ -366,7 +366,8 @@ void sb_call_hold_to(sb_call *call, const sb_identity *identity)
 			"has signatures older than max_signature_age; update them");
 }
 
-/* It named signatures of its own, and they are not the engine's: other ones are taking over. */
+/* It named signatures of its own, and they are not the engine's: other ones are taking over, or
+ * another replica has them. */
 static bool stands_on_others(const sb_call *call, const sb_identity *identity)
 {
 	return call->result.signature_version != NULL && identity->signature_version[0] != '\0' &&
@@ -386,9 +387,11 @@ static void apply_identity(sb_call *call)
 		call->result.outcome == SB_OUTCOME_CLEAN)
 		known = sb_engine_ask(
 				call->engine, left < ASK_MS ? left : ASK_MS, &identity, NULL) == 0;
+	call->recall.others = known && stands_on_others(call, &identity);
+	/* Where identities are not exact, replicas may name different ones for good. */
 	call->recall.changed =
 		atomic_load(&call->engine->identity_changes) != call->recall.changes ||
-		(known && stands_on_others(call, &identity));
+		(call->recall.others && identity.exactness == SB_EXACT_FULL);
 	sb_call_hold_to(call, known ? &identity : NULL);
 }
 

@@ -66,7 +66,7 @@ static bool is_current(struct sb_call *call)
 	sb_generation now;
 
 	sb_engine_generation(call->engine, &now);
-	return now.known && !call->recall.changed &&
+	return now.known && !call->recall.changed && !call->recall.others &&
 	       memcmp(now.gen, call->recall.key.gen, SB_GEN_SIZE / 2) == 0;
 }
 

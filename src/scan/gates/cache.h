@@ -41,6 +41,7 @@ typedef struct sb_recall {
 	uint64_t until;              /* of the parking in work */
 	unsigned changes;            /* of the engine's identity, when it began to answer … */
 	bool changed;                /* … and it was another one when it had */
+	bool others;                 /* the answer names other signatures than the engine does */
 	_Atomic(sb_flight *) flight; /* that it leads; who takes it lands it */
 	sb_waiter waiter;
 	_Atomic(int) told;
