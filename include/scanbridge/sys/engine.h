@@ -89,9 +89,9 @@ SB_API int sb_call_spend(sb_call *call, sb_error *error);
 /** Something in the engine ended in a way that casts doubt on what it said in the last @p ms (a
  * worker that was taken over may lie before it dies): answers of that time are forgotten. */
 SB_API void sb_call_doubt(sb_call *call, uint64_t ms);
-/** Versions that the verdict stands on, where an answer carries them. Signatures other than those
- * that `identity` tells of mean that others are taking over: the answer is not remembered, and
- * clean is asked again. */
+/** Versions that the verdict stands on, where an answer carries them. An answer that names other
+ * signatures than `identity` tells of is not remembered; where the identity is exact, others are
+ * taking over, and clean is asked again. */
 SB_API void sb_call_versions(sb_call *call, const char *engine, const char *signatures);
 
 /** What is true of a container, at any level of it. */
