@@ -426,9 +426,32 @@ static sb_page *open_page(sb_cache *cache)
 	return page != NULL ? page : sb_page_open(-1, 1, 1);
 }
 
+enum { CONNECTIONS = SB_DISK_READERS + 1 };
+
+/* An eighth of the memory is for the pages that the connections keep. */
+static uint64_t keep_of(uint64_t memory)
+{
+	uint64_t keep = memory / 8 / CONNECTIONS;
+
+	if (memory == 0 || keep > SB_DISK_KEEP_MOST)
+		return SB_DISK_KEEP_MOST;
+	return keep > SB_DISK_KEEP_LEAST ? keep : SB_DISK_KEEP_LEAST;
+}
+
+static uint64_t for_entries(const sb_cache *cache, uint64_t memory)
+{
+	uint64_t pages = CONNECTIONS * keep_of(memory);
+
+	if (cache->disk == NULL)
+		return memory;
+	return pages < memory ? memory - pages : 0;
+}
+
 static void open_files(sb_cache *cache, const sb_cache_options *options)
 {
-	sb_disk_options disk = {.limit = cache->disk_limit, .clock = options->clock};
+	sb_disk_options disk = {.limit = cache->disk_limit,
+		.keep = keep_of(options->memory),
+		.clock = options->clock};
 	sb_error error;
 
 	if (cache->dir < 0 || cache->why[0] != '\0' || !options->persistent)
@@ -444,16 +467,6 @@ static void open_files(sb_cache *cache, const sb_cache_options *options)
 	}
 	sb_disk_settle(cache->disk, atomic_load(&cache->page));
 	sb_disk_tidy(cache->disk, atomic_load(&cache->page));
-}
-
-/* The page caches of the connections are part of the bound. */
-static uint64_t sqlite_share(const sb_cache *cache, uint64_t memory)
-{
-	uint64_t all = (SB_DISK_READERS + 1) * (uint64_t)SB_DISK_CACHE_KIB * 1024;
-
-	if (cache->disk == NULL)
-		return 0;
-	return all < memory / 8 ? all : memory / 8;
 }
 
 static int prepare(sb_cache *cache, const sb_cache_options *options)
@@ -476,7 +489,7 @@ static int prepare(sb_cache *cache, const sb_cache_options *options)
 		return -1;
 	open_files(cache, options);
 	/* Too little memory for one entry is no memory. */
-	cache->memory = sb_memory_new(options->memory - sqlite_share(cache, options->memory));
+	cache->memory = sb_memory_new(for_entries(cache, options->memory));
 	return 0;
 }
 

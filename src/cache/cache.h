@@ -51,7 +51,7 @@ typedef struct sb_cache_key {
 typedef struct sb_cache_options {
 	const char *dir; /* made 0700 if it is missing; its parent must be there. NULL: no files */
 	bool persistent; /* false: memory only; forgetting still reaches other processes by `dir` */
-	uint64_t memory; /* bytes, overhead and SQLite's caches included; 0: nothing kept there */
+	uint64_t memory; /* bytes, overhead and SQLite's pages included; 0: no verdicts there */
 	uint64_t disk;   /* bytes of the database, at most (its log has up to 64 MiB); 0: 1 GiB */
 	uint64_t ttl_ms; /* life of results of an exactly known signature base */
 	sb_clock *clock; /* outlives the cache */

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/page.h"
+#include "cache/disk_body.h"
 #include "cache/samples.h"
 #include "util/io.h"
 
@@ -631,6 +631,67 @@ static void test_moved_row(void **state)
 	end(&x);
 }
 
+/* An engine whose row of sample 0 would be the one that sample 0 has. */
+static void rival(const scene *x, sb_cache_key *key)
+{
+	int dir = open(x->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint8_t digest[SB_BLAKE3_SIZE];
+	sb_mac_keys keys;
+	int64_t place, wanted;
+	uint64_t engine = 0;
+
+	sb_sample_key(key, 0);
+	assert_int_equal(sb_mac_keys_load(&keys, dir, NULL), 0);
+	close(dir);
+	sb_blake3_keyed(keys.place, key->hash, sizeof key->hash, digest);
+	memcpy(&place, digest, sizeof place);
+	place &= INT64_MAX;
+	wanted = sb_disk_key(place, key->gen);
+	do {
+		engine++;
+		memcpy(key->gen, &engine, sizeof engine);
+	} while (sb_disk_key(place, key->gen) != wanted);
+}
+
+static bool knows_key(sb_cache *cache, const sb_cache_key *key)
+{
+	sb_result result = {0};
+	sb_arena arena;
+	uint64_t ticket;
+	bool known;
+
+	sb_arena_init(&arena, 1 << 20);
+	known = sb_cache_lookup(cache, key, &arena, &result, &ticket);
+	sb_arena_done(&arena);
+	return known;
+}
+
+/* Two that want the same row: the later has it, the earlier is not known, and nothing damaged. */
+static void test_same_row(void **state)
+{
+	sb_cache_key key;
+	sb_sample s;
+	scene x;
+
+	(void)state;
+	begin(&x);
+	x.options.memory = 0;
+	reopen(&x);
+	store(x.cache, 0);
+	sb_cache_flush(x.cache);
+	rival(&x, &key);
+	assert_false(knows_key(x.cache, &key));
+	sb_sample_make(&s, 0);
+	assert_true(sb_cache_store(x.cache, &key, &s.result, SB_EXACT_FULL, SB_CONTENT_STATE_PINNED,
+		sb_cache_ticket(x.cache, &key)));
+	sb_cache_flush(x.cache);
+	assert_true(knows_key(x.cache, &key));
+	assert_false(knows(x.cache, 0));
+	assert_int_equal(stats_of(x.cache).disk_entries, 1);
+	assert_int_equal(counted(x.cache, SB_CACHE_DAMAGED), 0);
+	end(&x);
+}
+
 /* Rows of another installation: another key. */
 static void test_foreign_rows(void **state)
 {
@@ -982,6 +1043,7 @@ int main(void)
 		cmocka_unit_test(test_died_while_forgetting),
 		cmocka_unit_test(test_flipped_row),
 		cmocka_unit_test(test_moved_row),
+		cmocka_unit_test(test_same_row),
 		cmocka_unit_test(test_foreign_rows),
 		cmocka_unit_test(test_damaged_database),
 		cmocka_unit_test(test_holes),

@@ -17,15 +17,15 @@
 #include "util/io.h"
 #include "util/temp.h"
 
-enum { FORMAT = 2, READ_BUSY_MS = 100, WRITE_BUSY_MS = 2000, NAME_SIZE = 64 };
+enum { FORMAT = 3, READ_BUSY_MS = 100, WRITE_BUSY_MS = 2000, NAME_SIZE = 64 };
 
 /* How long a database that can't be opened is left alone. */
 static const uint64_t pause_ns = 5000 * SB_MS;
 
 static const char schema[] =
 	"CREATE TABLE verdicts(id INTEGER PRIMARY KEY, k INTEGER NOT NULL, g INTEGER NOT NULL,"
-	" v INTEGER NOT NULL, stored INTEGER NOT NULL, entry BLOB NOT NULL);"
-	"CREATE UNIQUE INDEX verdicts_place ON verdicts(k, g, v);"
+	" stored INTEGER NOT NULL, entry BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX verdicts_place ON verdicts(k);"
 	"CREATE INDEX verdicts_engine ON verdicts(g, stored);";
 
 /* --- State ----------------------------------------------------------------------------------- */
@@ -302,8 +302,9 @@ static sb_disk_status set_up(sb_disk *disk, sb_disk_link *link, const sb_page *p
 	 * more than its scan. The writer does it when it is worth it. */
 	sqlite3_db_config(link->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	snprintf(limit, sizeof limit,
-		"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA max_page_count=%" PRIu64,
-		SB_DISK_CACHE_KIB, disk->limit / SB_DISK_PAGE);
+		"PRAGMA cache_size=-%" PRIu64
+		"; PRAGMA trusted_schema=OFF; PRAGMA max_page_count=%" PRIu64,
+		disk->keep / 1024, disk->limit / SB_DISK_PAGE);
 	if (sb_disk_script(link, limit) != SQLITE_OK)
 		return sb_disk_trouble(disk, link, page, "open");
 	status = examine(disk, link, page);
@@ -318,9 +319,9 @@ static sb_disk_status set_up(sb_disk *disk, sb_disk_link *link, const sb_page *p
 	return SB_DISK_OK;
 }
 
-static const char get_sql[] = "SELECT id, entry FROM verdicts WHERE k=? AND g=? AND v=?";
-static const char put_sql[] = "INSERT OR REPLACE INTO verdicts(k, g, v, stored, entry)"
-			      " VALUES(?, ?, ?, ?, ?)";
+static const char get_sql[] = "SELECT id, entry FROM verdicts WHERE k=?";
+static const char put_sql[] = "INSERT OR REPLACE INTO verdicts(k, g, stored, entry)"
+			      " VALUES(?, ?, ?, ?)";
 
 sb_disk_status sb_disk_link_to(sb_disk *disk, sb_disk_link *link, const sb_page *page, bool make)
 {
@@ -390,7 +391,19 @@ int64_t sb_disk_place(const sb_disk *disk, const uint8_t hash[SB_BLAKE3_SIZE])
 
 	sb_blake3_keyed(sb_disk_keys_of(disk)->place, hash, SB_BLAKE3_SIZE, digest);
 	memcpy(&place, digest, sizeof place);
-	return place;
+	return place & INT64_MAX;
+}
+
+/* Multiply and shift (Dietzfelbinger et al., 1997): which two engines meet differs from content
+ * to content, so none is in another's way for good. */
+int64_t sb_disk_key(int64_t place, const uint8_t gen[SB_GEN_SIZE])
+{
+	uint64_t engine, variant, mixed;
+
+	memcpy(&engine, gen, sizeof engine);
+	memcpy(&variant, gen + SB_GEN_SIZE / 2, sizeof variant);
+	mixed = (engine ^ (variant << 1 | variant >> 63)) * ((uint64_t)place | 1);
+	return (place & ~SB_DISK_KEYS) | (int64_t)(mixed >> (64 - SB_DISK_KEY_BITS));
 }
 
 int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE])
@@ -399,14 +412,6 @@ int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE])
 
 	memcpy(&engine, gen, sizeof engine);
 	return engine;
-}
-
-int64_t sb_disk_variant(const uint8_t gen[SB_GEN_SIZE])
-{
-	int64_t variant;
-
-	memcpy(&variant, gen + SB_GEN_SIZE / 2, sizeof variant);
-	return variant;
 }
 
 /* The length of an authentic entry in this column; 0: it isn't. */
@@ -426,26 +431,34 @@ static size_t authentic(const sb_disk *disk, sqlite3_stmt *row, int column, cons
 	return different == 0 ? size : 0;
 }
 
+/* Another key's entry is a miss, if this is its place, too; else somebody moved it. */
+static sb_disk_status judge(const sb_disk *disk, const sb_cache_key *key, int64_t k,
+	const uint8_t *entry, size_t length)
+{
+	sb_entry head;
+
+	if (length == 0 || !sb_entry_head(&head, entry, length))
+		return SB_DISK_DAMAGED;
+	if (sb_entry_is_of(entry, key))
+		return SB_DISK_OK;
+	return sb_disk_key(sb_disk_place(disk, head.key.hash), head.key.gen) == k ? SB_DISK_NOTHING
+										  : SB_DISK_DAMAGED;
+}
+
 static sb_disk_status get_from(sb_disk *disk, sb_disk_link *link, const sb_page *page,
 	const sb_cache_key *key, uint8_t *out, size_t *length, int64_t *row)
 {
+	int64_t k = sb_disk_key(sb_disk_place(disk, key->hash), key->gen);
 	sb_disk_status status = SB_DISK_NOTHING;
 	const uint8_t *entry;
 	int step;
 
-	sqlite3_bind_int64(link->get, 1, sb_disk_place(disk, key->hash));
-	sqlite3_bind_int64(link->get, 2, sb_disk_engine(key->gen));
-	sqlite3_bind_int64(link->get, 3, sb_disk_variant(key->gen));
+	sqlite3_bind_int64(link->get, 1, k);
 	step = sqlite3_step(link->get);
 	if (step == SQLITE_ROW) {
-		sb_entry head;
-
 		*row = sqlite3_column_int64(link->get, 0);
 		*length = authentic(disk, link->get, 1, &entry);
-		status = *length > 0 && sb_entry_head(&head, entry, *length) &&
-					 sb_entry_is_of(entry, key)
-				 ? SB_DISK_OK
-				 : SB_DISK_DAMAGED;
+		status = judge(disk, key, k, entry, *length);
 		if (status == SB_DISK_OK)
 			memcpy(out, entry, *length);
 	} else if (step != SQLITE_DONE) {
@@ -479,6 +492,7 @@ sb_disk_status sb_disk_each(sb_disk *disk, const sb_page *page, const uint8_t ha
 {
 	sb_disk_link *link = borrow(disk);
 	sb_disk_status status = sb_disk_link_to(disk, link, page, false);
+	int64_t place = sb_disk_place(disk, hash);
 	sqlite3_stmt *statement = NULL;
 	const uint8_t *entry;
 	sb_entry head;
@@ -486,10 +500,12 @@ sb_disk_status sb_disk_each(sb_disk *disk, const sb_page *page, const uint8_t ha
 
 	if (status == SB_DISK_OK) {
 		step = sqlite3_prepare_v2(link->db,
-			"SELECT entry FROM verdicts WHERE k=? ORDER BY id DESC", -1, &statement,
-			NULL);
+			"SELECT entry FROM verdicts WHERE k BETWEEN ? AND ? ORDER BY id DESC", -1,
+			&statement, NULL);
 		if (step == SQLITE_OK)
-			step = sqlite3_bind_int64(statement, 1, sb_disk_place(disk, hash));
+			step = sqlite3_bind_int64(statement, 1, place & ~SB_DISK_KEYS);
+		if (step == SQLITE_OK)
+			step = sqlite3_bind_int64(statement, 2, place | SB_DISK_KEYS);
 		while (step == SQLITE_OK || step == SQLITE_ROW) {
 			step = sqlite3_step(statement);
 			if (step == SQLITE_ROW) {
@@ -548,6 +564,7 @@ sb_disk *sb_disk_open(const sb_disk_options *options, sb_error *error)
 		return NULL;
 	}
 	disk->limit = options->limit;
+	disk->keep = options->keep;
 	disk->clock = options->clock;
 	pthread_mutex_init(&disk->lock, NULL);
 	pthread_mutex_init(&disk->write_lock, NULL);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part on disk: rows of (id, k, g, v, stored, entry) in a SQLite database in WAL mode.
+ * The part on disk: rows of (id, k, g, stored, entry) in a SQLite database in WAL mode.
  *
- *     k      8 bytes of the keyed digest of the content's digest: neighbours can't be chosen
+ *     k      43 bits of the keyed digest of the content's digest, so that neighbours can't be
+ *            chosen, then 20 that tell engines and the names they judge by apart. Most of a lookup
+ *            is reading pages that the connection hasn't kept: one short number keeps the index
+ *            small, and its inner pages at hand.
  *     g      8 bytes of engine_gen's first half: the engine
- *     v      8 bytes of its second half: the name, where the engine judges by names
- *     entry  the entry, then its MAC; all that counts is inside, k, g, v and stored only find it
+ *     entry  the entry, then its MAC; all that counts is inside, k, g and stored only find it
  *
  * id grows, so the oldest rows are the lowest: eviction takes them off one end of the table.
  *
@@ -19,7 +21,9 @@
 
 #include "cache/page.h"
 
-enum { SB_DISK_READERS = 8, SB_DISK_CACHE_KIB = 512 /* of each connection, at most */ };
+/* What a connection may keep of the file's pages: from that of a small index to what has the inner
+ * pages of a million verdicts. */
+enum { SB_DISK_READERS = 8, SB_DISK_KEEP_LEAST = 64 << 10, SB_DISK_KEEP_MOST = 1 << 20 };
 
 typedef struct sb_disk sb_disk;
 
@@ -27,6 +31,7 @@ typedef struct sb_disk_options {
 	const char *path; /* of the folder */
 	int dir;          /* the same, open; stays the caller's */
 	uint64_t limit;   /* bytes */
+	uint64_t keep; /* bytes of pages that a connection keeps; one writes besides the readers */
 	sb_clock *clock;
 } sb_disk_options;
 

@@ -9,7 +9,10 @@
 #include "cache/disk.h"
 #include "cache/key.h"
 
-enum { SB_DISK_PAGE = 4096 };
+enum { SB_DISK_PAGE = 4096, SB_DISK_KEY_BITS = 20 };
+
+/* The k of one content differ in these bits. */
+#define SB_DISK_KEYS ((INT64_C(1) << SB_DISK_KEY_BITS) - 1)
 
 /* A connection to database `number`, as that page had it; db NULL: none. */
 typedef struct sb_disk_link {
@@ -28,7 +31,7 @@ typedef struct sb_disk_keys {
 struct sb_disk {
 	char *path;
 	int dir;
-	uint64_t limit;
+	uint64_t limit, keep;
 	sb_clock *clock;
 	_Atomic(sb_disk_keys *) keys;
 
@@ -72,6 +75,6 @@ static inline const sb_mac_keys *sb_disk_keys_of(const sb_disk *disk)
 	return &atomic_load(&disk->keys)->keys;
 }
 int64_t sb_disk_place(const sb_disk *disk, const uint8_t hash[SB_BLAKE3_SIZE]);
+int64_t sb_disk_key(int64_t place, const uint8_t gen[SB_GEN_SIZE]);
 int64_t sb_disk_engine(const uint8_t gen[SB_GEN_SIZE]);
-int64_t sb_disk_variant(const uint8_t gen[SB_GEN_SIZE]);
 #endif

@@ -112,14 +112,13 @@ static bool put_entry(sb_disk *disk, const sb_disk_item *item)
 
 	memcpy(bytes, item->entry, item->length);
 	sb_blake3_keyed(sb_disk_keys_of(disk)->mac, bytes, item->length, bytes + item->length);
-	sqlite3_bind_int64(put, 1, sb_disk_place(disk, item->key.hash));
+	sqlite3_bind_int64(put, 1, sb_disk_key(sb_disk_place(disk, item->key.hash), item->key.gen));
 	sqlite3_bind_int64(put, 2, sb_disk_engine(item->key.gen));
-	sqlite3_bind_int64(put, 3, sb_disk_variant(item->key.gen));
-	sqlite3_bind_int64(put, 4, (int64_t)item->stored);
-	sqlite3_bind_blob64(put, 5, bytes, item->length + SB_MAC_SIZE, SQLITE_STATIC);
+	sqlite3_bind_int64(put, 3, (int64_t)item->stored);
+	sqlite3_bind_blob64(put, 4, bytes, item->length + SB_MAC_SIZE, SQLITE_STATIC);
 	step = sqlite3_step(put);
 	sqlite3_reset(put);
-	sqlite3_bind_null(put, 5);
+	sqlite3_bind_null(put, 4);
 	return step == SQLITE_DONE;
 }
 
@@ -295,8 +294,11 @@ static sb_disk_status forget_rows(sb_disk *disk, const sb_page *page, _Atomic(ui
 sb_disk_status sb_disk_forget(
 	sb_disk *disk, const sb_page *page, const uint8_t hash[SB_BLAKE3_SIZE], uint64_t *count)
 {
-	return forget_rows(disk, page, sb_page_hash(page, hash), "DELETE FROM verdicts WHERE k = ?",
-		sb_disk_place(disk, hash), 0, count);
+	int64_t place = sb_disk_place(disk, hash);
+
+	return forget_rows(disk, page, sb_page_hash(page, hash),
+		"DELETE FROM verdicts WHERE k BETWEEN ? AND ?", place & ~SB_DISK_KEYS,
+		place | SB_DISK_KEYS, count);
 }
 
 sb_disk_status sb_disk_drop(sb_disk *disk, const sb_page *page, const uint8_t gen[SB_GEN_SIZE],
