@@ -383,34 +383,18 @@ void sb_cache_stats_get(sb_cache *cache, sb_cache_stats *out)
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
-/* As root for somebody else's data directory: what we make there is his. */
-static int open_folder(const char *path)
-{
-	bool made = mkdirat(AT_FDCWD, path, 0700) == 0;
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat above;
-
-	if (dir < 0 || !made || geteuid() != 0)
-		return dir;
-	if (fstatat(dir, "..", &above, 0) != 0 || fchown(dir, above.st_uid, above.st_gid) != 0)
-		sb_close(&dir);
-	return dir;
-}
-
 int sb_cache_secret(const char *dir, uint8_t out[SB_BLAKE3_SIZE], sb_error *error)
 {
 	static const char purpose[] = "scanbridge: digests of secrets";
-	int fd = open_folder(dir), status;
 	sb_mac_keys keys;
+	int fd = sb_mac_keys_open(&keys, dir, error);
 
 	if (fd < 0)
-		return sb_error_set(error, SB_KIND_IO, errno, "open %s", dir);
-	status = sb_mac_keys_load(&keys, fd, error);
-	if (status == 0)
-		sb_blake3_keyed(keys.mac, purpose, sizeof purpose, out);
+		return -SB_KIND_IO;
+	sb_blake3_keyed(keys.mac, purpose, sizeof purpose, out);
 	sb_mac_keys_forget(&keys);
 	sb_close(&fd);
-	return status == 0 ? 0 : -SB_KIND_IO;
+	return 0;
 }
 
 static sb_page *open_page(sb_cache *cache)
@@ -479,7 +463,7 @@ static int prepare(sb_cache *cache, const sb_cache_options *options)
 		cache->path = strdup(options->dir);
 		if (cache->path == NULL)
 			return -1;
-		cache->dir = open_folder(options->dir);
+		cache->dir = sb_mac_folder_open(options->dir);
 		if (cache->dir < 0)
 			snprintf(cache->why, sizeof cache->why, "cannot open %.180s: %s",
 				cache->path, strerror(errno));

@@ -20,6 +20,10 @@ typedef struct sb_mac_keys {
 	uint32_t id;               /* tells databases of another key apart; never 0 */
 } sb_mac_keys;
 
+/* Of the folder at @p path, which is made 0700 if it is missing: a descriptor of it, or -1. */
+int sb_mac_keys_open(sb_mac_keys *out, const char *path, sb_error *error);
+/* The folder alone: a descriptor, or -1 with errno. */
+int sb_mac_folder_open(const char *path);
 /* In the folder @p dir; 0, or -1 and why in *error (`io`, `not_configured`). */
 int sb_mac_keys_load(sb_mac_keys *out, int dir, sb_error *error);
 void sb_mac_keys_forget(sb_mac_keys *keys);

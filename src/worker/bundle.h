@@ -38,7 +38,7 @@ typedef struct sb_bundle_head {
 } sb_bundle_head;
 
 /* Grows with the layout of bundle, channel and messages. */
-enum { SB_WORKER_PROTOCOL = 2 };
+enum { SB_WORKER_PROTOCOL = 3 };
 
 /* One rule file: head, name and text, each with a NUL. */
 typedef struct sb_bundle_source {

@@ -80,6 +80,7 @@ typedef struct sb_zygote_message {
 	uint32_t word, id, kind;
 	int32_t status; /* of a wait, or an errno */
 	uint64_t rules;
+	uint32_t compiled; /* they were compiled now, and are worth keeping */
 	/* of a plugin that is ready */
 	sb_identity identity;
 	uint64_t max_size;
@@ -87,7 +88,14 @@ typedef struct sb_zygote_message {
 	char text[SB_ZYGOTE_TEXT];
 } sb_zygote_message;
 
-/* A zygote's descriptors. */
-enum { SB_ZYGOTE_CONTROL = 3, SB_ZYGOTE_BUNDLE = 4, SB_ZYGOTE_HOST = 5, SB_ZYGOTE_PLUGIN = 6 };
+/* A zygote's descriptors; the last one is there when there is a plugin, or compiled rules are
+ * kept. */
+enum {
+	SB_ZYGOTE_CONTROL = 3,
+	SB_ZYGOTE_BUNDLE = 4,
+	SB_ZYGOTE_HOST = 5,
+	SB_ZYGOTE_PLUGIN = 6,
+	SB_ZYGOTE_COMPILED = 6,
+};
 
 #endif

@@ -402,8 +402,11 @@ static int seal(sb_pool *pool, sb_bundle *bundle, sb_error *error)
 	sb_bundle_head head = {.sandbox = pool->options.sandbox, .limits = pool->options.limits};
 	uint8_t nonce[SB_CANARY_SIZE / 2];
 
-	sb_random(nonce, sizeof nonce);
-	sb_hex(pool->canary, nonce, sizeof nonce);
+	/* It is compiled with the rules, and kept with them. */
+	if (!sb_compiled_secret(&pool->compiled, pool->canary)) {
+		sb_random(nonce, sizeof nonce);
+		sb_hex(pool->canary, nonce, sizeof nonce);
+	}
 	memcpy(head.canary, pool->canary, sizeof head.canary);
 	head.memory = (pool->options.max_content > 0 ? pool->options.max_content : usual) +
 		      2 * pool->options.limits.max_memory + spare;
@@ -432,6 +435,9 @@ static int start(sb_pool *pool, sb_bundle *bundle, sb_error *error)
 	pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pool->name == NULL || pool->program < 0 || pool->wake < 0)
 		return sb_error_set(error, SB_KIND_INTERNAL, errno, "open %s", path);
+	if (bundle->sources > 0)
+		sb_compiled_open(&pool->compiled, pool->options.data_dir);
+	pool->options.data_dir = NULL; /* the caller's */
 	status = seal(pool, bundle, error);
 	if (status == 0)
 		status = sb_zygote_start(pool, &pool->zygote, error);
@@ -456,6 +462,7 @@ int sb_pool_open(sb_pool **out, sb_bundle *bundle, const sb_pool_options *option
 		pool->options.max_workers = SB_POOL_WORKERS;
 	if (pool->options.workers > pool->options.max_workers)
 		pool->options.workers = pool->options.max_workers;
+	pool->compiled.dir = -1;
 	pool->program = pool->bundle = pool->plugin = pool->wake = pool->zygote.control = -1;
 	for (size_t i = 0; i < SB_POOL_WORKERS; i++)
 		pool->workers[i].pidfd = pool->workers[i].socket = -1;
@@ -475,6 +482,7 @@ int sb_pool_open_in(sb_pool **out, const char *name, sb_bundle *bundle,
 {
 	const sb_pool_options options = {
 		.name = name,
+		.data_dir = environment->data_dir,
 		.workers = workers > 0 ? workers : environment->cpus,
 		.max_workers = environment->concurrency,
 		.recycle = recycle,
@@ -503,6 +511,7 @@ void sb_pool_close(sb_pool *pool)
 	sb_close(&pool->program);
 	sb_close(&pool->bundle);
 	sb_close(&pool->plugin);
+	sb_compiled_close(&pool->compiled);
 	sb_close(&pool->wake);
 	pthread_cond_destroy(&pool->changed);
 	pthread_mutex_destroy(&pool->lock);

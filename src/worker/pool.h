@@ -25,6 +25,7 @@ typedef struct sb_pool_options {
 	unsigned max_workers; /* started at most, when some are stuck with one content */
 	unsigned recycle;     /* contents that one worker judges; 0: any number */
 	bool sandbox;
+	const char *data_dir; /* where compiled rules are kept; NULL: nowhere */
 	unsigned start_ms;    /* that compiling, or a plugin's opening, may take; 0: 5 min */
 	uint64_t max_content; /* bytes, the largest content; 0: 1 GiB */
 	sb_container_limits limits;

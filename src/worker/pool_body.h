@@ -7,6 +7,7 @@
 
 #include "worker/channel.h"
 #include "util/child.h"
+#include "worker/compiled.h"
 #include "worker/pool.h"
 
 enum { SB_POOL_WORKERS = 64, SB_POOL_CRASHES = 5 };
@@ -46,6 +47,7 @@ struct sb_pool {
 	sb_pool_options options;
 	char *name;
 	int program, bundle, plugin; /* descriptors; no plugin: -1 */
+	sb_compiled compiled;
 	char identity[2 * SB_BLAKE3_SIZE + 1], canary[SB_CANARY_SIZE + 1], version[32];
 	uint64_t rules;
 

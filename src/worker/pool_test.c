@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,9 +119,11 @@ static const char rule[] =
 
 enum { PATIENCE = 20000, SOON = 250 };
 
-static sb_pool *open_pool(unsigned workers, unsigned max_workers, unsigned recycle)
+static sb_pool *open_pool_in(
+	const char *data_dir, unsigned workers, unsigned max_workers, unsigned recycle)
 {
 	sb_pool_options options = {.name = "test",
+		.data_dir = data_dir,
 		.workers = workers,
 		.max_workers = max_workers,
 		.recycle = recycle,
@@ -142,6 +146,11 @@ static sb_pool *open_pool(unsigned workers, unsigned max_workers, unsigned recyc
 	sb_bundle_done(&bundle);
 	assert_int_equal(sb_pool_rules(pool), 2);
 	return pool;
+}
+
+static sb_pool *open_pool(unsigned workers, unsigned max_workers, unsigned recycle)
+{
+	return open_pool_in(NULL, workers, max_workers, recycle);
 }
 
 typedef struct result {
@@ -615,6 +624,70 @@ static void bad_rules_are_told_with_their_line(void **unused)
 	sb_bundle_done(&bundle);
 }
 
+/* --- Compiled rules that are kept ----------------------------------------------------------- */
+
+/* The one file of compiled rules below @p dir, which it opens. */
+static int open_compiled(const char *dir, struct stat *st)
+{
+	char path[512] = "";
+	struct dirent *e;
+	DIR *entries;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/cache", dir);
+	entries = opendir(path);
+	assert_non_null(entries);
+	while ((e = readdir(entries)) != NULL && strncmp(e->d_name, "rules-", 6) != 0)
+		continue;
+	assert_non_null(e);
+	fd = openat(dirfd(entries), e->d_name, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fstat(fd, st), 0);
+	closedir(entries);
+	return fd;
+}
+
+/* Open, judge, close; and the file that is there then. */
+static int judge_with(const char *dir, struct stat *st)
+{
+	sb_pool *pool = open_pool_in(dir, 1, 2, 0);
+	result *r = malloc(sizeof *r);
+
+	assert_good(pool);
+	judge(pool, sb_pool_canary(pool), PATIENCE, r);
+	assert_int_equal(r->answer.reply.found_count, 1);
+	assert_string_equal(r->answer.reply.found[0].name, "Scanbridge_Canary");
+	judge(pool, "seventeen letters", PATIENCE, r);
+	assert_string_equal(r->answer.reply.found[0].name, "Named");
+	free(r);
+	sb_pool_close(pool);
+	return open_compiled(dir, st);
+}
+
+/* The second start takes what the first has compiled; damage is noticed, and mended. */
+static void compiled_rules_are_kept(void **unused)
+{
+	char dir[] = "/tmp/sb-pool-XXXXXX", command[64];
+	struct stat first, again, mended;
+	uint8_t byte;
+	int fd;
+
+	(void)unused;
+	assert_non_null(mkdtemp(dir));
+	close(judge_with(dir, &first));
+	fd = judge_with(dir, &again);
+	assert_int_equal(first.st_ino, again.st_ino);
+	assert_int_equal(first.st_mtim.tv_nsec, again.st_mtim.tv_nsec);
+	assert_int_equal(pread(fd, &byte, 1, again.st_size / 2), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, again.st_size / 2), 1);
+	close(judge_with(dir, &mended)); /* `fd` holds the old inode, so it can't be used again */
+	assert_int_not_equal(mended.st_ino, again.st_ino);
+	assert_int_equal(mended.st_size, again.st_size);
+	close(fd);
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -628,6 +701,7 @@ int main(void)
 		cmocka_unit_test(workers_are_recycled),
 		cmocka_unit_test(the_host_notices_nothing),
 		cmocka_unit_test(a_lost_zygote_is_replaced),
+		cmocka_unit_test(compiled_rules_are_kept),
 		cmocka_unit_test(bad_rules_are_told_with_their_line),
 	};
 

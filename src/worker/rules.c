@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiling and running YARA rules with libyara 4.2 (yara.readthedocs.io, "The C API"). Only
- * from source, never compiled rules: those are code for libyara's virtual machine. The signal
+ * Compiling and running YARA rules with libyara 4.2 (yara.readthedocs.io, "The C API"), from
+ * source or from what we compiled of the same source before (worker/rules_keep.h). The signal
  * handlers that libyara would install are turned off; a fault ends the worker, which is what a
  * worker is for. Its timeout is off as well: the host owns the clock.
  */
@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <yara.h>
+
+#include "worker/rules_keep.h"
 
 struct sb_rules {
 	YR_RULES *compiled;
@@ -123,13 +125,12 @@ static bool mentions(const char *text, const char *word)
 	return false;
 }
 
-static bool add_sources(compilation *c, YR_COMPILER *compiler, sb_rules *rules)
+static bool add_sources(compilation *c, YR_COMPILER *compiler)
 {
 	uint64_t at = 0;
 	char space[32];
 
 	for (unsigned i = 0; sb_bundle_next_source(c->head, &at, &c->source); i++) {
-		rules->wants_mime = rules->wants_mime || mentions(c->source.text, "mime");
 		if (!c->source.compiled)
 			continue;
 		/* Rules of different files may have the same name. */
@@ -152,51 +153,66 @@ static bool add_canary(const compilation *c, YR_COMPILER *compiler)
 	return yr_compiler_add_string(compiler, text, CANARY_NAMESPACE) == 0;
 }
 
-static void count(sb_rules *rules)
+static void look_over(sb_rules *rules, const sb_bundle_head *head)
 {
+	sb_source_view source;
+	uint64_t at = 0;
 	YR_RULE *rule;
 
+	while (sb_bundle_next_source(head, &at, &source))
+		rules->wants_mime = rules->wants_mime || mentions(source.text, "mime");
 	yr_rules_foreach(rules->compiled, rule) rules->count +=
 		strcmp(rule->ns->name, CANARY_NAMESPACE) != 0;
 }
 
 static int report_match(YR_SCAN_CONTEXT *context, int message, void *data, void *user);
 
-static bool finish(compilation *c, YR_COMPILER *compiler, sb_rules *rules)
+static bool compile(compilation *c, YR_RULES **out)
 {
-	if (yr_compiler_get_rules(compiler, &rules->compiled) != ERROR_SUCCESS ||
-		yr_scanner_create(rules->compiled, &rules->scanner) != ERROR_SUCCESS) {
-		snprintf(c->why, c->room, "out of memory for the compiled rules");
+	YR_COMPILER *compiler = NULL;
+	bool good = yr_compiler_create(&compiler) == ERROR_SUCCESS;
+
+	if (!good)
 		return false;
+	yr_compiler_set_callback(compiler, complain, c);
+	yr_compiler_set_include_callback(compiler, include, keep, c);
+	good = define_variables(compiler) && add_sources(c, compiler) && add_canary(c, compiler);
+	if (good && yr_compiler_get_rules(compiler, out) != ERROR_SUCCESS) {
+		snprintf(c->why, c->room, "out of memory for the compiled rules");
+		good = false;
 	}
+	yr_compiler_destroy(compiler);
+	return good;
+}
+
+static bool begin(sb_rules *rules, const sb_bundle_head *head)
+{
+	if (yr_scanner_create(rules->compiled, &rules->scanner) != ERROR_SUCCESS)
+		return false;
 	yr_scanner_set_flags(rules->scanner,
 		SCAN_FLAGS_NO_TRYCATCH | SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_REPORT_RULES_MATCHING);
 	yr_scanner_set_callback(rules->scanner, report_match, rules);
-	count(rules);
+	look_over(rules, head);
 	return true;
 }
 
-sb_rules *sb_rules_compile(const sb_bundle_head *head, char *why, size_t room)
+sb_rules *sb_rules_compile(
+	const sb_bundle_head *head, int kept, bool *fresh, char *why, size_t room)
 {
 	compilation c = {.head = head, .why = why, .room = room};
 	sb_rules *rules = calloc(1, sizeof *rules);
-	YR_COMPILER *compiler = NULL;
 	uint32_t none = 0;
 	bool good;
 
 	snprintf(why, room, "libyara could not be started");
 	good = rules != NULL && yr_initialize() == ERROR_SUCCESS &&
-	       yr_set_configuration(YR_CONFIG_MAX_MATCH_DATA, &none) == ERROR_SUCCESS &&
-	       yr_compiler_create(&compiler) == ERROR_SUCCESS;
-	if (good) {
-		yr_compiler_set_callback(compiler, complain, &c);
-		yr_compiler_set_include_callback(compiler, include, keep, &c);
-		good = define_variables(compiler) && add_sources(&c, compiler, rules) &&
-		       add_canary(&c, compiler) && finish(&c, compiler, rules);
+	       yr_set_configuration(YR_CONFIG_MAX_MATCH_DATA, &none) == ERROR_SUCCESS;
+	*fresh = false;
+	if (good && (kept < 0 || !sb_rules_load(kept, &rules->compiled))) {
+		good = compile(&c, &rules->compiled);
+		*fresh = good && kept >= 0 && sb_rules_save(kept, rules->compiled);
 	}
-	if (compiler != NULL)
-		yr_compiler_destroy(compiler);
-	if (good)
+	if (good && begin(rules, head))
 		return rules;
 	free(rules);
 	return NULL;

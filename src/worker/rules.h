@@ -11,9 +11,11 @@
 
 typedef struct sb_rules sb_rules;
 
-/* Compile all sources of a bundle, and the hidden canary rule. NULL: @p why names file and
- * line. */
-sb_rules *sb_rules_compile(const sb_bundle_head *head, char *why, size_t room);
+/* All sources of a bundle, and the hidden canary rule. What was compiled of them before, by this
+ * libyara, is taken from @p kept; else they are compiled and left there, *fresh is set then. @p
+ * kept -1: neither. NULL: @p why names file and line. */
+sb_rules *sb_rules_compile(
+	const sb_bundle_head *head, int kept, bool *fresh, char *why, size_t room);
 /* How many, without the hidden one. */
 uint64_t sb_rules_count(const sb_rules *rules);
 /* Whether a rule asks for the external variable `mime`, which is dear to find out. */

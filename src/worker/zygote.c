@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/io.h"
 #include "worker/plugin.h"
 #include "worker/sandbox.h"
 #include "worker/serve.h"
@@ -252,11 +253,15 @@ static void watch_children(zygote *z)
 /* Rules are compiled with the rights that we begin with: they are data. */
 static void prepare_rules(zygote *z, sb_zygote_message *ready)
 {
+	int kept = fcntl(SB_ZYGOTE_COMPILED, F_GETFD) < 0 ? -1 : SB_ZYGOTE_COMPILED;
 	char why[SB_ZYGOTE_TEXT];
+	bool fresh;
 
-	z->trade.rules = sb_rules_compile(z->trade.head, why, sizeof why);
+	z->trade.rules = sb_rules_compile(z->trade.head, kept, &fresh, why, sizeof why);
 	if (z->trade.rules == NULL)
 		fail(SB_KIND_NOT_CONFIGURED, why);
+	ready->compiled = fresh;
+	sb_close(&kept);
 	sb_containers_prepare();
 	(void)sb_mime_load(); /* without its tables there are no media types */
 	ready->rules = sb_rules_count(z->trade.rules);

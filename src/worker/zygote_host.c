@@ -112,7 +112,7 @@ static int refused(const sb_zygote_message *word, sb_error *error)
 }
 
 /* Its first word: ready, or why not. */
-static int await_ready(sb_pool *pool, sb_zygote *zygote, sb_error *error)
+static int await_ready(sb_pool *pool, sb_zygote *zygote, int compiled, sb_error *error)
 {
 	struct pollfd event = {.fd = zygote->control, .events = POLLIN};
 	int patience = pool->options.start_ms > 0 ? (int)pool->options.start_ms : COMPILE_MS;
@@ -135,6 +135,8 @@ static int await_ready(sb_pool *pool, sb_zygote *zygote, sb_error *error)
 		snprintf(pool->version, sizeof pool->version, "%.31s", word.text);
 	}
 	keep_guest(&zygote->guest, &word);
+	if (word.compiled != 0)
+		sb_compiled_keep(&pool->compiled, pool->identity, compiled);
 	return 0;
 }
 
@@ -142,14 +144,16 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 {
 	sb_zygote zygote = {.control = -1};
 	int pair[2] = {-1, -1}, host = (int)syscall(SYS_pidfd_open, getpid(), 0), status;
+	int compiled = sb_compiled_lend(&pool->compiled, pool->identity);
 
 	if (host >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
-		const int fds[] = {pair[1], pool->bundle, host, pool->plugin};
+		const int last = pool->plugin >= 0 ? pool->plugin : compiled;
+		const int fds[] = {pair[1], pool->bundle, host, last};
 		sb_child_plan plan = SB_CHILD_PLAN(pool->name);
 
 		plan.program = pool->program;
 		plan.fds = fds;
-		plan.count = pool->plugin >= 0 ? 4 : 3;
+		plan.count = last >= 0 ? 4 : 3;
 		plan.tethered = true;
 		zygote.control = pair[0];
 		status = sb_child_start(&zygote.kept, &plan, error);
@@ -159,7 +163,8 @@ int sb_zygote_start(sb_pool *pool, sb_zygote *out, sb_error *error)
 	sb_close(&host);
 	sb_close(&pair[1]);
 	if (status == 0)
-		status = await_ready(pool, &zygote, error);
+		status = await_ready(pool, &zygote, compiled, error);
+	sb_close(&compiled);
 	if (status < 0) {
 		(void)sb_child_end_within(zygote.kept, 0); /* it had its time */
 		sb_close(&zygote.control);
