@@ -21,6 +21,7 @@ enum {
 	GLANCE_MS = 100,  /* how often a long wait looks at cancel and clock */
 	PAUSE_GLANCE_MS = 5,
 	DOUBT_MORE_MS = 100, /* by how much two clocks may differ */
+	AHEAD = 16,          /* contents before a worker is recycled */
 	LOSSES = 3,          /* workers that may die by themselves under a queued content */
 };
 
@@ -133,15 +134,30 @@ static int acquire(turn *t, bool other)
 	return status;
 }
 
-/* The slot is no longer ours. @p state: what it is left as. */
+/* With the lock held. A worker's successor is asked for while it still judges its last contents:
+ * nobody waits for a process to begin. */
+static void count_served(turn *t)
+{
+	sb_pool *pool = t->pool;
+	unsigned recycle = pool->options.recycle, served = ++t->worker->served, coming, alive;
+
+	if (recycle > 2 * AHEAD && served == recycle - AHEAD) {
+		(void)least_busy(pool, &coming, &alive);
+		if (alive < pool->options.max_workers)
+			sb_pool_grow(pool);
+	}
+	if (recycle > 0 && served >= recycle)
+		sb_pool_retire(pool, t->worker);
+}
+
+/* The slot is no longer ours. */
 static void release(turn *t, bool served)
 {
 	sb_pool *pool = t->pool;
-	unsigned recycle = pool->options.recycle;
 
 	pthread_mutex_lock(&pool->lock);
-	if (served && ++t->worker->served >= recycle && recycle > 0)
-		sb_pool_retire(pool, t->worker);
+	if (served)
+		count_served(t);
 	if (t->worker->state == SB_WORKER_READY || t->worker->state == SB_WORKER_LEAVING)
 		atomic_store(&slot_of(t)->state, SB_SLOT_FREE);
 	sb_pool_let_go(pool, t->worker, t->slot);
