@@ -322,6 +322,25 @@ void sb_manager_leave(sb_manager *manager)
 		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+int sb_manager_change(sb_manager *manager,
+	int (*change)(sb_manager *manager, const void *what, sb_error *error), const void *what,
+	sb_error *error)
+{
+	sb_error why;
+	int status = sb_manager_enter(manager, error);
+
+	if (status < 0)
+		return status;
+	sb_error_init(&why);
+	pthread_mutex_lock(&manager->reconfiguring);
+	status = change(manager, what, &why);
+	pthread_mutex_unlock(&manager->reconfiguring);
+	if (status < 0)
+		sb_error_copy(error, &why);
+	sb_manager_leave(manager);
+	return status;
+}
+
 bool sb_manager_hold(sb_manager *manager, struct sb_call *call)
 {
 	pthread_mutex_lock(&manager->site_lock);

@@ -74,6 +74,10 @@ bool sb_manager_hold(struct sb_manager *manager, struct sb_call *call);
 int sb_manager_enter(struct sb_manager *manager, sb_error *error);
 /* A scan has ended; the manager may be gone when this returns. */
 void sb_manager_leave(struct sb_manager *manager);
+/* What changes engines or configuration: one at a time, whoever asks for it. */
+int sb_manager_change(struct sb_manager *manager,
+	int (*change)(struct sb_manager *manager, const void *what, sb_error *error),
+	const void *what, sb_error *error);
 
 /* Retries come from a bucket: 10 at the start, a tenth of a retry for every call. */
 void sb_retry_budget_earn(struct sb_manager *manager);

@@ -203,8 +203,9 @@ static void take_over(making *m)
 	sb_site_unref(old);
 }
 
-static int reconfigure(sb_manager *manager, const sb_config *config, sb_error *error)
+static int reconfigure(sb_manager *manager, const void *what, sb_error *error)
 {
+	const sb_config *config = what;
 	making m = {.manager = manager, .old = sb_site_now(manager)};
 	sb_conf *conf = NULL;
 	int status = sb_conf_build(&conf, config, error);
@@ -225,19 +226,7 @@ static int reconfigure(sb_manager *manager, const sb_config *config, sb_error *e
 
 int sb_manager_reconfigure(sb_manager *manager, const sb_config *config, sb_error *error)
 {
-	sb_error why;
-	int status = sb_manager_enter(manager, error);
-
-	if (status < 0)
-		return status;
-	sb_error_init(&why);
-	pthread_mutex_lock(&manager->reconfiguring);
-	status = reconfigure(manager, config, &why);
-	pthread_mutex_unlock(&manager->reconfiguring);
-	if (status < 0)
-		sb_error_copy(error, &why);
-	sb_manager_leave(manager);
-	return status;
+	return sb_manager_change(manager, reconfigure, config, error);
 }
 
 void sb_manager_refuse(sb_manager *manager, const char *origin, const sb_error *why)

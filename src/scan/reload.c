@@ -108,8 +108,9 @@ static int reload(sb_engine *engine, sb_error *error)
 	return status;
 }
 
-static int reload_site(sb_manager *manager, const char *name, sb_error *error)
+static int reload_site(sb_manager *manager, const void *what, sb_error *error)
 {
+	const char *name = what;
 	sb_site *site = sb_site_now(manager);
 	bool found = false;
 	int status = 0;
@@ -138,18 +139,5 @@ static int reload_site(sb_manager *manager, const char *name, sb_error *error)
 
 int sb_manager_reload(sb_manager *manager, const char *name, sb_error *error)
 {
-	sb_error why;
-	int status = sb_manager_enter(manager, error);
-
-	if (status < 0)
-		return status;
-	sb_error_init(&why);
-	/* One trial at a time, whoever asks for it. */
-	pthread_mutex_lock(&manager->reconfiguring);
-	status = reload_site(manager, name, &why);
-	pthread_mutex_unlock(&manager->reconfiguring);
-	if (status < 0)
-		sb_error_copy(error, &why);
-	sb_manager_leave(manager);
-	return status;
+	return sb_manager_change(manager, reload_site, name, error);
 }
