@@ -72,7 +72,9 @@ void sb_spawn_clamd_conf(sb_buf *out, const sb_spawn_limits *limits, const char 
 	sb_buf_text(out, "# Written by Scanbridge at every start: changes are lost.\n"
 			 "Foreground yes\nLocalSocket clamd.sock\nLocalSocketMode 600\n"
 			 "FixStaleSocket yes\nSelfCheck 0\nExitOnOOM yes\n"
-			 "AlertExceedsMax yes\nAlertEncrypted yes\n");
+			 "AlertExceedsMax yes\nAlertEncrypted yes\n"
+			 /* It would remember as clean what it could not unpack. */
+			 "DisableCache yes\n");
 	put_limits(out, limits);
 	sb_buf_printf(out, "DatabaseDirectory %s\nTemporaryDirectory %s\n", database, temporary);
 	sb_buf_printf(out, "ConcurrentDatabaseReload %s\n", concurrent_reload ? "yes" : "no");
