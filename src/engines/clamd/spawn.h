@@ -44,9 +44,9 @@ typedef struct sb_spawn_settings {
 
 /* --- spawn_conf.c -------------------------------------------------------------------------- */
 
-/* More than this in one file is nothing that clamd looks at. */
+/* More than this in one file is nothing that clamd looks at: so all together must not be more. */
 #define SB_SPAWN_MAX_FILE (2000ull << 20)
-#define SB_SPAWN_MAX_SCAN (2 * SB_SPAWN_MAX_FILE)
+#define SB_SPAWN_MAX_SCAN SB_SPAWN_MAX_FILE
 
 typedef struct sb_spawn_limits {
 	uint64_t max_file, max_scan; /* bytes */

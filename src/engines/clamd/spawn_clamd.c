@@ -39,7 +39,8 @@ enum { ASK_MS = 2000, STOP_MS = 5000, REPLY = 512, MEMINFO = 16384 };
 static int talk(
 	sb_spawn *spawn, const char *command, int cancel_fd, char reply[REPLY], sb_error *error)
 {
-	sb_net_wait wait = {sb_net_deadline(ASK_MS), cancel_fd};
+	const uint64_t patience = spawn->settings.start_timeout_ms;
+	sb_net_wait wait = {sb_net_deadline(patience < ASK_MS ? patience : ASK_MS), cancel_fd};
 	int fd = sb_net_connect(&spawn->where, &wait, error), status = 0;
 	size_t used = 0;
 	ssize_t n = -1;

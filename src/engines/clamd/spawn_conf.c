@@ -48,13 +48,15 @@ uint64_t sb_spawn_temporary_need(const sb_spawn_limits *limits)
 	return (limits->threads - SPARE_THREADS) * limits->max_scan;
 }
 
+/* A zip's member that is larger than MaxFileSize is cut there, and the rest is called clean without
+ * a word. Cut at MaxScanSize it is one that goes beyond that, which is told. */
 static void put_limits(sb_buf *out, const sb_spawn_limits *limits)
 {
 	sb_buf_printf(out,
 		"MaxFileSize %" PRIu64 "\nStreamMaxLength %" PRIu64 "\nMaxScanSize %" PRIu64 "\n"
 		"MaxScanTime %" PRIu64 "\nMaxRecursion %u\nMaxFiles %" PRIu64 "\nMaxThreads %u\n"
 		"MaxQueue %u\n",
-		limits->max_file, limits->max_file, limits->max_scan, limits->max_scan_ms,
+		limits->max_scan, limits->max_file, limits->max_scan, limits->max_scan_ms,
 		limits->max_recursion, limits->max_members, limits->threads,
 		2 * limits->threads + 100);
 }

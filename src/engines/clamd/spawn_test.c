@@ -74,11 +74,15 @@ static const struct {
 	unsigned recursion, threads;
 } limits[] = {
 	{"as usual", 25 * MIB, 1024 * MIB, 60000, 16, 4, 25 * MIB, 100 * MIB, 60000, 17, 8},
-	{"no limit of its own", 0, 1024 * MIB, 60000, 16, 4, 1024 * MIB, 4000 * MIB, 60000, 17, 8},
-	{"none at all", 0, 0, 60000, 16, 1, 2000 * MIB, 4000 * MIB, 60000, 17, 5},
+	{"no limit of its own", 0, 1024 * MIB, 60000, 16, 4, 1024 * MIB, 2000 * MIB, 60000, 17, 8},
+	{"none at all", 0, 0, 60000, 16, 1, 2000 * MIB, 2000 * MIB, 60000, 17, 5},
+	{"all of it unpacked in one", 500 * MIB, 1024 * MIB, 1, 16, 1, 500 * MIB, 2000 * MIB, 1, 17,
+		5},
+	{"less than four times that", 500 * MIB + 1, 1024 * MIB, 1, 16, 1, 500 * MIB + 1,
+		2000 * MIB, 1, 17, 5},
 	{"larger than all content", 50 * MIB, 25 * MIB, 1, 16, 1, 25 * MIB, 100 * MIB, 1, 17, 5},
-	{"more than clamd can", 2001 * MIB, 4096 * MIB, 1, 16, 1, 2000 * MIB, 4000 * MIB, 1, 17, 5},
-	{"its most, one less", 2000 * MIB - 1, 4096 * MIB, 1, 16, 1, 2000 * MIB - 1, 4000 * MIB, 1,
+	{"more than clamd can", 2001 * MIB, 4096 * MIB, 1, 16, 1, 2000 * MIB, 2000 * MIB, 1, 17, 5},
+	{"its most, one less", 2000 * MIB - 1, 4096 * MIB, 1, 16, 1, 2000 * MIB - 1, 2000 * MIB, 1,
 		17, 5},
 	{"less than a probe", 1, 1024 * MIB, 1, 16, 1, 1024, 4096, 1, 17, 5},
 	{"flat", MIB, 1024 * MIB, 1, 0, 1, MIB, 4 * MIB, 1, 2, 5},
@@ -111,7 +115,7 @@ static void test_limits(void **state)
 static void test_configuration(void **state)
 {
 	static const char *const lines[] = {"\nLocalSocket clamd.sock\n", "\nAlertExceedsMax yes\n",
-		"\nAlertEncrypted yes\n", "\nDisableCache yes\n", "\nMaxFileSize 1\n",
+		"\nAlertEncrypted yes\n", "\nDisableCache yes\n", "\nMaxFileSize 2\n",
 		"\nStreamMaxLength 1\n", "\nMaxScanSize 2\n", "\nMaxScanTime 3\n",
 		"\nMaxRecursion 5\n", "\nMaxFiles 4\n", "\nMaxThreads 6\n",
 		"\nDatabaseDirectory ../db\n", "\nTemporaryDirectory /t\n",

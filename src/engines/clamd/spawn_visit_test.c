@@ -172,7 +172,8 @@ static void test_room(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		for (uint64_t less = 0; less < 4; less++) { /* nowhere, at first, in the end, both */
+		for (uint64_t less = 0; less < 4;
+			less++) { /* nowhere, at first, in the end, both */
 			room = rows[i].need - (less & 1);
 			assert_int_equal(sb_spawn_enter(&spawn, rows[i].size, &patient, &visit,
 						 &record, NULL),
