@@ -66,13 +66,15 @@ int main(int argc, char **argv)
 		if (status == 0)
 			status = show(manager, argv[2], error);
 		if (status == 0 && import(argv[1], argv[3]) != 0)
-			fprintf(stderr, "%s: the rules are as they were\n", argv[0]);
+			status = 1;
 		/* Tried out once more, with this program's own settings. What does not show itself
 		 * well changes nothing. */
-		else if (status == 0)
+		if (status == 0)
 			status = sb_manager_reload(manager, NULL, error);
 		if (status == 0)
 			status = show(manager, argv[2], error);
+		if (status > 0)
+			fprintf(stderr, "%s: the rules are as they were\n", argv[0]);
 		if (status < 0)
 			fprintf(stderr, "%s: %s\n", argv[0], sb_error_message(error));
 	}
