@@ -331,6 +331,18 @@ class Places(Supervised):
         for transport in ("fildes", "instream"):
             self.in_every_role(play, transport=transport)
 
+    def test_a_folder_lost_by_one_that_others_share(self):
+        """Who only uses another process's clamd can't hear its words, and sees it all the same."""
+        owner, other = self.host(), self.host()
+        self.settled(owner)
+        self.settled(other)
+        for program, name in ((other, "eicar.com"), (other, "note.txt")):
+            for path in self.temporary():
+                shutil.rmtree(path)
+            self.cell(program, name, NOT_UP | AWAY)
+            self.settled(owner, NOT_UP | AWAY)
+            self.settled(other, NOT_UP | AWAY)
+
     def test_its_temporary_folder_is_closed_to_it(self):
         if os.geteuid() != 0:
             self.skipTest("takes root: the folder would be ours")
