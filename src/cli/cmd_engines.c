@@ -106,6 +106,7 @@ static void put_json(
 	} else {
 		sb_json_null(&json, "error");
 	}
+	sb_json_text(&json, "note", state->note);
 	put_check(&json, state);
 	sb_json_end_object(&json);
 	sb_buf_char(out, '\n');
@@ -224,6 +225,8 @@ static void put_advice(sb_buf *out, const sb_engine_state *state)
 	if (state->error.kind != SB_KIND_NONE)
 		put_lines(out, state->name, state->error.message);
 	put_lines(out, state->name, state->remedy);
+	if (state->note != NULL)
+		put_lines(out, state->name, state->note);
 }
 
 /* --- Both -------------------------------------------------------------------------------- */

@@ -42,6 +42,18 @@ static void keep_secrets(const sb_conf *conf)
 			(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+static void tell_note(const char *engine, const char *note)
+{
+	sb_buf text;
+
+	if (note == NULL)
+		return;
+	sb_buf_init(&text, 4096);
+	sb_escape(&text, note, strnlen(note, 600));
+	sb_log(SB_LOG_WARN, "engine %s %s", engine, text.data != NULL ? text.data : "");
+	sb_buf_done(&text);
+}
+
 sb_manager *sb_cli_open(const sb_config *config)
 {
 	sb_manager *manager = NULL;
@@ -65,6 +77,7 @@ sb_manager *sb_cli_open(const sb_config *config)
 		const sb_error *problem = sb_manager_engine_problem(manager, i);
 		if (problem != NULL)
 			sb_log(SB_LOG_WARN, "out of service: %s", sb_error_message(problem));
+		tell_note(conf->engines[i].name, sb_manager_engine_note(manager, i));
 	}
 	for (size_t i = 0; i < conf->notice_count; i++)
 		sb_log(SB_LOG_INFO, "%s", conf->notices[i]);

@@ -138,7 +138,7 @@ static void put_files(found *f, const char *path)
 	const struct dirent *entry;
 
 	while (entries != NULL && (entry = readdir(entries)) != NULL)
-		if (sb_spawn_is_signature(entry->d_name))
+		if (sb_spawn_is_signature(entry->d_name, NULL))
 			put_file(f, dirfd(entries), entry->d_name);
 	if (entries != NULL)
 		closedir(entries);

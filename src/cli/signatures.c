@@ -181,7 +181,7 @@ static int check_name(const char *path, sb_error *error)
 	size_t length = strlen(name);
 
 	if (length <= NAME_MAX_BYTES && strspn(name, allowed) == length && name[0] != '.' &&
-		name[0] != '-' && sb_spawn_is_signature(name))
+		name[0] != '-' && sb_spawn_is_signature(name, NULL))
 		return 0;
 	return sb_error_set(error, SB_KIND_UNSUPPORTED, 0,
 		"%s: not the name of a signature file, such as daily.cvd or own.ndb", path);

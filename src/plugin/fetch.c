@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "plugin/elf_head.h"
+#include "plugin/elf_needs.h"
 #include "util/io.h"
 
 #ifndef MFD_EXEC
@@ -287,6 +288,24 @@ static int inspect(const walk *w, int fd, const struct stat *info)
 	return 0;
 }
 
+/* The copy, which is what will be loaded: nobody can change it, or make it shorter. */
+static int inspect_copy(const walk *w, int fd, size_t length)
+{
+	const void *data =
+		length > 0 ? mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	char why[400];
+	bool good;
+
+	if (data == MAP_FAILED)
+		return sb_error_set(w->error, SB_KIND_NOT_CONFIGURED, errno,
+			"plugin %s: look at its copy", w->plugin);
+	good = sb_elf_needs_check(data, length, why, sizeof why);
+	munmap((void *)(uintptr_t)data, length);
+	return good ? 0
+		    : sb_error_set(
+			      w->error, SB_KIND_NOT_CONFIGURED, 0, "plugin %s: %s", w->plugin, why);
+}
+
 /* Through the descriptor that was looked at: whatever has its name by now. */
 static int copy(const walk *w, int file, sb_plugin_copy *out)
 {
@@ -313,6 +332,8 @@ static int copy(const walk *w, int file, sb_plugin_copy *out)
 			status = sb_error_set(w->error, SB_KIND_NOT_CONFIGURED, number,
 				"plugin %s: copy it into memory", w->plugin);
 	}
+	if (status == 0)
+		status = inspect_copy(w, out->fd, (size_t)info.st_size);
 	if (status < 0)
 		sb_close(&out->fd);
 	sb_close(&fd);

@@ -4,7 +4,8 @@
  * could run code as us, so all of them must belong to root or to our own user and be writable by
  * nobody else. What was checked is what is loaded: the way is walked by descriptors, link by link,
  * and the file is copied through the very descriptor that was looked at into sealed memory, which
- * nobody can change or swap.
+ * nobody can change or swap. The libraries that it needs come from the system's own folders, or it
+ * is refused (elf_needs.h).
  */
 #ifndef SB_PLUGIN_FETCH_H
 #define SB_PLUGIN_FETCH_H

@@ -49,18 +49,21 @@ int sb_shelf_names(char ***names, size_t *count, const char *data_dir, sb_error 
 /* --- Changing it ------------------------------------------------------------------------------ */
 
 typedef struct sb_shelf {
-	int root, dir; /* `rules`, locked; the bundle's folder */
+	int root, dir;               /* `rules`, locked; the bundle's folder */
+	const char *data_dir, *name; /* not ours */
 } sb_shelf;
 
-/* Lock, and the folder of bundle @p name, made if need be. What a dead process has left there is
- * cleared away: temporary files, and versions above the highest that was ever in use. */
+/* Lock, and the folder of bundle @p name, made if need be; both names have to live as long. What a
+ * dead process has left there is cleared away: temporary files, and versions above the highest that
+ * was ever in use. */
 int sb_shelf_lock(sb_shelf *shelf, const char *data_dir, const char *name, sb_error *error);
 void sb_shelf_unlock(sb_shelf *shelf);
 /* Durable when it returns, and not in use yet. */
 int sb_shelf_put(sb_shelf *shelf, const sb_shelved *shelved, sb_error *error);
+/* Unless it is in use, or nobody can tell. */
 void sb_shelf_drop(sb_shelf *shelf, uint64_t version);
 /* From now on, and after a crash, @p state holds; then versions that are too many are removed, the
- * lowest first. */
+ * lowest first. On failure what held before still does. */
 int sb_shelf_switch(sb_shelf *shelf, const sb_shelf_state *state, sb_error *error);
 
 #endif

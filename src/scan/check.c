@@ -351,6 +351,7 @@ static int look_at(sb_engine *engine, bool check, bool by_itself, sb_engine_stat
 		.type = conf->ops->name,
 		.role = conf->role,
 		.assurance = engine->assurance,
+		.note = sb_engine_note(engine),
 		.signature_age_s = -1,
 	};
 	sb_breaker_look(engine, begun, &view);

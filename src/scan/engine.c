@@ -179,6 +179,13 @@ int sb_engine_open(sb_engine *engine, sb_site *site, const sb_engine_conf *conf,
 	return 0;
 }
 
+const char *sb_engine_note(const sb_engine *engine)
+{
+	return engine->broken.kind == SB_KIND_NONE && engine->ops->note != NULL
+		       ? engine->ops->note(engine->state)
+		       : NULL;
+}
+
 void sb_engine_stop(sb_engine *engine)
 {
 	sb_lane *lane = &engine->lane;

@@ -96,6 +96,8 @@ sb_engine *sb_engine_named(const struct sb_manager *manager, const char *name);
 sb_engine *sb_engine_ref(sb_engine *engine);
 /* NULL is fine. The last one lets it be closed by a thread of the manager's. */
 void sb_engine_unref(sb_engine *engine);
+/* What it wants whoever runs it to know; NULL: nothing. */
+const char *sb_engine_note(const sb_engine *engine);
 /* Waits for the lane's threads. */
 void sb_engine_stop(sb_engine *engine);
 void sb_engine_close(sb_engine *engine);

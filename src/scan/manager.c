@@ -425,6 +425,11 @@ const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t inde
 	return broken->kind != SB_KIND_NONE ? broken : NULL;
 }
 
+const char *sb_manager_engine_note(const sb_manager *manager, size_t index)
+{
+	return sb_engine_note(manager->site->engines[index]);
+}
+
 bool sb_manager_cache_problem(sb_manager *manager, char *out, size_t room)
 {
 	return sb_verdicts_problem(manager->verdicts, out, room);

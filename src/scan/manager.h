@@ -22,6 +22,9 @@ void sb_manager_refuse(sb_manager *manager, const char *origin, const sb_error *
  * never asked; NULL when it could. */
 const sb_error *sb_manager_engine_problem(const sb_manager *manager, size_t index);
 
+/* What the engine wants whoever runs it to know (sb_engine_ops.note); NULL: nothing. */
+const char *sb_manager_engine_note(const sb_manager *manager, size_t index);
+
 /* The data directory, made where it isn't there, for whoever needs no manager. On failure, too,
  * *out may be open. */
 int sb_manager_open_data_dir(int *out, const sb_conf *conf, sb_error *error);
@@ -69,6 +72,7 @@ typedef struct sb_engine_state {
 	bool attested_limits, attested_encrypted,
 		attested_max_size; /* now, or stored for this identity */
 	char remedy[512];          /* what to change, one line each; empty when nothing */
+	const char *note;          /* as sb_manager_engine_note() says it */
 	int64_t signature_age_s;   /* -1: unknown */
 	double duration_ms;
 	bool has_quota; /* and its account could be read */

@@ -292,6 +292,88 @@ class Killed(BundleCase):
         self.assertGreater(len(points), 20)
         self.assertEqual(set(versions), {1, 2})
 
+    def unharmed(self, scene, before, result, point):
+        """One or the other, whole, at once; what failed says where, why, and what to do."""
+        listed = json.loads(self.run_program("--data-dir", str(scene), "rules", "list",
+                                             "--json").out)
+        assert listed["error"] is None, (point, listed, result.stderr)
+        told = result.returncode == 0 or b"standard output" in result.stderr
+        assert listed["version"] == (2 if told else before), (point, listed, result)
+        left = sorted(path.name for path in (scene / "rules/ours").iterdir())
+        assert left == [str(n) for n in range(1, listed["version"] + 1)] + ["current"], \
+            (point, left, result.stderr)
+        report = self.run_program("--data-dir", str(scene), "scan", "--json", "file").report
+        assert report["threats"][0]["name"] == (None, "One", "Two")[listed["version"]], point
+        if result.returncode and b"/rules/ours" in result.stderr:
+            assert b"try again" in result.stderr, result.stderr
+
+    def failing(self, point):
+        name, number, error = point
+        scene = self.scene(f"{name}-{number}-{error}")
+        result = subprocess.run(
+            ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={name}", "-e",
+             f"inject={name}:error={error}:when={number}", *self.line(scene)],
+            check=False, capture_output=True, timeout=PATIENCE)
+        self.unharmed(scene, 1, result, point)
+        assert self.run_program("--data-dir", str(scene), "rules", "import",
+                                str(self.three)).status == 0, point
+        shutil.rmtree(scene)
+        return result.returncode
+
+    def test_failing_calls(self):
+        """An error in place of a death: nothing is left over then, and no later import needed."""
+        errors = {"write": "ENOSPC", "fsync": "EIO", "renameat": "ENOSPC", "openat": "EACCES",
+                  "mkdirat": "EROFS", "fchmod": "EPERM", "flock": "EIO"}
+        points = [(name, number, errors[name]) for name, number in self.points()
+                  if name in errors]
+        with ThreadPoolExecutor(2) as pool:
+            ends = collections.Counter(pool.map(self.failing, points))
+        self.assertGreater(len(points), 15)
+        self.assertGreater(sum(ends.values()) - ends[0], 5)
+
+    @needs(os.geteuid() == 0, "needs root")
+    def test_no_room(self):
+        """A real file system that is full: of the data directory, but for a few blocks."""
+        place = self.folder / "small"
+        place.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place],
+                          capture_output=True).returncode != 0:
+            self.skipTest("no file system of a few MiB can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(place)])
+        scene = place / "data"
+        shutil.copytree(self.data, scene)
+        self.two = self.build(2, {"a.yar": rule("Two", "needle"),
+                                  "b.yar": "".join(rule(f"R{n}", f"{n:050}") for n in
+                                                   range(3000))})
+        full = place / "full"
+        with open(full, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                file.truncate(file.tell() - 64 * 1024)
+        result = subprocess.run(self.line(scene), capture_output=True, check=False)
+        self.assertEqual(result.returncode, 2, result)
+        for words in (f"write {scene}/rules/ours/2", "No space left", "make room there"):
+            self.assertIn(words, result.stderr.decode())
+        full.unlink()
+        self.unharmed(scene, 1, result, "full")
+        self.assertEqual(subprocess.run(self.line(scene), capture_output=True).returncode, 0)
+
+    @needs(os.geteuid() == 0, "needs root, to mount")
+    def test_a_folder_that_can_only_be_read(self):
+        scene = self.scene("locked")
+        rules = scene / "rules"
+        for words in (["--bind", rules, rules], ["-o", "remount,bind,ro", rules]):
+            if subprocess.run(["mount", *words], capture_output=True).returncode != 0:
+                self.skipTest("nothing can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(rules)])
+        result = subprocess.run(self.line(scene), capture_output=True, check=False)
+        self.assertEqual(result.returncode, 2, result)
+        for words in (f"write {scene}/rules/ours/2", "Read-only", "make that folder writable"):
+            self.assertIn(words, result.stderr.decode())
+        self.unharmed(scene, 1, result, "read-only")
+
 
 if __name__ == "__main__":
     unittest.main()

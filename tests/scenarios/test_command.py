@@ -227,13 +227,29 @@ class Surroundings(CommandCase):
         if subprocess.run([*without, "true"], capture_output=True).returncode != 0:
             self.skipTest("no user namespaces")
         note = self.write("note.txt")
+
+        def run(*words):
+            return subprocess.run([*without, SCANBRIDGE, "--config", self.config, *words],
+                                  capture_output=True, text=True, env=self.environment())
         for sandbox, status in (("auto", 0), ("none", 0), ("bwrap", 2)):
             self.configure(self.command("exit 0", sandbox=sandbox))
-            done = subprocess.run([*without, SCANBRIDGE, "--config", self.config, "scan", note],
-                                  capture_output=True, text=True, env=self.environment())
+            done = run("scan", note, note)
             self.assertEqual(done.returncode, status, done)
-            self.assertEqual("sandbox: /usr/bin/bwrap does not work here" in done.stderr,
-                             sandbox == "bwrap", done.stderr)
+            told = done.stderr.count("sandbox: /usr/bin/bwrap does not work here")
+            self.assertEqual(told, sandbox != "none", done.stderr)
+            self.assertEqual(done.stderr.count("engine cli runs without a sandbox"),
+                             sandbox == "auto", done.stderr)
+            if status == 0:
+                self.told_by_engines(run, sandbox == "auto")
+
+    def told_by_engines(self, run, told):
+        for options in ([], ["--check"]):
+            self.assertEqual(run("engines", *options).stdout.count("cli: runs without a sandbox"),
+                             told)
+        note = json.loads(run("engines", "--json").stdout)["note"]
+        self.assertEqual(note is not None, told, note)
+        for words in ("bwrap does not work here", "install bubblewrap", "sandbox: none"):
+            self.assertIn(words, note or words)
 
     def test_modes_whatever_the_umask(self):
         self.configure(self.command("exit 0"))

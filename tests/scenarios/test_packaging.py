@@ -200,6 +200,27 @@ class Installed(harness.ClamdCase):
                               r"2 objects, 1000 bytes\n$")
         self.assertFalse((self.folder / "kept/quarantine").exists())
 
+    @harness.needs("yara" in harness.engines_built(), "built without the engine yara")
+    def test_new_rules(self):
+        """Judged before and after; a bundle that is refused changes nothing."""
+        program = self.compile(ROOT / "examples/new_rules.c", "-D_GNU_SOURCE", *STRICT)
+        self.write("file", b"a needle")
+        self.run_program("rules", "keygen", "-o", "key")
+        self.configure(harness.yara(bundles=["ours"]), rules={"trusted_keys": ["key.pub"]},
+                       decision={"min_assurance": "rules"}, cache={"enabled": False})
+        for number, text in (("1", "One"), ("2", "Two")):
+            self.write(f"rules-{number}/a.yar",
+                       f'rule {text} {{ strings: $a = "needle" condition: $a }}'.encode())
+            self.run_program("rules", "build", "--name", "ours", "--bundle-version", number,
+                             "--key", "key", "-o", f"{number}.rules", f"rules-{number}")
+        self.run_program("rules", "import", "1.rules")
+        run = ["env", f"PATH={SCANBRIDGE.parent}:{os.environ['PATH']}",
+               f"SCANBRIDGE_WORKER={BUILD}/src/worker/scanbridge-worker", program, self.config,
+               "file", "2.rules"]
+        out = self.command(*run).splitlines()
+        self.assertEqual((out[0], out[-1]), ("infected: One", "infected: Two"), out)
+        self.assertEqual(self.command(*run, status=2).splitlines(), ["infected: Two"])
+
     def test_the_static_library_is_enough(self):
         wanted = self.command("pkg-config", "--cflags", "--libs", "--static",
                               "scanbridge").split()

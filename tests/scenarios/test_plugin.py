@@ -344,6 +344,29 @@ class Refused(PluginCase):
                 with self.subTest(flag + where):
                     self.refused(str(path), *words, path=path, isolation=where)
 
+    def test_where_its_libraries_come_from(self):
+        """From the system's folders, and from nowhere that nobody has looked at; whatever the
+        environment of the program says."""
+        source = self.own / "other.c"
+        source.write_text("int other(void) { return 1; }\n")
+        other = plugins.compiled(self.own, source=source, name="libother.so")
+        for flags, words in (
+                (["-Wl,-rpath,/opt/x"], ["run path, /opt/x,", "-rpath", "ldconfig"]),
+                (["-Wl,-rpath,/opt/x", "-Wl,--disable-new-dtags"], ["run path, /opt/x,"]),
+                (["-Wl,-rpath,$ORIGIN"], ["run path, $ORIGIN,"]),
+                (["-Wl,--no-as-needed", str(other)], [f"by its path the library {other},"])):
+            path = plugins.compiled(self.own, *flags, name="elsewhere.so")
+            for where in ("process", "none"):
+                with self.subTest(f"{flags} {where}"):
+                    self.refused(str(path), *words, path=path, isolation=where)
+        system = plugins.compiled(self.own, "-Wl,--no-as-needed", "-lm", name="system.so")
+        by_name = plugins.compiled(self.own, "-Wl,--no-as-needed", f"-L{self.own}", "-lother",
+                                   name="named.so")
+        self.use(system)
+        self.test_as_it_is_it_is_loaded()
+        self.assertIn("libother.so", self.refused(
+            "cannot open shared object file", path=by_name))
+
     def test_an_optional_one_is_out_of_service(self):
         self.path.chmod(ANYBODY)
         self.configure(plugins.plugin(self.path, role="optional"), harness.mock())

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define SB_ENGINE_ABI 5u
+#define SB_ENGINE_ABI 6u
 
 /* --- One call: this engine, this content, this attempt -------------------------------- */
 
@@ -317,6 +317,12 @@ typedef struct sb_engine_ops {
 
 	/** Optional: the class, where only open() can tell it. Asked once, after open(). */
 	sb_assurance (*class_of)(const void *state);
+
+	/** Optional: one line for whoever runs it, of something that works and is less than it
+	 * could be: a protection that it does without, and why. NULL: nothing. Told when a program
+	 * starts, and by `scanbridge engines`. Asked after open(); it lives as long as the state.
+	 * Not asked of plugins. */
+	const char *(*note)(const void *state);
 } sb_engine_ops;
 
 /* --- As a plugin ----------------------------------------------------------------------- */

@@ -28,6 +28,9 @@
 /* Together with others, alone, and once more should it be somebody else's again. */
 enum { VISITS = 3 };
 
+/* What was clean so shortly before clamd was heard to fail is not remembered. */
+enum { DOUBT_MS = 5000 };
+
 typedef enum transport { TRANSPORT_AUTO, TRANSPORT_FILDES, TRANSPORT_INSTREAM } transport;
 
 typedef struct clamd {
@@ -273,6 +276,12 @@ static int state_error(const char *where, const sb_clamd_verdict *verdict, sb_er
 	return status;
 }
 
+/* What became of one call, for whoever watches over a clamd of our own. */
+typedef struct outcome {
+	bool delivered; /* clamd got some of it */
+	bool clean;
+} outcome;
+
 static int state_verdict(sb_call *call, const sb_clamd_peer *peer, const sb_clamd_request *request,
 	const sb_clamd_verdict *verdict, sb_error *error)
 {
@@ -296,7 +305,7 @@ static int state_verdict(sb_call *call, const sb_clamd_peer *peer, const sb_clam
 /* --- Slots --------------------------------------------------------------------------------- */
 
 static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const sb_net_wait *wait,
-	sb_clamd_reply *reply, bool *unreachable, sb_error *error)
+	sb_clamd_reply *reply, outcome *out, bool *unreachable, sb_error *error)
 {
 	bool session = c->pool && sb_call_size(call) <= c->session_max;
 	sb_clamd_request request;
@@ -309,16 +318,19 @@ static int scan_with(const clamd *c, sb_clamd_peer *peer, sb_call *call, const s
 		if (status == 0)
 			status = ask_peer(c, peer, &request, session, wait, reply, &verdict,
 				unreachable, error);
+		out->delivered |= request.delivered;
 		if (status != 0)
 			return status;
 		if (request.command != SB_CLAMD_FILDES || !verdict.no_descriptor)
 			break;
 		atomic_store(&peer->no_descriptors, true);
 	} while (c->transport == TRANSPORT_AUTO);
+	out->clean = verdict.outcome == SB_OUTCOME_CLEAN;
 	return state_verdict(call, peer, &request, &verdict, error);
 }
 
-static int scan_peers(clamd *c, sb_call *call, const sb_net_wait *wait, sb_error *error)
+static int scan_peers(
+	clamd *c, sb_call *call, const sb_net_wait *wait, outcome *out, sb_error *error)
 {
 	size_t wanted = sb_call_replica(call);
 	size_t first = wanted != SB_ANY_REPLICA ? wanted : atomic_load(&c->preferred);
@@ -330,7 +342,8 @@ static int scan_peers(clamd *c, sb_call *call, const sb_net_wait *wait, sb_error
 		size_t at = (first + i) % c->peer_count;
 		bool unreachable;
 
-		status = scan_with(c, &c->peers[at], call, wait, &reply, &unreachable, error);
+		*out = (outcome){0};
+		status = scan_with(c, &c->peers[at], call, wait, &reply, out, &unreachable, error);
 		if (status == 0 && i > 0)
 			atomic_store(&c->preferred, at);
 		/* what answered badly is not asked first next time */
@@ -342,28 +355,50 @@ static int scan_peers(clamd *c, sb_call *call, const sb_net_wait *wait, sb_error
 	return status;
 }
 
+static int doubt(const clamd *c, sb_call *call, const char *how, sb_error *error)
+{
+	sb_call_doubt(call, DOUBT_MS);
+	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
+		"%s called this clean and may not have looked at all of it: %s",
+		sb_spawn_name(c->spawn), how);
+}
+
 /* A connection that breaks because our own clamd ends: when nobody else was inside, this content is
- * why; else it is asked again, alone. */
+ * why; else it is asked again, alone. So it is when clamd was heard to fail at unpacking something
+ * while it called this clean: what it could not unpack is OK to it. */
 static int scan_spawned(clamd *c, sb_call *call, const sb_net_wait *wait, sb_error *error)
 {
-	sb_spawn_end end = SB_SPAWN_ENDED;
+	bool again = true;
 	int status = 0;
 
-	for (int i = 0; i < VISITS && end == SB_SPAWN_ENDED; i++) {
+	for (int i = 0; i < VISITS && again; i++) {
 		sb_spawn_record record;
 		sb_spawn_visit visit;
-		char how[160];
+		char how[SB_SPAWN_LINE];
+		outcome out;
 
-		status = sb_spawn_enter(c->spawn, wait, &visit, &record, error);
+		status = sb_spawn_enter(c->spawn, sb_call_size(call), wait, &visit, &record, error);
 		if (status != 0)
 			return status;
 		sb_call_versions(call, record.engine, record.signatures);
-		status = scan_peers(c, call, wait, error);
-		end = sb_spawn_leave(c->spawn, &visit, status == -(int)SB_KIND_CONNECTION_FAILED,
-			how, sizeof how);
-		if (end == SB_SPAWN_DIED_OF)
+		status = scan_peers(c, call, wait, &out, error);
+		visit.broken = status == -(int)SB_KIND_CONNECTION_FAILED;
+		visit.delivered = out.delivered;
+		visit.clean = status == 0 && out.clean;
+		switch (sb_spawn_leave(c->spawn, &visit, wait, how, sizeof how)) {
+		case SB_SPAWN_LIVES:
+			again = false;
+			break;
+		case SB_SPAWN_ENDED:
+			break;
+		case SB_SPAWN_DIED_OF:
 			return sb_error_set(error, SB_KIND_ENGINE_CRASHED, 0,
 				"%s %s while it looked at this", sb_spawn_name(c->spawn), how);
+		case SB_SPAWN_DOUBTED:
+			again = !visit.alone;
+			status = doubt(c, call, how, error);
+			break;
+		}
 	}
 	return status;
 }
@@ -373,8 +408,10 @@ static int clamd_scan(void *state, sb_call *call, sb_error *error)
 	clamd *c = state;
 	sb_net_wait wait = {sb_net_deadline(sb_call_remaining_ms(call)), sb_call_cancel_fd(call)};
 
+	outcome out;
+
 	return c->spawn != NULL ? scan_spawned(c, call, &wait, error)
-				: scan_peers(c, call, &wait, error);
+				: scan_peers(c, call, &wait, &out, error);
 }
 
 static const char *const *clamd_replicas(const void *state, size_t *count)

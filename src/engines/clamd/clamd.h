@@ -34,9 +34,10 @@ typedef struct sb_clamd_link {
 
 typedef struct sb_clamd_request {
 	sb_clamd_command command;
-	int fd;        /* FILDES: what to pass */
-	sb_call *call; /* INSTREAM: where the bytes come from */
-	size_t chunk;  /* INSTREAM: bytes per chunk */
+	int fd;         /* FILDES: what to pass */
+	sb_call *call;  /* INSTREAM: where the bytes come from */
+	size_t chunk;   /* INSTREAM: bytes per chunk */
+	bool delivered; /* some of it went out, over whatever link; only ever set */
 	/* set by sb_clamd_ask() */
 	uint64_t sent; /* bytes of the body that went out */
 	bool complete; /* all of it, before the reply began */

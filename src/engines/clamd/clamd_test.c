@@ -120,6 +120,12 @@ int sb_call_infected(sb_call *call, const sb_threat *threat, sb_error *error)
 	return 0;
 }
 
+void sb_call_doubt(sb_call *call, uint64_t ms)
+{
+	(void)call;
+	(void)ms;
+}
+
 void sb_call_versions(sb_call *call, const char *engine, const char *signatures)
 {
 	(void)call;

@@ -24,6 +24,7 @@
 /* The state of one request. */
 typedef struct exchange {
 	sb_clamd_link *link;
+	sb_clamd_request *request;
 	const char *where;
 	const sb_net_wait *wait;
 	sb_clamd_reply *reply;
@@ -107,6 +108,7 @@ static int send_piece(exchange *x, struct msghdr *message, sb_error *error)
 		int status;
 
 		if (n >= 0) {
+			x->request->delivered = true;
 			advance(message, (size_t)n);
 			message->msg_control = NULL;
 			message->msg_controllen = 0;
@@ -242,7 +244,8 @@ static int send_stream(exchange *x, sb_clamd_request *request, sb_error *error)
 int sb_clamd_ask(sb_clamd_link *link, const char *where, sb_clamd_request *request,
 	const sb_net_wait *wait, sb_clamd_reply *reply, sb_error *error)
 {
-	exchange x = {.link = link, .where = where, .wait = wait, .reply = reply};
+	exchange x = {
+		.link = link, .request = request, .where = where, .wait = wait, .reply = reply};
 	bool used = link->net.requests > 0;
 	int status;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread that keeps a clamd running, and what a scan sees of it. All that it does is short, or
- * ends when it is told to stop: it never stands between a scan and clamd.
+ * The thread that keeps a clamd running. All that it does is short, or ends when it is told to
+ * stop: it never stands between a scan and clamd.
  */
 #include "engines/clamd/spawn_body.h"
 
@@ -20,7 +20,6 @@
 #include "util/io.h"
 #include "util/thread.h"
 
-#define MOMENT_MS 200
 /* How often those who don't hold the lock look whether they can have it. */
 #define LOCK_WAIT (1000 * SB_MS)
 #define START_WAIT (100 * SB_MS)
@@ -32,13 +31,16 @@ enum { SAY = 512, WATCHED = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DE
 void sb_spawn_publish(sb_spawn *spawn, const sb_spawn_record *record)
 {
 	char text[SB_SPAWN_RECORD];
-	uint64_t value = 1;
+	uint64_t value = 1, doubts;
 	bool settled;
 
 	pthread_mutex_lock(&spawn->lock);
 	if (record->phase != spawn->record.phase)
 		spawn->phase_since = sb_net_now();
+	doubts = spawn->holder ? spawn->record.doubts : record->doubts;
 	spawn->record = *record;
+	spawn->record.doubts = doubts;
+	sb_spawn_record_write(text, &spawn->record);
 	settled = record->phase != SB_SPAWN_STARTING;
 	/* Neither blocks; an eventfd that is set is set. */
 	if (read(spawn->settled, &value, sizeof value) < 0 || settled)
@@ -49,7 +51,6 @@ void sb_spawn_publish(sb_spawn *spawn, const sb_spawn_record *record)
 	pthread_mutex_unlock(&spawn->lock);
 	if (!spawn->holder)
 		return;
-	sb_spawn_record_write(text, record);
 	(void)sb_pwrite_all(spawn->place.lock_fd, text, sizeof text, 0);
 }
 
@@ -142,7 +143,9 @@ static bool take_lock(int fd)
 
 static void become_holder(sb_spawn *spawn)
 {
+	pthread_mutex_lock(&spawn->lock);
 	spawn->holder = true;
+	pthread_mutex_unlock(&spawn->lock);
 	sb_spawn_log_open(&spawn->log, spawn->place.folder_fd);
 	if (spawn->settings.update != SB_SPAWN_OFF) {
 		spawn->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -184,8 +187,12 @@ static void look_at_watch(sb_spawn *spawn, uint64_t now)
 static void hear(sb_spawn *spawn, sb_spawn_program *program,
 	void (*each)(void *data, const char *line), const struct pollfd *output)
 {
-	if (output->revents != 0 && !sb_spawn_lines_read(&program->output, each, spawn))
+	if (output->revents == 0)
+		return;
+	sb_spawn_hear_begin(spawn);
+	if (!sb_spawn_lines_read(&program->output, each, spawn))
 		sb_close(&program->output.fd);
+	sb_spawn_hear_end(spawn);
 }
 
 static int program_fd(const sb_spawn_program *program)
@@ -213,14 +220,17 @@ static bool wait_until(sb_spawn *spawn, uint64_t until)
 {
 	struct pollfd set[] = {{spawn->stop, POLLIN, 0}, {program_fd(&spawn->clamd), POLLIN, 0},
 		{output_fd(&spawn->clamd), POLLIN, 0}, {program_fd(&spawn->update), POLLIN, 0},
-		{output_fd(&spawn->update), POLLIN, 0}, {spawn->watch, POLLIN, 0}};
-	uint64_t now;
+		{output_fd(&spawn->update), POLLIN, 0}, {spawn->watch, POLLIN, 0},
+		{spawn->nudge, POLLIN, 0}};
+	uint64_t now, value;
 
 	if (poll(set, sizeof set / sizeof set[0], ms_until(until)) <= 0)
 		return true;
 	now = sb_net_now();
 	if (set[5].revents != 0)
 		look_at_watch(spawn, now);
+	if (set[6].revents != 0 && read(spawn->nudge, &value, sizeof value) > 0)
+		spawn->nudged = true;
 	hear(spawn, &spawn->clamd, sb_spawn_clamd_line, &set[2]);
 	hear(spawn, &spawn->update, sb_spawn_update_line, &set[4]);
 	if (set[3].revents != 0)
@@ -303,7 +313,8 @@ static int start(sb_spawn *spawn, const sb_environment *environment, sb_error *e
 	spawn->settled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	spawn->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	spawn->turn = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (spawn->settled < 0 || spawn->stop < 0 || spawn->turn < 0)
+	spawn->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (spawn->settled < 0 || spawn->stop < 0 || spawn->turn < 0 || spawn->nudge < 0)
 		return sb_error_set(error, SB_KIND_INTERNAL, errno, "make an eventfd");
 	spawn->phase_since = sb_net_now();
 	status = sb_thread_start(&spawn->thread, "sb-clamd", run, spawn);
@@ -320,7 +331,8 @@ int sb_spawn_open(sb_spawn **out, const sb_spawn_settings *settings,
 	if (spawn == NULL)
 		return sb_error_no_memory(error);
 	spawn->settings = *settings;
-	spawn->settled = spawn->stop = spawn->turn = spawn->watch = spawn->update_lock = -1;
+	spawn->settled = spawn->stop = spawn->turn = spawn->nudge = -1;
+	spawn->watch = spawn->update_lock = spawn->said = -1;
 	spawn->clamd.output.fd = spawn->update.output.fd = -1;
 	spawn->log = (sb_spawn_log){.folder = -1, .fd = -1};
 	spawn->place = (sb_spawn_place){
@@ -349,6 +361,7 @@ void sb_spawn_close(sb_spawn *spawn)
 	sb_close(&spawn->settled);
 	sb_close(&spawn->stop);
 	sb_close(&spawn->turn);
+	sb_close(&spawn->nudge);
 	sb_close(&spawn->watch);
 	sb_close(&spawn->update_lock);
 	pthread_cond_destroy(&spawn->news);
@@ -358,7 +371,7 @@ void sb_spawn_close(sb_spawn *spawn)
 	free(spawn);
 }
 
-/* --- What a scan sees ----------------------------------------------------------------------------
+/* --- Its names ---------------------------------------------------------------------------------
  */
 
 const char *sb_spawn_address(const sb_spawn *spawn)
@@ -369,131 +382,4 @@ const char *sb_spawn_address(const sb_spawn *spawn)
 const char *sb_spawn_name(const sb_spawn *spawn)
 {
 	return spawn->name;
-}
-
-/* Not to the last moment: there must be time to say why. */
-static sb_net_wait shorter(const sb_net_wait *wait)
-{
-	uint64_t now = sb_net_now(), left = wait->deadline > now ? wait->deadline - now : 0;
-	sb_net_wait own = *wait;
-
-	if (wait->deadline != SB_NEVER)
-		own.deadline -= left / 10 < MOMENT_MS * SB_MS ? left / 10 : MOMENT_MS * SB_MS;
-	return own;
-}
-
-static int is_starting(sb_spawn *spawn, sb_error *error)
-{
-	uint64_t since;
-
-	pthread_mutex_lock(&spawn->lock);
-	since = spawn->phase_since;
-	pthread_mutex_unlock(&spawn->lock);
-	return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0,
-		"%s is starting, for %llu s so far; it can judge when it has loaded its "
-		"signatures",
-		spawn->name, (unsigned long long)((sb_net_now() - since) / (1000 * SB_MS)));
-}
-
-int sb_spawn_await(sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_record *out, sb_error *error)
-{
-	sb_net_wait own = shorter(wait);
-
-	for (;;) {
-		int status;
-
-		pthread_mutex_lock(&spawn->lock);
-		*out = spawn->record;
-		pthread_mutex_unlock(&spawn->lock);
-		if (out->phase == SB_SPAWN_UP)
-			return 0;
-		if (out->phase == SB_SPAWN_DOWN)
-			return sb_error_set(error, SB_KIND_ENGINE_UNAVAILABLE, 0, "%s %s",
-				spawn->name, out->message);
-		status = sb_net_await(
-			&own, spawn->settled, POLLIN, spawn->name, "it was starting", error);
-		if (status == -(int)SB_KIND_TIMEOUT)
-			return is_starting(spawn, error);
-		if (status != 0)
-			return status;
-	}
-}
-
-/* --- One by one
- * ----------------------------------------------------------------------------------- */
-
-static bool must_be_alone(sb_spawn *spawn)
-{
-	bool alone;
-
-	pthread_mutex_lock(&spawn->lock);
-	alone = spawn->careful > 0;
-	pthread_mutex_unlock(&spawn->lock);
-	return alone;
-}
-
-static int take_turn(sb_spawn *spawn, const sb_net_wait *wait, sb_error *error)
-{
-	uint64_t value;
-
-	while (read(spawn->turn, &value, sizeof value) < 0) {
-		int status = sb_net_await(
-			wait, spawn->turn, POLLIN, spawn->name, "others had their turn", error);
-
-		if (status != 0)
-			return status;
-	}
-	return 0;
-}
-
-static void give_turn(sb_spawn *spawn)
-{
-	uint64_t one = 1;
-
-	(void)sb_write_all(spawn->turn, &one, sizeof one);
-}
-
-int sb_spawn_enter(sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_visit *visit,
-	sb_spawn_record *out, sb_error *error)
-{
-	int status = 0;
-
-	*visit = (sb_spawn_visit){.alone = must_be_alone(spawn)};
-	if (visit->alone)
-		status = take_turn(spawn, wait, error);
-	if (status != 0)
-		return status;
-	status = sb_spawn_await(spawn, wait, out, error);
-	if (status != 0 && visit->alone)
-		give_turn(spawn);
-	if (status != 0)
-		return status;
-	pthread_mutex_lock(&spawn->lock);
-	visit->ends = spawn->ends;
-	spawn->inside++;
-	pthread_mutex_unlock(&spawn->lock);
-	return 0;
-}
-
-sb_spawn_end sb_spawn_leave(
-	sb_spawn *spawn, const sb_spawn_visit *visit, bool broken, char *how, size_t room)
-{
-	uint64_t until = sb_net_now() + MOMENT_MS * SB_MS;
-	struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-	sb_spawn_end end = SB_SPAWN_LIVES;
-
-	pthread_mutex_lock(&spawn->lock);
-	while (broken && spawn->ends == visit->ends &&
-		pthread_cond_timedwait(&spawn->news, &spawn->lock, &at) == 0)
-		continue;
-	if (broken && spawn->ends != visit->ends)
-		end = spawn->inside_at_end > 1 ? SB_SPAWN_ENDED : SB_SPAWN_DIED_OF;
-	spawn->inside--;
-	if (visit->alone && end == SB_SPAWN_LIVES && spawn->careful > 0)
-		spawn->careful--;
-	snprintf(how, room, "%s", spawn->ended);
-	pthread_mutex_unlock(&spawn->lock);
-	if (visit->alone)
-		give_turn(spawn);
-	return end;
 }

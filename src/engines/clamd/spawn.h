@@ -3,7 +3,8 @@
  * A clamd of our own: configured so that its limits are the engine's, started, watched, started
  * again, told of new signatures, and gone with us.
  *
- *   spawn.c           the thread that does all of it, and what a scan sees of it
+ *   spawn.c           the thread that does all of it
+ *   spawn_visit.c     what a scan sees of it
  *   spawn_clamd.c     clamd itself: start, first answer, new signatures, end
  *   spawn_update.c    freshclam, at intervals
  *   spawn_share.c     one clamd for all processes of a data directory: the lock and its record
@@ -43,9 +44,9 @@ typedef struct sb_spawn_settings {
 
 /* --- spawn_conf.c -------------------------------------------------------------------------- */
 
-/* More than this in one file is nothing that clamd looks at. */
+/* More than this in one file is nothing that clamd looks at: so all together must not be more. */
 #define SB_SPAWN_MAX_FILE (2000ull << 20)
-#define SB_SPAWN_MAX_SCAN (2 * SB_SPAWN_MAX_FILE)
+#define SB_SPAWN_MAX_SCAN SB_SPAWN_MAX_FILE
 
 typedef struct sb_spawn_limits {
 	uint64_t max_file, max_scan; /* bytes */
@@ -102,6 +103,8 @@ typedef struct sb_spawn_record {
 	char engine[64], signatures[128];
 	int64_t time; /* of the signatures */
 	char message[512];
+	uint64_t doubts;     /* how often it was heard to fail at unpacking */
+	char temporary[200]; /* where it unpacks, as it was told; "": nobody knows */
 } sb_spawn_record;
 
 enum { SB_SPAWN_RECORD = 1024 };
@@ -139,6 +142,10 @@ char *sb_spawn_temporary(
 	const sb_spawn_place *place, const char *wanted, uint64_t need, sb_error *error);
 /* Could @p wanted be used? */
 int sb_spawn_temporary_check(const char *wanted, uint64_t need, sb_error *error);
+/* Bytes that are free there: 0 when it is gone, UINT64_MAX for "". */
+uint64_t sb_spawn_temporary_room(const sb_spawn_place *place, const char *path);
+/* Is it still there, and whose it was? */
+bool sb_spawn_temporary_there(const sb_spawn_place *place, const char *path);
 /* Remove it with all that is in it, and free its name; NULL is fine. */
 void sb_spawn_temporary_drop(const sb_spawn_place *place, char *path);
 /* Write a file into the place's folder, in place of what is there. */
@@ -154,15 +161,16 @@ const char *sb_spawn_find(const char *name);
 /* --- spawn_database.c ------------------------------------------------------------------------ */
 
 typedef struct sb_spawn_database {
-	size_t files;   /* with signatures */
-	uint64_t bytes; /* of them */
+	size_t files;   /* with signatures that find something */
+	uint64_t bytes; /* of these and all others that are loaded */
 	char tag[17];   /* changes whenever one of them does */
 } sb_spawn_database;
 
 /* 0 or -kind. */
 int sb_spawn_database_look(const char *folder, sb_spawn_database *out, sb_error *error);
-/* The name of a file that clamd loads signatures from. */
-bool sb_spawn_is_signature(const char *name);
+/* The name of a file that clamd loads; @p detects: whose signatures find
+ * something; may be NULL. */
+bool sb_spawn_is_signature(const char *name, bool *detects);
 
 /* --- spawn_log.c --------------------------------------------------------------------------- */
 
@@ -182,8 +190,12 @@ typedef struct sb_spawn_lines {
 	int fd;
 	char line[SB_SPAWN_LINE];
 	size_t length;
+	uint64_t bytes; /* so far */
 } sb_spawn_lines;
 
+/* ClamAV says that something of its own failed that its verdict does not tell of: with a temporary
+ * folder that is full or gone, whatever it could not unpack is OK. */
+bool sb_spawn_is_doubt(const char *line);
 void sb_spawn_log_open(sb_spawn_log *log, int folder);
 void sb_spawn_log_close(sb_spawn_log *log);
 void sb_spawn_log_line(sb_spawn_log *log, const char *who, const char *line);
@@ -214,19 +226,28 @@ int sb_spawn_await(sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_record *ou
 typedef struct sb_spawn_visit {
 	unsigned ends;
 	bool alone;
+	uint64_t doubts;
+	bool cramped; /* there was no room to unpack it */
+	/* set by whoever was inside, before it leaves */
+	bool broken;    /* the connection broke, which may have been clamd's end */
+	bool delivered; /* clamd got some of the content: it may be why */
+	bool clean;     /* it was called clean */
+	uint64_t size;  /* of the content */
 } sb_spawn_visit;
 
 typedef enum sb_spawn_end {
 	SB_SPAWN_LIVES = 0,
 	SB_SPAWN_ENDED,   /* while others were inside as well */
 	SB_SPAWN_DIED_OF, /* nobody else was */
+	SB_SPAWN_DOUBTED, /* its clean is none: it was heard to fail meanwhile */
 } sb_spawn_end;
 
 /* Waits like sb_spawn_await(), and for its turn. After 0 sb_spawn_leave() is due. */
-int sb_spawn_enter(sb_spawn *spawn, const sb_net_wait *wait, sb_spawn_visit *visit,
+int sb_spawn_enter(sb_spawn *spawn, uint64_t size, const sb_net_wait *wait, sb_spawn_visit *visit,
 	sb_spawn_record *out, sb_error *error);
-/* @p broken: the connection broke, which may have been its end; waits a moment for the news. */
-sb_spawn_end sb_spawn_leave(
-	sb_spawn *spawn, const sb_spawn_visit *visit, bool broken, char *how, size_t room);
+/* Where the connection broke, this waits a moment for the news; where it was clean, for all that
+ * clamd had to say up to then, at most as long as @p wait. @p how: what became of clamd. */
+sb_spawn_end sb_spawn_leave(sb_spawn *spawn, const sb_spawn_visit *visit, const sb_net_wait *wait,
+	char *how, size_t room);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the thread of a clamd of our own knows: spawn.c, spawn_clamd.c, spawn_update.c. */
+/* What the thread of a clamd of our own knows: spawn.c, spawn_visit.c, spawn_clamd.c,
+ * spawn_update.c. */
 #ifndef SB_ENGINES_CLAMD_SPAWN_BODY_H
 #define SB_ENGINES_CLAMD_SPAWN_BODY_H
 
@@ -31,6 +32,7 @@ struct sb_spawn {
 	sb_net_address where;
 	int settled; /* eventfd: readable while nobody has to wait */
 	int stop;    /* eventfd */
+	int nudge;   /* eventfd: is it still there? */
 	int turn;    /* eventfd: readable by whoever may go in, while they go one by one */
 	pthread_t thread;
 	bool has_thread;
@@ -43,15 +45,22 @@ struct sb_spawn {
 	unsigned inside, inside_at_end; /* scans, now and at the last end */
 	unsigned careful;               /* so many more go in one by one */
 	char ended[160];                /* how, the last time */
+	bool by_us;                     /* we ended it, for what no content did */
+	bool hearing;                   /* the thread has bytes of clamd's in hand */
+	int said;                       /* the pipe that clamd's words come from; -1 */
+	uint64_t heard;                 /* bytes of it that were understood */
+	char doubt[SB_SPAWN_LINE];      /* the last words that make a clean doubtful */
 
 	/* the thread's own */
-	bool holder;
+	bool holder; /* it alone writes it, under the lock */
 	sb_restart restart;
 	sb_spawn_program clamd, update;
 	char *temporary;
 	sb_spawn_log log;
-	bool too_late; /* it was ended because it did not answer */
-	int watch;     /* inotify, on the folder of signatures; -1 */
+	const char *given_up; /* why it was ended by us; NULL: it wasn't */
+	bool look_temporary;  /* has it lost its folder? */
+	bool nudged;          /* a scan could not reach it */
+	int watch;            /* inotify, on the folder of signatures; -1 */
 	uint64_t changed_at, looked_at;
 	uint64_t asked_at, answered_at; /* is it still there? */
 	sb_spawn_reload reload;
@@ -71,6 +80,11 @@ void sb_spawn_say(sb_spawn *spawn, const char *format, ...) SB_PRINTF(2, 3);
 /* Start @p plan with its output on a pipe. */
 int sb_spawn_program_start(
 	sb_spawn *spawn, sb_spawn_program *program, sb_child_plan *plan, sb_error *error);
+/* Around all reading of what clamd says: a clean waits for it. */
+void sb_spawn_hear_begin(sb_spawn *spawn);
+void sb_spawn_hear_end(sb_spawn *spawn);
+/* clamd has said something that makes a clean doubtful. */
+void sb_spawn_doubt(sb_spawn *spawn, const char *line);
 /* It has ended: what it said last, and its status as waitpid() tells it. */
 int sb_spawn_program_end(
 	sb_spawn *spawn, sb_spawn_program *program, void (*each)(void *data, const char *line));

@@ -25,6 +25,11 @@
 /* For each scan that was inside at its end: it comes again, behind others. */
 enum { CAREFUL = 4 };
 
+/* How it ended, where we ended it. */
+static const char silent[] = "did not answer in time",
+		  unreachable[] = "could not be reached any more",
+		  homeless[] = "had lost its temporary folder";
+
 enum { ASK_MS = 2000, STOP_MS = 5000, REPLY = 512, MEMINFO = 16384 };
 
 /* --- A word with it ----------------------------------------------------------------------------
@@ -34,7 +39,8 @@ enum { ASK_MS = 2000, STOP_MS = 5000, REPLY = 512, MEMINFO = 16384 };
 static int talk(
 	sb_spawn *spawn, const char *command, int cancel_fd, char reply[REPLY], sb_error *error)
 {
-	sb_net_wait wait = {sb_net_deadline(ASK_MS), cancel_fd};
+	const uint64_t patience = spawn->settings.start_timeout_ms;
+	sb_net_wait wait = {sb_net_deadline(patience < ASK_MS ? patience : ASK_MS), cancel_fd};
 	int fd = sb_net_connect(&spawn->where, &wait, error), status = 0;
 	size_t used = 0;
 	ssize_t n = -1;
@@ -71,6 +77,8 @@ static bool ask_version(sb_spawn *spawn, sb_spawn_record *out)
 		return false;
 	*out = (sb_spawn_record){.phase = SB_SPAWN_UP, .time = version.time};
 	memcpy(out->engine, version.engine, sizeof out->engine);
+	if (strlen(spawn->temporary) < sizeof out->temporary)
+		memcpy(out->temporary, spawn->temporary, strlen(spawn->temporary));
 	snprintf(out->signatures, sizeof out->signatures, "%.100s%s%s", version.signatures,
 		version.signatures[0] != '\0' ? " " : "", spawn->loaded.tag);
 	return true;
@@ -81,10 +89,10 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Silent for too long: it is as good as gone. */
-static uint64_t give_up(sb_spawn *spawn, const char *why, uint64_t now)
+/* It is as good as gone. @p how: what those are told who were inside. */
+static uint64_t give_up(sb_spawn *spawn, const char *why, const char *how, uint64_t now)
 {
-	spawn->too_late = true;
+	spawn->given_up = how;
 	sb_spawn_say(spawn, "clamd %s: it is ended", why);
 	sb_child_end(spawn->clamd.child);
 	return now + LOOK_WAIT;
@@ -105,9 +113,9 @@ static uint64_t try_up(sb_spawn *spawn, uint64_t now)
 		sb_spawn_publish(spawn, &record);
 		return now;
 	}
-	if (now >= until && !spawn->too_late)
-		return give_up(spawn, "has not answered in time", now);
-	return spawn->too_late ? now + LOOK_WAIT : sb_net_now() + ASK_WAIT;
+	if (now >= until && spawn->given_up == NULL)
+		return give_up(spawn, "has not answered in time", silent, now);
+	return spawn->given_up != NULL ? now + LOOK_WAIT : sb_net_now() + ASK_WAIT;
 }
 
 /* --- Starting -----------------------------------------------------------------------------------
@@ -159,8 +167,11 @@ static int launch(sb_spawn *spawn, sb_error *error)
 	plan.argv = argv;
 	plan.folder = spawn->place.socket_fd;
 	spawn->log.last[0] = '\0';
-	spawn->log.last_is_error = spawn->too_late = false;
-	return sb_spawn_program_start(spawn, &spawn->clamd, &plan, error);
+	spawn->log.last_is_error = spawn->look_temporary = spawn->nudged = false;
+	spawn->given_up = NULL;
+	status = sb_spawn_program_start(spawn, &spawn->clamd, &plan, error);
+	sb_spawn_hear_end(spawn);
+	return status;
 }
 
 /* It has ended, or could not be started: why, and when to try again. */
@@ -234,6 +245,10 @@ void sb_spawn_clamd_line(void *data, const char *line)
 	sb_spawn *spawn = data;
 
 	sb_spawn_log_line(&spawn->log, "clamd", line);
+	if (sb_spawn_is_doubt(line)) {
+		sb_spawn_doubt(spawn, line);
+		spawn->look_temporary = true;
+	}
 	if (spawn->reload != SB_RELOAD_ASKED)
 		return;
 	if (strstr(line, "Activating the newly loaded database") != NULL)
@@ -291,7 +306,8 @@ static uint64_t follow_reload(sb_spawn *spawn, uint64_t now)
 
 	if (spawn->reload == SB_RELOAD_ASKED)
 		return now < until ? until
-				   : give_up(spawn, "has not loaded the signatures in time", now);
+				   : give_up(spawn, "has not loaded the signatures in time", silent,
+					     now);
 	finish_reload(spawn);
 	spawn->answered_at = spawn->asked_at = now;
 	return spawn->reload == SB_RELOAD_NONE ? now : now + ASK_WAIT;
@@ -311,27 +327,48 @@ static uint64_t follow_folder(sb_spawn *spawn, uint64_t now)
 	return now + SETTLE;
 }
 
+/* It lives, and its socket is gone: nobody will ever get in. */
+static bool is_deaf(sb_spawn *spawn)
+{
+	sb_net_wait wait = {sb_net_deadline(ASK_MS), spawn->stop};
+	struct pollfd end = {sb_child_fd(spawn->clamd.child), POLLIN, 0};
+	sb_error error;
+	int fd;
+
+	sb_error_init(&error);
+	fd = sb_net_connect(&spawn->where, &wait, &error);
+	sb_close(&fd);
+	return fd < 0 && (error.sys_errno == ENOENT || error.sys_errno == ECONNREFUSED) &&
+	       poll(&end, 1, 0) == 0;
+}
+
 /* Does it still answer? Its main thread does, however busy the others are. */
 static uint64_t follow_life(sb_spawn *spawn, uint64_t now)
 {
 	const uint64_t silence = spawn->settings.start_timeout_ms * SB_MS,
-		       wait = sooner(LIFE_WAIT, silence / 4);
+		       wait = spawn->nudged ? ASK_WAIT : sooner(LIFE_WAIT, silence / 4);
 	sb_spawn_record record;
 
 	if (now - spawn->asked_at < wait)
 		return spawn->asked_at + wait;
 	if (ask_version(spawn, &record))
 		spawn->answered_at = sb_net_now();
+	else if (is_deaf(spawn))
+		return give_up(spawn, "can't be reached any more", unreachable, now);
 	else if (now - spawn->answered_at >= silence)
-		return give_up(spawn, "does not answer any more", now);
+		return give_up(spawn, "does not answer any more", silent, now);
+	spawn->nudged = false;
 	spawn->asked_at = sb_net_now();
 	return spawn->asked_at + wait;
 }
 
 static uint64_t watch(sb_spawn *spawn, uint64_t now)
 {
-	if (spawn->too_late) /* its end is on its way */
+	if (spawn->given_up != NULL) /* its end is on its way */
 		return now + LOOK_WAIT;
+	if (spawn->look_temporary && !sb_spawn_temporary_there(&spawn->place, spawn->temporary))
+		return give_up(spawn, "has lost its temporary folder", homeless, now);
+	spawn->look_temporary = false;
 	if (spawn->reload != SB_RELOAD_NONE)
 		return follow_reload(spawn, now);
 	return sooner(follow_folder(spawn, now), follow_life(spawn, now));
@@ -340,10 +377,18 @@ static uint64_t watch(sb_spawn *spawn, uint64_t now)
 /* --- All of it ----------------------------------------------------------------------------------
  */
 
+/* Other signatures may be all that it takes. */
+static uint64_t start_due(const sb_spawn *spawn)
+{
+	if (spawn->restart.stillborn == 0 || spawn->changed_at == 0)
+		return spawn->restart.due;
+	return sooner(spawn->restart.due, spawn->changed_at + SETTLE);
+}
+
 uint64_t sb_spawn_clamd_step(sb_spawn *spawn, uint64_t now)
 {
 	if (spawn->clamd.child == NULL)
-		return now >= spawn->restart.due ? try_start(spawn, now) : spawn->restart.due;
+		return now >= start_due(spawn) ? try_start(spawn, now) : start_due(spawn);
 	if (spawn->restart.up_since == 0)
 		return try_up(spawn, now);
 	return watch(spawn, now);
@@ -351,16 +396,21 @@ uint64_t sb_spawn_clamd_step(sb_spawn *spawn, uint64_t now)
 
 void sb_spawn_clamd_ended(sb_spawn *spawn, uint64_t now)
 {
-	int status = sb_spawn_program_end(spawn, &spawn->clamd, sb_spawn_clamd_line);
 	char how[sizeof spawn->ended];
+	int status;
 
-	if (spawn->too_late)
-		snprintf(how, sizeof how, "did not answer in time");
+	sb_spawn_hear_begin(spawn);
+	status = sb_spawn_program_end(spawn, &spawn->clamd, sb_spawn_clamd_line);
+	sb_spawn_hear_end(spawn);
+	if (spawn->given_up != NULL)
+		snprintf(how, sizeof how, "%s", spawn->given_up);
 	else
 		sb_spawn_tell_status(how, sizeof how, status);
 	pthread_mutex_lock(&spawn->lock);
 	spawn->ends++;
 	spawn->inside_at_end = spawn->inside;
+	/* A file may make it silent; nothing that it reads takes its folders away. */
+	spawn->by_us = spawn->given_up == unreachable || spawn->given_up == homeless;
 	if (spawn->careful < CAREFUL * spawn->inside)
 		spawn->careful = CAREFUL * spawn->inside;
 	memcpy(spawn->ended, how, sizeof how);

@@ -48,13 +48,15 @@ uint64_t sb_spawn_temporary_need(const sb_spawn_limits *limits)
 	return (limits->threads - SPARE_THREADS) * limits->max_scan;
 }
 
+/* A zip's member that is larger than MaxFileSize is cut there, and the rest is called clean without
+ * a word. Cut at MaxScanSize it is one that goes beyond that, which is told. */
 static void put_limits(sb_buf *out, const sb_spawn_limits *limits)
 {
 	sb_buf_printf(out,
 		"MaxFileSize %" PRIu64 "\nStreamMaxLength %" PRIu64 "\nMaxScanSize %" PRIu64 "\n"
 		"MaxScanTime %" PRIu64 "\nMaxRecursion %u\nMaxFiles %" PRIu64 "\nMaxThreads %u\n"
 		"MaxQueue %u\n",
-		limits->max_file, limits->max_file, limits->max_scan, limits->max_scan_ms,
+		limits->max_scan, limits->max_file, limits->max_scan, limits->max_scan_ms,
 		limits->max_recursion, limits->max_members, limits->threads,
 		2 * limits->threads + 100);
 }
@@ -72,7 +74,9 @@ void sb_spawn_clamd_conf(sb_buf *out, const sb_spawn_limits *limits, const char 
 	sb_buf_text(out, "# Written by Scanbridge at every start: changes are lost.\n"
 			 "Foreground yes\nLocalSocket clamd.sock\nLocalSocketMode 600\n"
 			 "FixStaleSocket yes\nSelfCheck 0\nExitOnOOM yes\n"
-			 "AlertExceedsMax yes\nAlertEncrypted yes\n");
+			 "AlertExceedsMax yes\nAlertEncrypted yes\n"
+			 /* It would remember as clean what it could not unpack. */
+			 "DisableCache yes\n");
 	put_limits(out, limits);
 	sb_buf_printf(out, "DatabaseDirectory %s\nTemporaryDirectory %s\n", database, temporary);
 	sb_buf_printf(out, "ConcurrentDatabaseReload %s\n", concurrent_reload ? "yes" : "no");

@@ -17,21 +17,26 @@
 #include "util/hash.h"
 #include "util/text.h"
 
-enum { MAX_FILES = 4096, TEXT_BYTES = 4 << 20 };
+enum { MAX_FILES = 4096, TEXT_BYTES = 4 << 20, FIND_NOTHING = 11 };
 
-/* What cli_load() of libclamav knows (signatures manual, "Database formats"). */
-bool sb_spawn_is_signature(const char *name)
+/* What cli_load() of libclamav knows (signatures manual, "Database formats"). The first ones find
+ * nothing: they say what is let pass, or how others are used. With them alone clamd comes up, and
+ * calls everything clean. */
+bool sb_spawn_is_signature(const char *name, bool *detects)
 {
-	static const char *const endings[] = {"cvd", "cld", "cud", "db", "hdb", "hsb", "hdu", "hsu",
+	static const char *const endings[] = {"cfg", "info", "fp", "sfp", "ign", "ign2", "ftm",
+		"cat", "crb", "wdb", "pwdb", "cvd", "cld", "cud", "db", "hdb", "hsb", "hdu", "hsu",
 		"mdb", "msb", "mdu", "msu", "ndb", "ndu", "ldb", "ldu", "sdb", "zmd", "rmd", "idb",
-		"fp", "sfp", "ign", "ign2", "cbc", "cdb", "cat", "crb", "ftm", "gdb", "pdb", "wdb",
-		"pwdb", "imp", "ioc", "yar", "yara", "info", "cfg"};
+		"cbc", "cdb", "gdb", "pdb", "imp", "ioc", "yar", "yara"};
 	const char *dot = strrchr(name, '.');
 
 	for (size_t i = 0; dot != NULL && dot != name && i < sizeof endings / sizeof endings[0];
 		i++)
-		if (strcmp(dot + 1, endings[i]) == 0)
+		if (strcmp(dot + 1, endings[i]) == 0) {
+			if (detects != NULL)
+				*detects = i >= FIND_NOTHING;
 			return true;
+		}
 	return false;
 }
 
@@ -43,9 +48,10 @@ static int by_name(const void *a, const void *b)
 /* A line for one file. */
 static bool look_at(int dir, const char *name, sb_spawn_database *out, char **line)
 {
+	bool detects = false;
 	struct stat info;
 
-	if (!sb_spawn_is_signature(name) || fstatat(dir, name, &info, 0) != 0 ||
+	if (!sb_spawn_is_signature(name, &detects) || fstatat(dir, name, &info, 0) != 0 ||
 		!S_ISREG(info.st_mode))
 		return true;
 	out->bytes += (uint64_t)info.st_size;
@@ -54,7 +60,7 @@ static bool look_at(int dir, const char *name, sb_spawn_database *out, char **li
 		    (long long)info.st_ctim.tv_sec, info.st_ctim.tv_nsec,
 		    (unsigned long long)info.st_ino) < 0)
 		return false;
-	out->files++;
+	out->files += detects;
 	return true;
 }
 
@@ -81,6 +87,7 @@ int sb_spawn_database_look(const char *folder, sb_spawn_database *out, sb_error 
 	DIR *entries = opendir(folder);
 	char **lines = calloc(MAX_FILES, sizeof *lines);
 	const struct dirent *entry;
+	size_t count = 0;
 	int status = 0;
 
 	*out = (sb_spawn_database){0};
@@ -90,15 +97,17 @@ int sb_spawn_database_look(const char *folder, sb_spawn_database *out, sb_error 
 	if (status == 0 && lines == NULL)
 		status = sb_error_no_memory(error);
 	while (status == 0 && (entry = readdir(entries)) != NULL) {
-		if (out->files == MAX_FILES)
+		if (count == MAX_FILES)
 			status = sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 				"%s: more than %d files of signatures", folder, MAX_FILES);
-		else if (!look_at(dirfd(entries), entry->d_name, out, &lines[out->files]))
+		else if (!look_at(dirfd(entries), entry->d_name, out, &lines[count]))
 			status = sb_error_no_memory(error);
+		else
+			count += lines[count] != NULL;
 	}
-	if (status == 0 && !digest(lines, out->files, out->tag))
+	if (status == 0 && !digest(lines, count, out->tag))
 		status = sb_error_no_memory(error);
-	for (size_t i = 0; lines != NULL && i < out->files; i++)
+	for (size_t i = 0; lines != NULL && i < count; i++)
 		free(lines[i]);
 	free(lines);
 	if (entries != NULL)

@@ -55,6 +55,23 @@ static bool is_error(const char *line)
 	return strncmp(line, "ERROR", 5) == 0 || strstr(line, "Error:") != NULL;
 }
 
+bool sb_spawn_is_doubt(const char *line)
+{
+	/* As strerror() and libclamav say it; we start it with LANG=C. */
+	static const char *const words[] = {"emporary", "rite error", "ailed to write",
+		"can't write", "Can't write", "No space left", "Disk quota", "Input/output error",
+		"Too many open files", "Read-only file system", "llocate memory", "File too large",
+		"Permission denied"};
+
+	if (strncmp(line, "LibClamAV Error:", 16) != 0 &&
+		strncmp(line, "LibClamAV Warning:", 18) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strstr(line, words[i]) != NULL)
+			return true;
+	return false;
+}
+
 static void keep(sb_spawn_log *log, const char *line)
 {
 	bool error = is_error(line);
@@ -112,6 +129,7 @@ bool sb_spawn_lines_read(
 	do
 		n = read(lines->fd, bytes, sizeof bytes);
 	while (n < 0 && errno == EINTR);
+	lines->bytes += n > 0 ? (uint64_t)n : 0;
 	for (ssize_t i = 0; i < n; i++)
 		take(lines, bytes[i], each, data);
 	if (n == 0 || (n < 0 && errno != EAGAIN)) {

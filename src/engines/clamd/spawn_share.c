@@ -27,15 +27,17 @@ static void one_line(char *out, size_t room, const char *text)
 void sb_spawn_record_write(char out[SB_SPAWN_RECORD], const sb_spawn_record *record)
 {
 	char engine[sizeof record->engine], signatures[sizeof record->signatures],
-		message[sizeof record->message];
+		message[sizeof record->message], temporary[sizeof record->temporary];
 	int length;
 
 	one_line(engine, sizeof engine, record->engine);
 	one_line(signatures, sizeof signatures, record->signatures);
 	one_line(message, sizeof message, record->message);
+	one_line(temporary, sizeof temporary, record->temporary);
 	memset(out, '\n', SB_SPAWN_RECORD);
-	length = snprintf(out, SB_SPAWN_RECORD, "%s\n%s\n%s\n%s\n%" PRId64 "\n%s\n", magic,
-		phases[record->phase], engine, signatures, record->time, message);
+	length = snprintf(out, SB_SPAWN_RECORD,
+		"%s\n%s\n%s\n%s\n%" PRId64 "\n%s\n%" PRIu64 "\n%s\n", magic, phases[record->phase],
+		engine, signatures, record->time, message, record->doubts, temporary);
 	out[length] = '\n';
 }
 
@@ -65,13 +67,14 @@ static bool read_phase(const char *word, sb_spawn_phase *out)
 bool sb_spawn_record_read(const char text[SB_SPAWN_RECORD], sb_spawn_record *out)
 {
 	const char *end = text + SB_SPAWN_RECORD, *at = text;
-	char first[32], phase[16], number[24], *stop;
+	char first[32], phase[16], number[24], doubts[24], *stop;
 	struct {
 		char *out;
 		size_t room;
 	} lines[] = {{first, sizeof first}, {phase, sizeof phase},
 		{out->engine, sizeof out->engine}, {out->signatures, sizeof out->signatures},
-		{number, sizeof number}, {out->message, sizeof out->message}};
+		{number, sizeof number}, {out->message, sizeof out->message},
+		{doubts, sizeof doubts}, {out->temporary, sizeof out->temporary}};
 
 	for (size_t i = 0; at != NULL && i < sizeof lines / sizeof lines[0]; i++)
 		at = next_line(at, end, lines[i].out, lines[i].room);
@@ -79,5 +82,8 @@ bool sb_spawn_record_read(const char text[SB_SPAWN_RECORD], sb_spawn_record *out
 		number[0] == '\0')
 		return false;
 	out->time = strtoll(number, &stop, 10);
+	if (*stop != '\0')
+		return false;
+	out->doubts = strtoull(doubts, &stop, 10); /* an older holder tells of none */
 	return *stop == '\0';
 }

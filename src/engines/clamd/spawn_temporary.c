@@ -58,6 +58,29 @@ static void remove_at(int dir, const char *name, int depth)
 	unlinkat(dir, name, AT_REMOVEDIR);
 }
 
+bool sb_spawn_temporary_there(const sb_spawn_place *place, const char *path)
+{
+	bool ours = strncmp(path, beside, sizeof beside - 1) == 0;
+	struct stat info;
+
+	return fstatat(ours ? place->folder_fd : AT_FDCWD, ours ? path + sizeof beside - 1 : path,
+		       &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(info.st_mode) && info.st_uid == place->user.uid &&
+	       (info.st_mode & 0700) == 0700;
+}
+
+uint64_t sb_spawn_temporary_room(const sb_spawn_place *place, const char *path)
+{
+	struct statvfs info;
+
+	if (path[0] == '\0')
+		return UINT64_MAX;
+	if (!sb_spawn_temporary_there(place, path) ||
+		(path[0] == '/' ? statvfs(path, &info) : fstatvfs(place->folder_fd, &info)) != 0)
+		return 0;
+	return (uint64_t)info.f_bavail * info.f_frsize;
+}
+
 void sb_spawn_temporary_drop(const sb_spawn_place *place, char *path)
 {
 	if (path != NULL && strncmp(path, beside, sizeof beside - 1) == 0)

@@ -74,11 +74,15 @@ static const struct {
 	unsigned recursion, threads;
 } limits[] = {
 	{"as usual", 25 * MIB, 1024 * MIB, 60000, 16, 4, 25 * MIB, 100 * MIB, 60000, 17, 8},
-	{"no limit of its own", 0, 1024 * MIB, 60000, 16, 4, 1024 * MIB, 4000 * MIB, 60000, 17, 8},
-	{"none at all", 0, 0, 60000, 16, 1, 2000 * MIB, 4000 * MIB, 60000, 17, 5},
+	{"no limit of its own", 0, 1024 * MIB, 60000, 16, 4, 1024 * MIB, 2000 * MIB, 60000, 17, 8},
+	{"none at all", 0, 0, 60000, 16, 1, 2000 * MIB, 2000 * MIB, 60000, 17, 5},
+	{"all of it unpacked in one", 500 * MIB, 1024 * MIB, 1, 16, 1, 500 * MIB, 2000 * MIB, 1, 17,
+		5},
+	{"less than four times that", 500 * MIB + 1, 1024 * MIB, 1, 16, 1, 500 * MIB + 1,
+		2000 * MIB, 1, 17, 5},
 	{"larger than all content", 50 * MIB, 25 * MIB, 1, 16, 1, 25 * MIB, 100 * MIB, 1, 17, 5},
-	{"more than clamd can", 2001 * MIB, 4096 * MIB, 1, 16, 1, 2000 * MIB, 4000 * MIB, 1, 17, 5},
-	{"its most, one less", 2000 * MIB - 1, 4096 * MIB, 1, 16, 1, 2000 * MIB - 1, 4000 * MIB, 1,
+	{"more than clamd can", 2001 * MIB, 4096 * MIB, 1, 16, 1, 2000 * MIB, 2000 * MIB, 1, 17, 5},
+	{"its most, one less", 2000 * MIB - 1, 4096 * MIB, 1, 16, 1, 2000 * MIB - 1, 2000 * MIB, 1,
 		17, 5},
 	{"less than a probe", 1, 1024 * MIB, 1, 16, 1, 1024, 4096, 1, 17, 5},
 	{"flat", MIB, 1024 * MIB, 1, 0, 1, MIB, 4 * MIB, 1, 2, 5},
@@ -111,9 +115,10 @@ static void test_limits(void **state)
 static void test_configuration(void **state)
 {
 	static const char *const lines[] = {"\nLocalSocket clamd.sock\n", "\nAlertExceedsMax yes\n",
-		"\nAlertEncrypted yes\n", "\nMaxFileSize 1\n", "\nStreamMaxLength 1\n",
-		"\nMaxScanSize 2\n", "\nMaxScanTime 3\n", "\nMaxRecursion 5\n", "\nMaxFiles 4\n",
-		"\nMaxThreads 6\n", "\nDatabaseDirectory ../db\n", "\nTemporaryDirectory /t\n",
+		"\nAlertEncrypted yes\n", "\nDisableCache yes\n", "\nMaxFileSize 2\n",
+		"\nStreamMaxLength 1\n", "\nMaxScanSize 2\n", "\nMaxScanTime 3\n",
+		"\nMaxRecursion 5\n", "\nMaxFiles 4\n", "\nMaxThreads 6\n",
+		"\nDatabaseDirectory ../db\n", "\nTemporaryDirectory /t\n",
 		"\nConcurrentDatabaseReload no\n", "\nForeground yes\n", "\nSelfCheck 0\n"};
 	const sb_spawn_limits some = {1, 2, 3, 4, 5, 6};
 	sb_buf out;
@@ -174,18 +179,21 @@ static void test_memory(void **state)
 
 static void test_record(void **state)
 {
-	sb_spawn_record record = {.phase = SB_SPAWN_UP, .time = -7}, back;
+	sb_spawn_record record = {.phase = SB_SPAWN_UP, .time = -7, .doubts = UINT64_MAX - 1}, back;
 	char text[SB_SPAWN_RECORD];
 
 	(void)state;
 	memset(record.engine, 'e', sizeof record.engine - 1);
 	memset(record.signatures, 's', sizeof record.signatures - 1);
 	memset(record.message, 'm', sizeof record.message - 1);
+	memset(record.temporary, 't', sizeof record.temporary - 1);
 	record.message[3] = '\n';
 	sb_spawn_record_write(text, &record);
 	assert_true(sb_spawn_record_read(text, &back));
 	assert_int_equal(back.phase, SB_SPAWN_UP);
 	assert_int_equal(back.time, -7);
+	assert_int_equal(back.doubts, UINT64_MAX - 1);
+	assert_string_equal(back.temporary, record.temporary);
 	assert_string_equal(back.engine, record.engine);
 	assert_string_equal(back.signatures, record.signatures);
 	assert_int_equal(back.message[3], ' ');
@@ -293,13 +301,39 @@ static void test_every_change_shows(void **state)
 static void test_names_of_signatures(void **state)
 {
 	static const char *const good[] = {"main.cvd", "daily.cld", "x.ndb", "a.b.yara"};
+	static const char *const idle[] = {"a.cfg", "local.ign2", "a.fp", "a.sfp", "a.pwdb"};
 	static const char *const bad[] = {"x", ".ndb", "ndb", "x.ndb~", "x.ndb.tmp", "x.", "x.CVD"};
+	bool detects;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-		assert_true(sb_spawn_is_signature(good[i]));
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		assert_true(sb_spawn_is_signature(good[i], &detects));
+		assert_true(detects);
+	}
+	for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++) {
+		assert_true(sb_spawn_is_signature(idle[i], &detects));
+		assert_false(detects);
+	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		assert_false(sb_spawn_is_signature(bad[i]));
+		assert_false(sb_spawn_is_signature(bad[i], &detects));
+}
+
+/* What finds nothing counts as nothing, and its change as one. */
+static void test_what_finds_nothing(void **state)
+{
+	sb_spawn_database before, now;
+
+	(void)state;
+	put("local.ign2", "Some.Name\n");
+	look(&before);
+	assert_int_equal(before.files, 0);
+	put("local.fp", "1:2:3\n");
+	look(&now);
+	assert_int_equal(now.files, 0);
+	assert_string_not_equal(now.tag, before.tag);
+	put("own.yara", "1");
+	look(&now);
+	assert_int_equal(now.files, 1);
 }
 
 /* --- The log -------------------------------------------------------------------------------------
@@ -335,6 +369,29 @@ static void test_the_log_is_bounded(void **state)
 	assert_int_equal(size_of("clamd.log"), before);
 	assert_string_equal(log.last, "ERROR: out of luck");
 	sb_spawn_log_close(&log);
+}
+
+/* Words of ClamAV 1.4 with a temporary folder that is full, gone or closed to it. */
+static void test_words_of_doubt(void **state)
+{
+	static const char *const bad[] = {
+		"LibClamAV Error: cli_writen: write error: No space left on device",
+		"LibClamAV Warning: cli_unzip: failed to write 68 inflated bytes",
+		"LibClamAV Error: Can't create temporary directory for scan: /dev/shm/x.",
+		"LibClamAV Error: cli_gentempfd_with_prefix: Can't create temporary file /x",
+		"LibClamAV Error: cli_max_malloc(): Can't allocate memory (9 bytes).",
+		"LibClamAV Error: open: Too many open files"};
+	static const char *const good[] = {"LibClamAV Error: cli_pcre_report: pcre2_match",
+		"LibClamAV Warning: PNG: Unexpected", "ERROR: No space left on device",
+		"/memfd:LibClamAV Error: temporary: OK", "LibClamAV Error", ""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (!sb_spawn_is_doubt(bad[i]))
+			fail_msg("%s", bad[i]);
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		if (sb_spawn_is_doubt(good[i]))
+			fail_msg("%s", good[i]);
 }
 
 static char heard[4096];
@@ -387,7 +444,9 @@ int main(void)
 		cmocka_unit_test(test_damaged_records),
 		IN_FOLDER(test_every_change_shows),
 		cmocka_unit_test(test_names_of_signatures),
+		IN_FOLDER(test_what_finds_nothing),
 		IN_FOLDER(test_the_log_is_bounded),
+		cmocka_unit_test(test_words_of_doubt),
 		cmocka_unit_test(test_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

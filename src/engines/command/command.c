@@ -62,7 +62,8 @@ static const sb_setting settings[] = {
 	{"environment", SB_SETTING_TEXTS, AT(environment),
 		.help = "variables that it gets: NAME from our own environment, or NAME=VALUE"},
 	{"sandbox", SB_SETTING_CHOICE, AT(sandbox), "auto", .choices = sandboxes,
-		.help = "bubblewrap, where it works (auto), always or never"},
+		.help = "bubblewrap, where it works (auto; where it doesn't, `engines` and the "
+			"program's start say so), always or never"},
 	{"network", SB_SETTING_BOOL, AT(network), "false",
 		.help = "let it use the network from inside the sandbox"},
 	{"max_output", SB_SETTING_SIZE, AT(max_output), "1MiB", 1024, 64 << 20, .operational = true,
@@ -566,6 +567,13 @@ static void command_limits(const void *state, sb_limits *out)
 	out->max_size = ((const sb_command *)state)->base->max_size;
 }
 
+static const char *command_note(const void *state)
+{
+	const sb_command *command = state;
+
+	return command->note[0] != '\0' ? command->note : NULL;
+}
+
 extern const sb_engine_ops sb_engine_command;
 const sb_engine_ops sb_engine_command = {
 	.abi = SB_ENGINE_ABI,
@@ -579,5 +587,6 @@ const sb_engine_ops sb_engine_command = {
 	.scan = command_scan,
 	.identity = command_identity,
 	.limits = command_limits,
+	.note = command_note,
 	.close = command_close,
 };

@@ -71,6 +71,7 @@ typedef struct sb_command {
 	sb_names *names;
 	char program[PATH_MAX], version_program[PATH_MAX];
 	char bwrap[PATH_MAX]; /* "": none */
+	char note[400];       /* why there is none, where there should be one; "": all is well */
 	_Atomic(int64_t) def_time;
 } sb_command;
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scanner's sandbox is bubblewrap. It is tried out once, when the engine opens: where
- * namespaces are not allowed (many containers), `sandbox: auto` goes on without.
+ * namespaces are not allowed (many containers), `sandbox: auto` goes on without, and says so.
  *
  * bubblewrap's own exit status would not do: it ends with 1 when it fails itself, which is
  * "infected" in many tables and may be "clean" in others. So what counts is the status that it
  * reports of the program, on a descriptor that the program doesn't have.
  */
 #include "engines/command/command.h"
+
+#include <stdio.h>
+
 #include "util/error.h"
 
 enum { TRIAL_MS = 10000 };
@@ -48,8 +51,14 @@ int sb_sandbox_open(sb_command *command, sb_error *error)
 	if (status == 0)
 		return 0;
 	command->bwrap[0] = '\0';
-	if (command->sandbox == SB_SANDBOX_AUTO)
+	if (command->sandbox == SB_SANDBOX_AUTO) {
+		snprintf(command->note, sizeof command->note,
+			"runs without a sandbox (%.250s); install bubblewrap or allow it "
+			"namespaces, "
+			"or say `sandbox: none`",
+			why.message);
 		return 0;
+	}
 	sb_error_copy(error, &why);
 	return -(int)SB_KIND_NOT_CONFIGURED;
 }

@@ -32,7 +32,8 @@ static const sb_setting plugin_settings[] = {
 		.required = true,
 		.operational = true, /* its content is part of the identity */
 		.help = "the shared object; it and every folder above belong to root or our own "
-			"user and are writable by nobody else"},
+			"user and are writable by nobody else; its libraries come from the "
+			"system's folders: one with a run path is refused"},
 	{.key = "settings",
 		.type = SB_SETTING_MAP,
 		.offset = offsetof(plugin_state, settings),

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* What those who were inside are told when they leave: who is to blame for an end, and which clean
+ * is none. The thread that keeps clamd is played by the test; no clamd runs. */
+#include "engines/clamd/spawn_body.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "util/io.h"
+
+static sb_spawn spawn;
+static int ends[2];
+
+/* There is nobody else to be told. */
+void sb_spawn_publish(sb_spawn *s, const sb_spawn_record *record)
+{
+	pthread_mutex_lock(&s->lock);
+	s->record = *record;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* What is free in the temporary folder. */
+static uint64_t room;
+
+uint64_t sb_spawn_temporary_room(const sb_spawn_place *place, const char *path)
+{
+	(void)place;
+	(void)path;
+	return room;
+}
+
+static int set_up(void **state)
+{
+	pthread_condattr_t attributes;
+
+	(void)state;
+	spawn = (sb_spawn){.holder = true,
+		.record = {.phase = SB_SPAWN_UP},
+		.name = "clamd",
+		.limits = {.max_scan = 64 << 20}};
+	room = 64 << 20;
+	pthread_mutex_init(&spawn.lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&spawn.news, &attributes);
+	pthread_condattr_destroy(&attributes);
+	spawn.turn = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	spawn.nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+		return -1;
+	spawn.said = ends[0];
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sb_close(&spawn.turn);
+	sb_close(&spawn.nudge);
+	sb_close(&ends[0]);
+	sb_close(&ends[1]);
+	pthread_cond_destroy(&spawn.news);
+	pthread_mutex_destroy(&spawn.lock);
+	return 0;
+}
+
+static const sb_net_wait at_once = {0, -1}, patient = {SB_NEVER, -1};
+
+static sb_spawn_visit enter(void)
+{
+	sb_spawn_visit visit;
+	sb_spawn_record record;
+
+	assert_int_equal(sb_spawn_enter(&spawn, 10, &patient, &visit, &record, NULL), 0);
+	return visit;
+}
+
+static sb_spawn_end leave(const sb_spawn_visit *visit, const sb_net_wait *wait, char how[256])
+{
+	return sb_spawn_leave(&spawn, visit, wait, how, 256);
+}
+
+/* As sb_spawn_clamd_ended() does it. */
+static void end(void)
+{
+	spawn.ends++;
+	spawn.inside_at_end = spawn.inside;
+}
+
+/* Only who was alone inside, and whose content got there, may be why. */
+static void test_who_is_to_blame(void **state)
+{
+	static const struct {
+		bool broken, ended, delivered, by_us, others;
+		sb_spawn_end end;
+	} rows[] = {
+		{true, true, true, false, false, SB_SPAWN_DIED_OF},
+		{true, true, false, false, false, SB_SPAWN_ENDED}, /* dead before it came */
+		{true, true, true, false, true, SB_SPAWN_ENDED},
+		{true, true, true, true, false, SB_SPAWN_ENDED}, /* for what no content did */
+		{true, false, true, false, false, SB_SPAWN_LIVES},
+		{false, true, true, false, false, SB_SPAWN_LIVES}, /* it had its answer */
+	};
+	char how[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sb_spawn_visit visit = enter(), other = {0};
+		uint64_t nudged = 0;
+
+		if (rows[i].others)
+			other = enter();
+		if (rows[i].ended)
+			end();
+		spawn.by_us = rows[i].by_us;
+		visit.broken = rows[i].broken;
+		visit.delivered = rows[i].delivered;
+		assert_int_equal(leave(&visit, &patient, how), rows[i].end);
+		/* who can't reach one that lives lets somebody look */
+		assert_int_equal(read(spawn.nudge, &nudged, sizeof nudged) > 0,
+			rows[i].broken && !rows[i].ended);
+		if (rows[i].others)
+			assert_int_equal(leave(&other, &patient, how), SB_SPAWN_LIVES);
+	}
+	assert_int_equal(spawn.inside, 0);
+}
+
+/* Between entering and leaving, and neither before nor without a clean. */
+static void test_a_doubtful_clean(void **state)
+{
+	sb_spawn_visit visit;
+	char how[256];
+
+	(void)state;
+	sb_spawn_doubt(&spawn, "earlier");
+	visit = enter();
+	visit.clean = true;
+	assert_int_equal(leave(&visit, &patient, how), SB_SPAWN_LIVES);
+	visit = enter();
+	visit.clean = true;
+	sb_spawn_doubt(&spawn, "no room");
+	assert_int_equal(leave(&visit, &patient, how), SB_SPAWN_DOUBTED);
+	assert_string_equal(how, "no room");
+	assert_false(visit.alone);
+	visit = enter(); /* whose doubt it was shows when it is alone */
+	assert_true(visit.alone);
+	sb_spawn_doubt(&spawn, "no room");
+	assert_int_equal(leave(&visit, &patient, how), SB_SPAWN_LIVES); /* infected, say */
+	assert_false(enter().alone);
+	spawn.inside = 0;
+}
+
+/* Four times its size and 16 MiB, half of what one scan may unpack at most: before and after. */
+static void test_room(void **state)
+{
+	static const uint64_t MIB = 1 << 20;
+	const struct {
+		uint64_t size, need;
+	} rows[] = {{0, 16 * MIB}, {10, 16 * MIB + 40}, {4 * MIB - 1, 32 * MIB - 4},
+		{4 * MIB, 32 * MIB}, {4 * MIB + 1, 32 * MIB}, {8 * MIB, 32 * MIB},
+		{UINT64_MAX, 32 * MIB}};
+	sb_spawn_record record;
+	sb_spawn_visit visit;
+	char how[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		for (uint64_t less = 0; less < 4;
+			less++) { /* nowhere, at first, in the end, both */
+			room = rows[i].need - (less & 1);
+			assert_int_equal(sb_spawn_enter(&spawn, rows[i].size, &patient, &visit,
+						 &record, NULL),
+				0);
+			visit.clean = true;
+			room = rows[i].need - (less >> 1);
+			assert_int_equal(leave(&visit, &patient, how),
+				less == 0 ? SB_SPAWN_LIVES : SB_SPAWN_DOUBTED);
+			spawn.careful = 0;
+		}
+}
+
+typedef struct listener {
+	pthread_t thread;
+	const char *line; /* what it says of doubt; NULL: nothing */
+} listener;
+
+/* As the thread does it: read, understand, and only then be done. */
+static void *listen(void *data)
+{
+	const listener *l = data;
+	char bytes[64];
+
+	sb_spawn_hear_begin(&spawn);
+	spawn.clamd.child = (sb_child *)&spawn;
+	spawn.clamd.output.fd = ends[0];
+	spawn.clamd.output.bytes += (uint64_t)read(ends[0], bytes, sizeof bytes);
+	if (l->line != NULL)
+		sb_spawn_doubt(&spawn, l->line);
+	sb_spawn_hear_end(&spawn);
+	return NULL;
+}
+
+/* A clean waits for what was in the pipe when it came, not for more, and not for ever. */
+static void test_words_are_heard_first(void **state)
+{
+	static const char *const lines[] = {NULL, "no room"};
+	char how[256];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		listener l = {.line = lines[i]};
+		sb_spawn_visit visit = enter();
+
+		visit.clean = true;
+		assert_int_equal(sb_write_all(ends[1], "words", 5), 0);
+		assert_int_equal(pthread_create(&l.thread, NULL, listen, &l), 0);
+		assert_int_equal(leave(&visit, &patient, how),
+			lines[i] != NULL ? SB_SPAWN_DOUBTED : SB_SPAWN_LIVES);
+		pthread_join(l.thread, NULL);
+	}
+	spawn.careful = 0;
+	sb_spawn_visit visit = enter();
+	visit.clean = true;
+	assert_int_equal(sb_write_all(ends[1], "words", 5), 0);
+	assert_int_equal(leave(&visit, &at_once, how), SB_SPAWN_DOUBTED);
+	assert_non_null(strstr(how, "not heard in time"));
+	spawn.said = -1; /* it has ended: all was heard */
+	visit = enter();
+	visit.clean = true;
+	assert_int_equal(leave(&visit, &at_once, how), SB_SPAWN_LIVES);
+}
+
+/* Who shares another process's clamd reads it in the record. */
+static void test_shared(void **state)
+{
+	char text[SB_SPAWN_RECORD], how[256];
+	sb_spawn_record record = {.phase = SB_SPAWN_UP, .doubts = 7};
+	FILE *file = tmpfile();
+
+	(void)state;
+	assert_non_null(file);
+	spawn.holder = false;
+	spawn.said = -1;
+	spawn.place.lock_fd = fileno(file);
+	for (int i = 0; i < 3; i++) {
+		static const sb_spawn_end wanted[] = {
+			SB_SPAWN_LIVES, SB_SPAWN_DOUBTED, SB_SPAWN_DOUBTED};
+		sb_spawn_visit visit;
+
+		sb_spawn_record_write(text, &record);
+		assert_int_equal(sb_pwrite_all(fileno(file), text, sizeof text, 0), 0);
+		visit = enter();
+		visit.clean = true;
+		record.doubts += i == 1;
+		sb_spawn_record_write(text, &record);
+		assert_int_equal(sb_pwrite_all(fileno(file), text, i == 2 ? 1 : sizeof text, 0), 0);
+		if (i == 2)
+			assert_int_equal(ftruncate(fileno(file), 1), 0);
+		assert_int_equal(leave(&visit, &patient, how), wanted[i]);
+	}
+	fclose(file);
+}
+
+int main(void)
+{
+#define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		FRESH(test_who_is_to_blame),
+		FRESH(test_a_doubtful_clean),
+		FRESH(test_room),
+		FRESH(test_words_are_heard_first),
+		FRESH(test_shared),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
