@@ -130,12 +130,15 @@ static bool find_names(image *it)
 
 static const char *name_at(const image *it, uint64_t offset)
 {
-	const char *name = (const char *)it->data + it->names + offset;
-	uint64_t left = offset < it->name_bytes ? it->name_bytes - offset : 0;
+	const char *name;
+	uint64_t left;
 
-	return left > 0 && memchr(name, '\0', left <= SB_ELF_NAME ? left : SB_ELF_NAME + 1) != NULL
-		       ? name
-		       : NULL;
+	if (offset >= it->name_bytes)
+		return NULL;
+	name = (const char *)it->data + it->names + offset;
+	left = it->name_bytes - offset;
+	return memchr(name, '\0', left <= SB_ELF_NAME ? left : SB_ELF_NAME + 1) != NULL ? name
+											: NULL;
 }
 
 static bool leads(const image *it, const char *before, const char *name, const char *behind)
