@@ -10,7 +10,7 @@
 #ifndef SB_QUARANTINE_KEYS_H
 #define SB_QUARANTINE_KEYS_H
 
-#include "quarantine/crypto.h"
+#include "util/aead.h"
 #include "quarantine/quarantine.h"
 
 enum {

@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 #include "cache/key.h"
+#include "util/aead.h"
 #include "util/io.h"
 #include "util/temp.h"
 #include "util/text.h"
+#include "util/uuid.h"
 
 enum {
 	DIGITS = 2 * SB_BLAKE3_SIZE,
-	AROUND = DIGITS + SB_MAC_SIZE, /* identity and MAC */
+	HEAD = DIGITS + SB_AEAD_NONCE,
+	AROUND = HEAD + SB_AEAD_TAG,
 	FILES = 16,
 	NAME = 64,
 };
@@ -76,15 +79,17 @@ bool sb_compiled_secret(const sb_compiled *compiled, char out[33])
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
-static bool is_authentic(
-	const sb_compiled *compiled, const char *identity, const uint8_t *data, size_t length)
+/* Opened where it stands: HEAD bytes behind the beginning. */
+static bool open_sealed(
+	const sb_compiled *compiled, const char *identity, uint8_t *data, size_t length)
 {
-	uint8_t mac[SB_MAC_SIZE];
+	sb_aead *aead = sb_aead_new(compiled->key, false);
+	bool good = aead != NULL && length > AROUND && memcmp(data, identity, DIGITS) == 0 &&
+		    sb_aead_open(aead, data + DIGITS, identity, DIGITS, data + HEAD,
+			    length - AROUND, data + HEAD);
 
-	if (length <= AROUND || memcmp(data, identity, DIGITS) != 0)
-		return false;
-	sb_blake3_keyed(compiled->key, data, length - SB_MAC_SIZE, mac);
-	return memcmp(mac, data + length - SB_MAC_SIZE, SB_MAC_SIZE) == 0;
+	sb_aead_free(aead);
+	return good;
 }
 
 /* All of a file, to be freed; NULL: none, or larger than all may be together. */
@@ -119,8 +124,8 @@ int sb_compiled_lend(const sb_compiled *compiled, const char *identity)
 	file = openat(compiled->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (memory >= 0 && file >= 0)
 		data = read_all(file, &length);
-	if (data != NULL && is_authentic(compiled, identity, data, length) &&
-		sb_write_all(memory, data + DIGITS, length - AROUND) != 0)
+	if (data != NULL && open_sealed(compiled, identity, data, length) &&
+		sb_write_all(memory, data + HEAD, length - AROUND) != 0)
 		sb_close(&memory);
 	free(data);
 	sb_close(&file);
@@ -184,7 +189,7 @@ static void make_room(int dir, uint64_t need)
 	}
 }
 
-/* No flush: what a power failure tears has no valid MAC. */
+/* No flush: what a power failure tears does not open. */
 static void write_file(int dir, const char *name, const uint8_t *data, size_t length)
 {
 	static const char temporary[] = ".rules.temporary";
@@ -199,6 +204,19 @@ static void write_file(int dir, const char *name, const uint8_t *data, size_t le
 	sb_temp_drop(&temp);
 }
 
+static bool seal(const sb_compiled *compiled, const char *identity, uint8_t *data, size_t length)
+{
+	sb_aead *aead = sb_aead_new(compiled->key, true);
+	bool good;
+
+	memcpy(data, identity, DIGITS);
+	sb_random(data + DIGITS, SB_AEAD_NONCE);
+	good = aead != NULL && sb_aead_seal(aead, data + DIGITS, identity, DIGITS, data + HEAD,
+				       length - AROUND, data + HEAD);
+	sb_aead_free(aead);
+	return good;
+}
+
 void sb_compiled_keep(const sb_compiled *compiled, const char *identity, int fd)
 {
 	char name[NAME];
@@ -211,12 +229,9 @@ void sb_compiled_keep(const sb_compiled *compiled, const char *identity, int fd)
 		return;
 	length = (size_t)st.st_size + AROUND;
 	data = malloc(length);
-	if (data != NULL && sb_pread_full(fd, data + DIGITS, (size_t)st.st_size, 0) == st.st_size) {
-		memcpy(data, identity, DIGITS);
-		sb_blake3_keyed(
-			compiled->key, data, length - SB_MAC_SIZE, data + length - SB_MAC_SIZE);
-		file_name(name, identity);
+	file_name(name, identity);
+	if (data != NULL && sb_pread_full(fd, data + HEAD, (size_t)st.st_size, 0) == st.st_size &&
+		seal(compiled, identity, data, length))
 		write_file(compiled->dir, name, data, length);
-	}
 	free(data);
 }

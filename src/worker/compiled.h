@@ -2,12 +2,15 @@
 /*
  * Compiled rules that are kept in the data directory: `cache/rules-IDENTITY.yarac`. A file is
  *
- *     64   the rule set's identity, in digits
- *          what a zygote wrote after it had compiled (worker/rules_keep.h)
- *     32   MAC of all that, by a key of the directory's own (cache/key.h)
+ *     64   the rule set's identity, in digits: what belongs to it, but is no secret
+ *     12   nonce
+ *          sealed (AES-256-GCM): what a zygote wrote after it had compiled (worker/rules_keep.h)
+ *     16   tag
  *
- * Compiled rules are code, so none are believed but those that bear our MAC: whoever can make one
- * can read our key, and change the rules themselves. Doubt means compiling, and so does everything
+ * by a key that is derived from the directory's own (cache/key.h). Compiled rules are code, so none
+ * are believed but those that we have sealed: whoever can do that can read our key, and change the
+ * rules themselves. And they hold what the rules look for, which no other scanner shall find in our
+ * data. Doubt means compiling, and so does everything
  * that goes wrong here; nothing of it fails a start. The newest sixteen are kept, up to 512 MiB.
  */
 #ifndef SB_WORKER_COMPILED_H

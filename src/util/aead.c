@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "quarantine/crypto.h"
+#include "util/aead.h"
 
 #include <limits.h>
 #include <stdlib.h>

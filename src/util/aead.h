@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AES-256-GCM as the objects use it: 12 bytes of nonce, 16 of tag, associated data. One context
+ * AES-256-GCM (NIST SP 800-38D): 12 bytes of nonce, 16 of tag, associated data. One context
  * for one key and one direction; what fails to open leaves nothing of itself behind.
  */
-#ifndef SB_QUARANTINE_CRYPTO_H
-#define SB_QUARANTINE_CRYPTO_H
+#ifndef SB_UTIL_AEAD_H
+#define SB_UTIL_AEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
