@@ -140,6 +140,9 @@ void sb_spawn_place_close(sb_spawn_place *place);
  * for @p need bytes, else beside the socket. What dead ones left there is removed. */
 char *sb_spawn_temporary(
 	const sb_spawn_place *place, const char *wanted, uint64_t need, sb_error *error);
+/* Bytes of the path to make it in: with the folder's own name it has to fit a record, or those who
+ * share clamd could not know whether there is room. */
+enum { SB_SPAWN_TEMPORARY_BASE = 120 };
 /* Could @p wanted be used? */
 int sb_spawn_temporary_check(const char *wanted, uint64_t need, sb_error *error);
 /* Bytes that are free there: 0 when it is gone, UINT64_MAX for "". */

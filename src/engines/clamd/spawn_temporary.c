@@ -144,11 +144,17 @@ static char *make_in(const sb_spawn_place *place, int base, const char *before)
 	return out;
 }
 
+static int open_base(const char *path)
+{
+	return path != NULL && path[0] == '/' && sb_spawn_path_ok(path) &&
+			       strlen(path) <= SB_SPAWN_TEMPORARY_BASE
+		       ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+		       : -1;
+}
+
 static char *try_base(const sb_spawn_place *place, const char *path, uint64_t need)
 {
-	int base = path != NULL && path[0] == '/' && sb_spawn_path_ok(path)
-			   ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			   : -1;
+	int base = open_base(path);
 	char before[PATH_MAX + 2], *made = NULL;
 
 	if (base >= 0 && has_room(base, need) &&
@@ -164,13 +170,14 @@ static int refuse(const char *wanted, uint64_t need, sb_error *error)
 
 	return sb_error_set(error, SB_KIND_NOT_CONFIGURED, 0,
 		"spawn.temporary: %s can't be used: it must be a folder with %s free (four times "
-		"max_size for each scan at the same time), and a path without blanks",
-		wanted, sb_format_size(size, sizeof size, need));
+		"max_size for each scan at the same time), and an absolute path without blanks, of "
+		"at most %d bytes",
+		wanted, sb_format_size(size, sizeof size, need), SB_SPAWN_TEMPORARY_BASE);
 }
 
 int sb_spawn_temporary_check(const char *wanted, uint64_t need, sb_error *error)
 {
-	int base = sb_spawn_path_ok(wanted) ? open(wanted, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int base = open_base(wanted);
 	bool good = base >= 0 && has_room(base, need);
 
 	sb_close(&base);

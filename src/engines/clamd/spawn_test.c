@@ -336,6 +336,28 @@ static void test_what_finds_nothing(void **state)
 	assert_int_equal(now.files, 1);
 }
 
+/* What would not fit a record is refused: nobody could look whether there is room. */
+static void test_a_long_temporary_folder(void **state)
+{
+	char path[SB_SPAWN_TEMPORARY_BASE + 2];
+	sb_error error;
+
+	(void)state;
+	sb_error_init(&error);
+	for (size_t length = SB_SPAWN_TEMPORARY_BASE - 1; length <= SB_SPAWN_TEMPORARY_BASE + 1;
+		length++) {
+		size_t at = (size_t)snprintf(path, sizeof path, "%s", folder);
+
+		assert_true(at < length);
+		memset(path + at, '/', length - at);
+		path[length] = '\0';
+		assert_int_equal(sb_spawn_temporary_check(path, 1, &error),
+			length <= SB_SPAWN_TEMPORARY_BASE ? 0 : -SB_KIND_NOT_CONFIGURED);
+	}
+	assert_non_null(strstr(error.message, "at most 120 bytes"));
+	assert_int_equal(sb_spawn_temporary_check("tmp", 1, &error), -SB_KIND_NOT_CONFIGURED);
+}
+
 /* --- The log -------------------------------------------------------------------------------------
  */
 
@@ -445,6 +467,7 @@ int main(void)
 		IN_FOLDER(test_every_change_shows),
 		cmocka_unit_test(test_names_of_signatures),
 		IN_FOLDER(test_what_finds_nothing),
+		IN_FOLDER(test_a_long_temporary_folder),
 		IN_FOLDER(test_the_log_is_bounded),
 		cmocka_unit_test(test_words_of_doubt),
 		cmocka_unit_test(test_lines),
