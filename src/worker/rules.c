@@ -13,10 +13,12 @@
 #include <string.h>
 #include <yara.h>
 
+#include "worker/automaton.h"
 #include "worker/rules_keep.h"
 
 struct sb_rules {
 	YR_RULES *compiled;
+	sb_automaton automaton;
 	YR_SCANNER *scanner;
 	uint64_t count;
 	bool wants_mime;
@@ -187,6 +189,7 @@ static bool compile(compilation *c, YR_RULES **out)
 
 static bool begin(sb_rules *rules, const sb_bundle_head *head)
 {
+	(void)sb_automaton_complete(&rules->automaton, rules->compiled, SB_AUTOMATON_STATES);
 	if (yr_scanner_create(rules->compiled, &rules->scanner) != ERROR_SUCCESS)
 		return false;
 	yr_scanner_set_flags(rules->scanner,
