@@ -4,6 +4,9 @@
 // always the same, input of the request that reaches a function which executes; managers with
 // many functions are told by the company these keep.
 //
+// What opens a program in a page is looked for with the byte behind it: any two bytes are found
+// in every larger picture.
+//
 // False positives: exercises in web security, administration panels in one file, and licence
 // protection that unpacks code with eval.
 
@@ -18,7 +21,7 @@ rule Webshell_PHP_Runs_Request
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "exercises in web security"
 	strings:
-		$open = /<\?(php|=|[ \t\r\n])/ nocase
+		$open = /(<\?php|<\?=|<\? |<\?\t|<\?\r|<\?\n)/ nocase
 		$direct = /\b(eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec|create_function)[ \t]{0,4}\([ \t]{0,4}(@|['"]{2},|stripslashes\(|base64_decode\(|gzinflate\(|str_rot13\(|trim\(|urldecode\(|hex2bin\(|\(){0,4}[ \t]{0,4}@?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE|\$_SERVER)[ \t]{0,3}[\[{]/ nocase
 		$tick = /`[ ]{0,3}[{]?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE)\[[^`\r\n]{1,60}`/
 		$name = /\$_(GET|POST|REQUEST|COOKIE)[ ]{0,3}[\[{][^\]}\r\n]{1,40}[\]}][ ]{0,3}\([ ]{0,3}@?(\$_GET|\$_POST|\$_REQUEST|\$_COOKIE)/
@@ -38,7 +41,7 @@ rule Webshell_PHP_Runs_Decoded
 		reference = "https://attack.mitre.org/techniques/T1027/"
 		false_positives = "licence protection of paid PHP programs"
 	strings:
-		$open = /<\?(php|=|[ \t\r\n])/ nocase
+		$open = /(<\?php|<\?=|<\? |<\?\t|<\?\r|<\?\n)/ nocase
 		$chain = /\b(eval\(|eval \(|assert\(|assert \(|create_function\()[ ]{0,3}(['"]{2},|['"]\?>['"][ ]{0,3}\.)?[ ]{0,3}@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin|rawurldecode)[ ]{0,3}\([ ]{0,3}@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin|rawurldecode|['"][a-z0-9+\/=%\\]{100})/ nocase
 	condition:
 		filesize < 8MB and $open and $chain
@@ -89,7 +92,7 @@ rule Webshell_JSP_Runs_Request
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "exercises in web security"
 	strings:
-		$open1 = "<%"
+		$open1 = { ( 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 09 | 3C 25 0A | 3C 25 0D ) }
 		$open2 = "<jsp:"
 		$input = /(request\.getParameter|request\.getHeader|request\.getInputStream|request\.getReader|request\.getQueryString)/
 		$run1 = /getRuntime[ ]{0,3}\([ ]{0,3}\)[ \r\n\t]{0,8}\.[ ]{0,3}exec[ ]{0,3}\(/
@@ -113,7 +116,7 @@ rule Webshell_JSP_Loads_Class
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "none known"
 	strings:
-		$open = "<%"
+		$open = { ( 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 09 | 3C 25 0A | 3C 25 0D ) }
 		$class = "extends ClassLoader"
 		$define = "defineClass"
 		$input = /(request\.getParameter|request\.getHeader|request\.getInputStream|request\.getReader)/
@@ -135,7 +138,7 @@ rule Webshell_ASP_Runs_Request
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "exercises in web security"
 	strings:
-		$open1 = "<%"
+		$open1 = { ( 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 09 | 3C 25 0A | 3C 25 0D ) }
 		$open2 = /<script[^>]{1,80}runat[ ]{0,3}=/ nocase
 		$run = /[^.\w](eval\(|eval |execute\(|execute |executeglobal\(|executeglobal )[ (]{0,3}(unescape\()?(request\(|request \(|request\[|request\.item|request\.form|request\.querystring|request\.cookies|request\.params|request\.servervariables)/ nocase
 	condition:

@@ -13,8 +13,7 @@
 #ifndef SB_WORKER_AUTOMATON_H
 #define SB_WORKER_AUTOMATON_H
 
-#include <stdbool.h>
-#include <yara.h>
+#include "worker/trie.h"
 
 /* So many states get 2 KiB each, of memory that workers share. Further ones gained nothing. */
 enum { SB_AUTOMATON_STATES = 1024 };
@@ -26,12 +25,12 @@ typedef struct sb_automaton {
 	uint32_t *matches, *own_matches;
 } sb_automaton;
 
-/* Exchange the tables of @p rules, which nobody scans with meanwhile; the first @p most states,
- * breadth first, are completed. False: no memory, no room for more states in libyara's numbers, or
- * tables that are not as expected; the rules are as they were. To save the rules stays possible. */
-bool sb_automaton_complete(sb_automaton *out, YR_RULES *rules, uint32_t most);
-/* The rules get their own tables back. Before they are destroyed or afterwards makes no difference
- * to them, but scanners must be gone. */
+/* Exchange the tables of @p rules, which nobody scans with meanwhile, for such where the first
+ * @p most states of @p trie, breadth first, are completed. False: no memory, no room for more
+ * states in libyara's numbers; the rules are as they were. Saving the rules goes on to save
+ * libyara's tables. */
+bool sb_automaton_complete(sb_automaton *out, YR_RULES *rules, const sb_trie *trie, uint32_t most);
+/* The rules get their own tables back. Scanners must be gone. */
 void sb_automaton_undo(sb_automaton *automaton);
 
 #endif

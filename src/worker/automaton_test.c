@@ -1,108 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Completed tables say exactly what libyara's own say: state by state, and in what is found. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <glob.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <yara/ahocorasick.h>
+#include "rules_scene.h"
 
 #include "worker/automaton.h"
-
-#define LENGTH(table) (sizeof(table) / sizeof *(table))
-
-/* --- Rules ------------------------------------------------------------------------------------ */
-
-/* Every kind of string, those that share beginnings, that end in each other, of one byte, and
- * those for which libyara looks at every place. */
-static const char *const sets[] = {
-	"rule a { condition: filesize < 100 }",
-	"rule a { strings: $a = \"a\" condition: #a > 0 }",
-	"rule a { strings: $a = \"abab\" $b = \"bab\" $c = \"ab\" $d = \"b\" condition: any of "
-	"them }",
-	"rule a { strings: $a = \"Abc\" nocase wide ascii $b = \"cba\" fullword condition: any of "
-	"them }",
-	"rule a { strings: $a = \"abcabc\" xor(1-255) $b = \"bcabca\" base64 condition: any of "
-	"them }",
-	"rule a { strings: $a = { 61 ?? 62 [1-3] 63 } $b = { 6? 6? 61 62 63 } condition: any of "
-	"them }",
-	"rule a { strings: $a = /a(b|c)+a/ $b = /[ab]{2,5}c/ nocase $c = /c.{0,9}a/s condition: "
-	"any of "
-	"them }",
-	"rule a { strings: $a = /.b./ $b = /[a-d]{3}/ $c = \"abcd\" condition: any of them }",
-	"rule a { strings: $a = \"dcba\" condition: $a }\n"
-	"rule b { strings: $a = \"dcb\" condition: not $a }\n"
-	"rule c { strings: $a = \"cb\" $b = \"zzzz\" condition: #a > 2 and not $b }",
-};
-
-static YR_RULES *compile(const char *text)
-{
-	YR_COMPILER *compiler = NULL;
-	YR_RULES *rules = NULL;
-
-	assert_int_equal(yr_compiler_create(&compiler), ERROR_SUCCESS);
-	assert_int_equal(yr_compiler_add_string(compiler, text, NULL), 0);
-	assert_int_equal(yr_compiler_get_rules(compiler, &rules), ERROR_SUCCESS);
-	yr_compiler_destroy(compiler);
-	return rules;
-}
-
-static void add_file(YR_COMPILER *compiler, const char *path)
-{
-	FILE *file = fopen(path, "re");
-
-	assert_non_null(file);
-	assert_int_equal(yr_compiler_add_file(compiler, file, NULL, path), 0);
-	fclose(file);
-}
-
-static YR_RULES *compile_bundled(void)
-{
-	static const char *const texts[] = {
-		"filename", "filepath", "extension", "container", "mime"};
-	YR_COMPILER *compiler = NULL;
-	YR_RULES *rules = NULL;
-	char pattern[4096];
-	glob_t found;
-
-	assert_non_null(getenv("SCANBRIDGE_RULES"));
-	snprintf(pattern, sizeof pattern, "%s/*.yar", getenv("SCANBRIDGE_RULES"));
-	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-	assert_int_equal(yr_compiler_create(&compiler), ERROR_SUCCESS);
-	for (size_t i = 0; i < LENGTH(texts); i++)
-		yr_compiler_define_string_variable(compiler, texts[i], "");
-	yr_compiler_define_integer_variable(compiler, "depth", 0);
-	yr_compiler_define_integer_variable(compiler, "size", 0);
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		add_file(compiler, found.gl_pathv[i]);
-	assert_int_equal(yr_compiler_get_rules(compiler, &rules), ERROR_SUCCESS);
-	yr_compiler_destroy(compiler);
-	globfree(&found);
-	return rules;
-}
-
-/* More states than are ever completed. */
-static YR_RULES *compile_many(unsigned strings)
-{
-	size_t room = strings * 32 + 100, length;
-	char *text = malloc(room);
-	YR_RULES *rules;
-
-	assert_non_null(text);
-	length = (size_t)snprintf(text, room, "rule a { strings: ");
-	for (unsigned i = 0; i < strings; i++)
-		length += (size_t)snprintf(text + length, room - length, "$ = \"%c%04x\" ",
-			'a' + i % 4, i * 2654435761u >> 16);
-	snprintf(text + length, room - length, "condition: any of them }");
-	rules = compile(text);
-	free(text);
-	return rules;
-}
 
 /* --- What the tables say ---------------------------------------------------------------------- */
 
@@ -152,26 +52,18 @@ static void assert_same_language(YR_RULES *own, YR_RULES *completed, uint32_t sl
 	free(queue);
 }
 
-static uint32_t count_slots(YR_RULES *rules)
-{
-	YR_RULES_STATS stats;
-
-	assert_int_equal(yr_rules_get_stats(rules, &stats), ERROR_SUCCESS);
-	return stats.ac_tables_size;
-}
-
 static void compare_tables(YR_RULES *rules)
 {
 	static const uint32_t amounts[] = {1, 2, 3, 10, 100, SB_AUTOMATON_STATES, 5000};
-	uint32_t slots = count_slots(rules);
+	sb_trie trie = trie_of(rules);
 	sb_automaton automaton;
 
 	for (size_t i = 0; i < LENGTH(amounts); i++) {
 		YR_RULES own = *rules;
 
-		assert_true(sb_automaton_complete(&automaton, rules, amounts[i]));
+		assert_true(sb_automaton_complete(&automaton, rules, &trie, amounts[i]));
 		assert_ptr_not_equal(own.ac_transition_table, rules->ac_transition_table);
-		assert_same_language(&own, rules, slots);
+		assert_same_language(&own, rules, trie.slots);
 		sb_automaton_undo(&automaton);
 		assert_ptr_equal(own.ac_transition_table, rules->ac_transition_table);
 		assert_ptr_equal(own.ac_match_table, rules->ac_match_table);
@@ -230,17 +122,6 @@ static int note(YR_SCAN_CONTEXT *context, int message, void *data, void *user)
 	return CALLBACK_CONTINUE;
 }
 
-/* Of few letters, so that strings happen. */
-static void make_content(uint8_t *out, size_t size, unsigned seed)
-{
-	static const char letters[] = "abcdABC\0\1z";
-
-	for (size_t i = 0; i < size; i++) {
-		seed = seed * 1103515245u + 12345u;
-		out[i] = (uint8_t)letters[(seed >> 16) % (sizeof letters - 1)];
-	}
-}
-
 static findings scan_all(YR_RULES *rules)
 {
 	findings f = {.sum = 0};
@@ -266,8 +147,9 @@ static void the_same_is_found(void **state)
 	for (size_t i = 0; i < LENGTH(sets); i++) {
 		YR_RULES *rules = compile(sets[i]);
 		findings own = scan_all(rules), completed;
+		sb_trie trie = trie_of(rules);
 
-		assert_true(sb_automaton_complete(&automaton, rules, i % 2 == 0 ? 1 : 1000));
+		assert_true(sb_automaton_complete(&automaton, rules, &trie, i % 2 == 0 ? 1 : 1000));
 		completed = scan_all(rules);
 		assert_int_equal(own.count, completed.count);
 		assert_true(own.sum == completed.sum);
@@ -285,35 +167,35 @@ static void a_number_has_its_bits(void **state)
 {
 	YR_RULES *rules = compile(sets[2]);
 	const YR_AC_TRANSITION *own = rules->ac_transition_table;
-	uint32_t fits = (YR_AC_MAX_TRANSITION_TABLE_SIZE - count_slots(rules) - 257) / 257;
+	sb_trie trie = trie_of(rules);
+	uint32_t fits = (YR_AC_MAX_TRANSITION_TABLE_SIZE - trie.slots - 257) / 257;
 	sb_automaton automaton;
 
 	(void)state;
 	for (uint32_t most = fits - 1; most <= fits + 1; most++) {
-		assert_int_equal(sb_automaton_complete(&automaton, rules, most), most <= fits);
+		assert_int_equal(
+			sb_automaton_complete(&automaton, rules, &trie, most), most <= fits);
 		assert_int_equal(rules->ac_transition_table != own, most <= fits);
 		sb_automaton_undo(&automaton);
 		sb_automaton_undo(&automaton); /* nothing more */
 	}
-	assert_false(sb_automaton_complete(&automaton, rules, 0));
-	assert_false(sb_automaton_complete(&automaton, rules, UINT32_MAX));
+	assert_false(sb_automaton_complete(&automaton, rules, &trie, 0));
+	assert_false(sb_automaton_complete(&automaton, rules, &trie, UINT32_MAX));
 	yr_rules_destroy(rules);
 }
 
 static void strange_tables_stay_as_they_are(void **state)
 {
 	YR_RULES *rules = compile(sets[2]);
-	uint32_t slots = count_slots(rules);
 	YR_AC_TRANSITION *own = rules->ac_transition_table, kept = own[5];
-	sb_automaton automaton;
+	sb_trie trie = trie_of(rules);
 
 	(void)state;
-	own[5] = YR_AC_MAKE_TRANSITION(slots, 5); /* one beyond */
-	assert_false(sb_automaton_complete(&automaton, rules, 10));
+	own[5] = YR_AC_MAKE_TRANSITION(trie.slots - 1, 5);
+	assert_true(sb_trie_of(&trie, rules));
+	own[5] = YR_AC_MAKE_TRANSITION(trie.slots, 5); /* one beyond */
+	assert_false(sb_trie_of(&trie, rules));
 	own[5] = kept;
-	assert_ptr_equal(rules->ac_transition_table, own);
-	assert_true(sb_automaton_complete(&automaton, rules, 10));
-	sb_automaton_undo(&automaton);
 	yr_rules_destroy(rules);
 }
 

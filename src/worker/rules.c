@@ -13,15 +13,18 @@
 #include <string.h>
 #include <yara.h>
 
+#include "worker/atoms.h"
 #include "worker/automaton.h"
 #include "worker/rules_keep.h"
+#include "worker/stages.h"
 
 struct sb_rules {
 	YR_RULES *compiled;
-	sb_automaton automaton;
 	YR_SCANNER *scanner;
 	uint64_t count;
-	bool wants_mime;
+	bool wants_mime, wants_entry;
+	sb_atoms atoms;
+	sb_automaton automaton;
 	/* of the scan under way */
 	void (*found)(void *data, const sb_found *found);
 	void *data;
@@ -161,8 +164,10 @@ static void look_over(sb_rules *rules, const sb_bundle_head *head)
 	uint64_t at = 0;
 	YR_RULE *rule;
 
-	while (sb_bundle_next_source(head, &at, &source))
+	while (sb_bundle_next_source(head, &at, &source)) {
 		rules->wants_mime = rules->wants_mime || mentions(source.text, "mime");
+		rules->wants_entry = rules->wants_entry || mentions(source.text, "entrypoint");
+	}
 	yr_rules_foreach(rules->compiled, rule) rules->count +=
 		strcmp(rule->ns->name, CANARY_NAMESPACE) != 0;
 }
@@ -187,9 +192,20 @@ static bool compile(compilation *c, YR_RULES **out)
 	return good;
 }
 
+/* Another libyara than we know, or no memory: it scans as it comes. */
+static void quicken(sb_rules *rules)
+{
+	sb_trie trie;
+
+	if (!sb_trie_of(&trie, rules->compiled))
+		return;
+	sb_atoms_of(&rules->atoms, &trie);
+	(void)sb_automaton_complete(&rules->automaton, rules->compiled, &trie, SB_AUTOMATON_STATES);
+}
+
 static bool begin(sb_rules *rules, const sb_bundle_head *head)
 {
-	(void)sb_automaton_complete(&rules->automaton, rules->compiled, SB_AUTOMATON_STATES);
+	quicken(rules);
 	if (yr_scanner_create(rules->compiled, &rules->scanner) != ERROR_SUCCESS)
 		return false;
 	yr_scanner_set_flags(rules->scanner,
@@ -323,7 +339,9 @@ sb_kind sb_rules_scan(sb_rules *rules, const sb_member *member, const char *mime
 	rules->found = found;
 	rules->data = data;
 	if (status == ERROR_SUCCESS)
-		status = yr_scanner_scan_mem(rules->scanner, member->data, member->size);
+		status = sb_stages_scan(rules->scanner, member->data, member->size,
+			rules->wants_entry ||
+				sb_atoms_in(&rules->atoms, member->data, member->size));
 	if (status == ERROR_SUCCESS)
 		return SB_KIND_NONE;
 	snprintf(why, room, "libyara failed with its error %d", status);

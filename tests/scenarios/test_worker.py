@@ -7,6 +7,7 @@ import os
 import pathlib
 import select
 import signal
+import struct
 import subprocess
 import unittest
 
@@ -68,6 +69,46 @@ class WorkerCase(harness.Case):
 
     def by_name(self, result):
         return {report["file"]["name"]: report for report in result.reports}
+
+
+def program(entry):
+    """A 64-bit ELF program of 400 bytes that begins at `entry`, where the text ENTRY stands."""
+    head = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 2, 62, 1, entry, 64, 0, 0, 64,
+                       56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 400, 400, 1)
+    body = bytearray((head + segment).ljust(400, b"\0"))
+    body[entry:entry + 5] = b"ENTRY"
+    return bytes(body)
+
+
+class Kept(WorkerCase):
+    """One worker's scanner judges one content after another: nothing of the last one stays."""
+
+    def test_each_program_has_its_own_entry_point(self):
+        self.write("rules.yar", b'rule At_Entry { strings: $a = "ENTRY" '
+                                b'condition: $a at entrypoint }')
+        self.configure(yara(workers=1, concurrency=1))
+        for entry in (150, 200, 300):
+            self.write(f"in/{entry}", program(entry))
+            self.write(f"in/{entry}-elsewhere", program(entry).replace(b"ENTRY", b"\0\0ENT"))
+        reports = self.by_name(self.scan("in", status=1))
+        for entry in (150, 200, 300):
+            self.assert_outcome(reports[f"{entry}"], "infected")
+            self.assert_outcome(reports[f"{entry}-elsewhere"], "clean")
+
+    def test_conditions_read_content_that_has_no_string(self):
+        """Content in which no string can be is not searched for strings; conditions see it all."""
+        self.write("rules.yar", b"""
+            rule Zeros { strings: $a = "needle" $b = /thread[0-9]+/
+                         condition: uint32(filesize - 4) == 7 and not any of them }""")
+        self.configure(yara(workers=1, concurrency=1))
+        self.write("in/seven", bytes(5000) + b"\7\0\0\0")
+        self.write("in/eight", bytes(5000) + b"\x08\0\0\0")
+        self.write("in/needle", bytes(2000) + b"needle" + bytes(2000) + b"\7\0\0\0")
+        reports = self.by_name(self.scan("in", status=1))
+        self.assert_outcome(reports["seven"], "infected")
+        self.assert_outcome(reports["eight"], "clean")
+        self.assert_outcome(reports["needle"], "clean")
 
 
 class Hostile(WorkerCase):
