@@ -18,8 +18,10 @@ import sys
 import samples
 
 CLAMD = "/usr/sbin/clamd"
-# What Scanbridge asks of a clamd: say so when a limit or a password stops you.
-DEFAULTS = {"AlertExceedsMax": "yes", "AlertEncrypted": "yes"}
+# What Scanbridge asks of a clamd: say so when a limit or a password stops you, and when you cut a
+# member of an archive, which shows only where MaxScanSize is not more than MaxFileSize.
+DEFAULTS = {"AlertExceedsMax": "yes", "AlertEncrypted": "yes",
+            "MaxFileSize": "100M", "MaxScanSize": "100M"}
 
 
 def write_setup(folder, tcp_port=None, **options):

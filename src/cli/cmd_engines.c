@@ -35,6 +35,7 @@ static void put_check(sb_json *json, const sb_engine_state *state)
 	sb_json_bool(json, "attested_limits", state->attested_limits);
 	sb_json_bool(json, "attested_encrypted", state->attested_encrypted);
 	sb_json_bool(json, "attested_max_size", state->attested_max_size);
+	sb_json_bool(json, "attested_mail", state->attested_mail);
 	sb_json_text(json, "remedy", state->remedy[0] != '\0' ? state->remedy : NULL);
 	sb_json_number(json, "duration_ms", state->duration_ms);
 	sb_json_end_object(json);

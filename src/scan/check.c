@@ -98,8 +98,11 @@ void sb_check_attest(sb_check *check, sb_attestation what, bool holds, const cha
 		[SB_ATTEST_LIMITS] = &out->attested_limits,
 		[SB_ATTEST_ENCRYPTED] = &out->attested_encrypted,
 		[SB_ATTEST_MAX_SIZE] = &out->attested_max_size,
+		[SB_ATTEST_MAIL] = &out->attested_mail,
 	};
 
+	if ((size_t)what >= sizeof fields / sizeof fields[0])
+		return;
 	*fields[what] = holds;
 	if (!holds && text != NULL)
 		remedy(out, text);
@@ -210,6 +213,7 @@ static void load_one(sb_engine *engine, const json_t *entry)
 		.limits = json_is_true(json_object_get(entry, "limits")),
 		.encrypted = json_is_true(json_object_get(entry, "encrypted")),
 		.max_size = json_is_true(json_object_get(entry, "max_size")),
+		.mail = json_is_true(json_object_get(entry, "mail")),
 	};
 	snprintf(attested->identity, sizeof attested->identity, "%s", identity);
 	snprintf(attested->when, sizeof attested->when, "%s", when != NULL ? when : "");
@@ -248,6 +252,7 @@ static void entry_json(sb_json *json, sb_engine *engine)
 	sb_json_bool(json, "limits", attested->limits);
 	sb_json_bool(json, "encrypted", attested->encrypted);
 	sb_json_bool(json, "max_size", attested->max_size);
+	sb_json_bool(json, "mail", attested->mail);
 	sb_json_end_object(json);
 }
 
@@ -296,6 +301,7 @@ static int keep(sb_engine *engine, const sb_engine_state *state, sb_error *error
 		.limits = state->attested_limits,
 		.encrypted = state->attested_encrypted,
 		.max_size = state->attested_max_size,
+		.mail = state->attested_mail,
 	};
 
 	sb_engine_identity_text(engine, state->reachable ? &state->identity : NULL,
@@ -320,6 +326,7 @@ static void recall(sb_engine *engine, sb_engine_state *out)
 		out->attested_limits = engine->attested.limits;
 		out->attested_encrypted = engine->attested.encrypted;
 		out->attested_max_size = engine->attested.max_size;
+		out->attested_mail = engine->attested.mail;
 	}
 	pthread_mutex_unlock(&engine->identity_lock);
 }

@@ -44,7 +44,7 @@ typedef struct sb_lane {
 
 /* A known-answer test's stored result, and the identity it stands for. */
 typedef struct sb_attested {
-	bool known, ok, limits, encrypted, max_size;
+	bool known, ok, limits, encrypted, max_size, mail;
 	char identity[256];
 	char when[25];
 } sb_attested;

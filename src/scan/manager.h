@@ -69,11 +69,11 @@ typedef struct sb_engine_state {
 	sb_error error; /* kind NONE when all is well */
 	bool checked;   /* a known-answer test ran now */
 	bool check_ok;
-	bool attested_limits, attested_encrypted,
-		attested_max_size; /* now, or stored for this identity */
-	char remedy[512];          /* what to change, one line each; empty when nothing */
-	const char *note;          /* as sb_manager_engine_note() says it */
-	int64_t signature_age_s;   /* -1: unknown */
+	bool attested_limits, attested_encrypted, attested_max_size,
+		attested_mail;   /* now, or stored for this identity */
+	char remedy[1024];       /* what to change, one line each; empty when nothing */
+	const char *note;        /* as sb_manager_engine_note() says it */
+	int64_t signature_age_s; /* -1: unknown */
 	double duration_ms;
 	bool has_quota; /* and its account could be read */
 	sb_quota_view quota;

@@ -337,7 +337,8 @@ static void recall_test(sb_call *call, const sb_identity *identity, bool *attest
 		sb_engine_identity_text(engine, identity, text, sizeof text);
 		if (strcmp(engine->attested.identity, text) == 0) {
 			*bad = !engine->attested.ok;
-			*attested = engine->attested.limits && engine->attested.encrypted;
+			*attested = engine->attested.limits && engine->attested.encrypted &&
+				    engine->attested.mail;
 		}
 	}
 	pthread_mutex_unlock(&engine->identity_lock);

@@ -56,8 +56,9 @@ class Scans(SpawnCase):
         state = json.loads(result.out)
         self.assertEqual(result.status, 0, str(result))
         self.assertEqual({key: state["check"][key] for key in (
-            "ok", "attested_limits", "attested_encrypted", "attested_max_size", "remedy")},
-            {"ok": True, "attested_limits": True, "attested_encrypted": True,
+            "ok", "attested_limits", "attested_encrypted", "attested_mail", "attested_max_size",
+            "remedy")},
+            {"ok": True, "attested_limits": True, "attested_encrypted": True, "attested_mail": True,
              "attested_max_size": True, "remedy": None}, str(result))
         report = self.scan("note.txt").report
         self.assertEqual(report["engines"][0]["coverage"]["content"], "inspected")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Real files through a real clamd to a decided, audited verdict."""
+import contextlib
+import json
 import subprocess
 import unittest
 
@@ -197,6 +199,47 @@ class Limits(harness.Case):
             told = result.text + result.errors
             self.assertIn("AlertExceedsMax", told)
             self.assertIn("AlertEncrypted", told)
+
+    def checked(self, **options):
+        """What is told of such a clamd, and whether it is believed to look into containers."""
+        self.write("letter.txt", CLEAN)
+        with self.clamd(**options) as server:
+            self.configure(clamav(server.address))
+            check = json.loads(self.run_program("engines", "--check", "--json").out)["check"]
+            content = self.scan("letter.txt").report["engines"][0]["coverage"]["content"]
+        return check, content
+
+    def test_a_clamd_that_hides_nothing_is_believed(self):
+        check, content = self.checked()
+        self.assertEqual((check["remedy"], content), (None, "inspected"))
+
+    def test_a_clamd_that_cuts_members_without_a_word_is_found_out(self):
+        check, content = self.checked(MaxFileSize="30M", MaxScanSize="60M")
+        self.assertFalse(check["attested_limits"])
+        self.assertTrue(check["attested_encrypted"] and check["attested_mail"])
+        self.assertRegex(check["remedy"], "^set MaxScanSize in clamd.conf to the value of MaxFileSize")
+        self.assertEqual(content, "unknown")
+
+    def test_a_clamd_that_leaves_mail_alone_is_found_out(self):
+        check, content = self.checked(ScanMail="no")
+        self.assertFalse(check["attested_mail"])
+        self.assertIn("ScanMail", check["remedy"])
+        self.assertEqual(content, "unknown")
+
+    def test_a_clamd_that_has_no_room_for_mail_is_found_out(self):
+        place = self.folder / "small"
+        place.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "none", place],
+                          capture_output=True).returncode != 0:
+            self.skipTest("no file system of a MiB can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(place)])
+        with contextlib.suppress(OSError), open(place / "full", "wb", buffering=0) as full:
+            while full.write(bytes(4096)):
+                pass
+        check, content = self.checked(TemporaryDirectory=str(place))
+        self.assertFalse(check["attested_mail"])
+        self.assertIn("TemporaryDirectory", check["remedy"])
+        self.assertEqual(content, "unknown")
 
 
 class Outages(harness.ClamdCase):

@@ -172,6 +172,7 @@ typedef enum sb_attestation {
 	SB_ATTEST_LIMITS,    /**< alerts when it stops at a limit of its own */
 	SB_ATTEST_ENCRYPTED, /**< alerts on content it can't read */
 	SB_ATTEST_MAX_SIZE,  /**< really looks at content of `max_size` bytes */
+	SB_ATTEST_MAIL,      /**< takes mail apart */
 } sb_attestation;
 
 /** Send @p data through this engine's own scan, past every gate but the deadline. */
@@ -216,7 +217,8 @@ enum sb_engine_flags {
 	SB_ENGINE_INLINE = 1 << 0,
 	/** scan() returns at the deadline and soon after a cancel by itself. */
 	SB_ENGINE_HONOURS_DEADLINE = 1 << 1,
-	/** `content: inspected` counts only while a stored check attests limits and encryption. */
+	/** `content: inspected` counts only while a stored check attests limits, encryption and
+	 * mail. */
 	SB_ENGINE_NEEDS_ATTESTATION = 1 << 2,
 	/** Knows exact copies only; abstains by nature; never counts towards min_engines. */
 	SB_ENGINE_HASH_LIST = 1 << 3,

@@ -142,7 +142,7 @@ void sb_call_cover(sb_call *call, uint64_t bytes, sb_content_coverage content)
 struct sb_check {
 	void *state;
 	uint64_t max_size;
-	int holds[3]; /* by sb_attestation: -1 not asked */
+	int holds[4]; /* by sb_attestation: -1 not asked */
 };
 
 uint64_t sb_check_max_size(const sb_check *check)
@@ -481,7 +481,16 @@ static int start_alerting(void **state)
 	(void)state;
 	if (have_clamd())
 		clamd_start("AlertExceedsMax yes\nAlertEncrypted yes\nMaxFileSize 2M\n"
-			    "StreamMaxLength 4M\n");
+			    "MaxScanSize 2M\nStreamMaxLength 4M\n");
+	return 0;
+}
+
+static int start_cutting(void **state)
+{
+	(void)state;
+	if (have_clamd())
+		clamd_start("AlertExceedsMax yes\nAlertEncrypted yes\nMaxFileSize 2M\n"
+			    "StreamMaxLength 4M\nScanMail no\n");
 	return 0;
 }
 
@@ -725,34 +734,46 @@ static void test_next_address(void **unused)
 	engine_close(state);
 }
 
-/* This clamd is silent about its limits (start_small), or not (start_alerting). */
-static void check_canary(int holds, uint64_t max_size, int max_size_holds)
+typedef struct attested {
+	int limits, encrypted, mail, max_size;
+} attested;
+
+static void check_canary(uint64_t max_size, attested expected)
 {
 	options o = {.addresses = {local_address}, .transport = 2};
 	struct sb_error error;
-	sb_check check = {.max_size = max_size, .holds = {-1, -1, -1}};
+	sb_check check = {.max_size = max_size, .holds = {-1, -1, -1, -1}};
 
 	check.state = engine(&o);
 	assert_int_equal(sb_engine_clamd.canary(check.state, &check, &error), 0);
-	assert_int_equal(check.holds[SB_ATTEST_LIMITS], holds);
-	assert_int_equal(check.holds[SB_ATTEST_ENCRYPTED], holds);
-	assert_int_equal(check.holds[SB_ATTEST_MAX_SIZE], max_size_holds);
+	assert_int_equal(check.holds[SB_ATTEST_LIMITS], expected.limits);
+	assert_int_equal(check.holds[SB_ATTEST_ENCRYPTED], expected.encrypted);
+	assert_int_equal(check.holds[SB_ATTEST_MAIL], expected.mail);
+	assert_int_equal(check.holds[SB_ATTEST_MAX_SIZE], expected.max_size);
 	engine_close(check.state);
 }
 
 static void test_canary_of_a_silent_clamd(void **unused)
 {
 	NEED_CLAMD();
-	check_canary(false, 1 << 20, true);
-	check_canary(false, (1 << 20) + 1, false);
-	check_canary(false, 0, false);
+	check_canary(1 << 20, (attested){false, false, true, true});
+	check_canary((1 << 20) + 1, (attested){false, false, true, false});
+	check_canary(0, (attested){false, false, true, false});
 }
 
 static void test_canary_of_an_alerting_clamd(void **unused)
 {
 	NEED_CLAMD();
-	check_canary(true, 2 << 20, true);
-	check_canary(true, (2 << 20) + 1, false);
+	check_canary(2 << 20, (attested){true, true, true, true});
+	check_canary((2 << 20) + 1, (attested){true, true, true, false});
+	check_canary(0, (attested){true, true, true, false});
+}
+
+/* MaxScanSize is clamd's own, far beyond MaxFileSize; and mail is left alone. */
+static void test_canary_of_a_cutting_clamd(void **unused)
+{
+	NEED_CLAMD();
+	check_canary(2 << 20, (attested){false, true, false, true});
 }
 
 static void test_size_alert(void **unused)
@@ -1037,6 +1058,7 @@ int main(void)
 {
 #define SMALL(test) cmocka_unit_test_setup_teardown(test, start_small, stop)
 #define ALERTING(test) cmocka_unit_test_setup_teardown(test, start_alerting, stop)
+#define CUTTING(test) cmocka_unit_test_setup_teardown(test, start_cutting, stop)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_open_refuses),
@@ -1054,6 +1076,7 @@ int main(void)
 		SMALL(test_next_address),
 		SMALL(test_canary_of_a_silent_clamd),
 		ALERTING(test_canary_of_an_alerting_clamd),
+		CUTTING(test_canary_of_a_cutting_clamd),
 		ALERTING(test_size_alert),
 		SMALL(test_stopped_and_killed),
 	};

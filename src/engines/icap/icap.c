@@ -311,8 +311,13 @@ static int icap_canary(void *state, sb_check *check, sb_error *error)
 	static const sb_remedies remedies = {
 		.limits = "make the server report what goes beyond its limits (clamd behind it: "
 			  "`AlertExceedsMax yes`): it calls that clean now",
+		.member_size =
+			"make the server report an archive's member that it cuts (clamd behind "
+			"it: MaxScanSize equal to MaxFileSize): it calls the rest clean",
 		.encrypted = "make the server report what it can't decrypt (clamd behind it: "
 			     "`AlertEncrypted yes`): it calls that clean now",
+		.mail = "make the server take mail apart (clamd behind it: ScanMail, and a "
+			"TemporaryDirectory with room): it calls the test file in a mail clean",
 		.max_size =
 			"raise the server's limits (c-icap: virus_scan.MaxObjectSize, and those "
 			"of the clamd behind it) to the engine's max_size or more, or lower "
