@@ -177,8 +177,10 @@ def scenarios(folders, build, workers=3, without=()):
 
     def step(log):
         build.ensure(log)
+        # The longest first, or the last one runs alone; size is near enough.
         files = [path for folder in folders
-                 for path in sorted((ROOT / "tests" / folder).glob("test_*.py"))
+                 for path in sorted((ROOT / "tests" / folder).glob("test_*.py"),
+                                    key=lambda path: -path.stat().st_size)
                  if not path.stem.startswith(tuple(without))]
         if not {path.parent.name for path in files} >= set(folders):
             raise Failed(f"one of {', '.join(folders)} holds no tests")
@@ -275,8 +277,8 @@ STEPS = [
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN, without=TABLES)),
     ("faults", fault_matrix),
-    # Each is mostly one long file: side by side.
-    ("evasive-crashes", scenarios("evasive quarantine cache faults", RELEASE)),
+    # They wait for timeouts most of the time: four side by side.
+    ("evasive-crashes", scenarios("cache faults evasive quarantine", RELEASE, 4)),
     ("quickstart", quickstart),
     ("fuzz", fuzzing),
     ("options", every_option),
