@@ -197,14 +197,16 @@ static void go_back(struct sb_call *call, const sb_gate *gate)
 	} while (left != gate);
 }
 
+/* Gates never block: one look at the clock serves all of them in a row. */
 static enum step enter_gates(struct sb_call *call)
 {
+	uint64_t now = sb_clock_now(call->clock);
 	enum step step;
 
 	if (call->ticket != NULL && wait_for_verdict(call, &step))
 		return step;
 	for (;;) {
-		uint64_t now = sb_clock_now(call->clock), until = SB_NEVER;
+		uint64_t until = SB_NEVER;
 
 		if (call->depth == GATE_COUNT) {
 			if (over(call, now) || !may_run(call))
@@ -212,6 +214,7 @@ static enum step enter_gates(struct sb_call *call)
 			if (sb_quota_confirm(call))
 				return STEP_RUN;
 			go_back(call, &sb_gate_quota);
+			now = sb_clock_now(call->clock);
 			continue;
 		}
 		switch (gates[call->depth]->enter(call, now, &until)) {
@@ -221,6 +224,7 @@ static enum step enter_gates(struct sb_call *call)
 		case SB_GATE_WAIT:
 			if (park(call, until))
 				return STEP_PARKED;
+			now = sb_clock_now(call->clock);
 			break;
 		case SB_GATE_ANSWER:
 			return STEP_LEAVE;
@@ -231,28 +235,30 @@ static enum step enter_gates(struct sb_call *call)
 /* There is no verdict yet: out of what one request passes, to enter it again for the next. */
 static void leave_request(struct sb_call *call)
 {
+	uint64_t at = 0, now = sb_clock_now(call->clock);
 	unsigned attempt = gates_of_attempt();
-	uint64_t at = 0;
 
 	while (call->depth > attempt)
-		gates[--call->depth]->leave(call, sb_clock_now(call->clock), &at);
+		gates[--call->depth]->leave(call, now, &at);
 	call->phase = SB_PHASE_ENTER;
 }
 
 /* True when the call has left all gates; else it is parked or has to enter again. */
 static bool leave_gates(struct sb_call *call, bool *parked)
 {
+	uint64_t now;
+
 	*parked = false;
 	if (call->again_at != 0) {
 		leave_request(call);
 		return false;
 	}
 	sb_call_drop_ticket(call);
+	now = sb_clock_now(call->clock);
 	while (call->depth > 0) {
 		uint64_t at = 0;
 
-		if (gates[call->depth - 1]->leave(call, sb_clock_now(call->clock), &at) ==
-			SB_GATE_AGAIN) {
+		if (gates[call->depth - 1]->leave(call, now, &at) == SB_GATE_AGAIN) {
 			call->phase = SB_PHASE_ENTER;
 			*parked = park(call, at);
 			return false;

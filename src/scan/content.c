@@ -16,6 +16,9 @@
 
 #include "util/io.h"
 
+/* In `refs`: somebody waits until the only reference is his. */
+enum { AWAITED = 1 << 30 };
+
 sb_content *sb_content_ref(sb_content *content)
 {
 	atomic_fetch_add_explicit(&content->refs, 1, memory_order_relaxed);
@@ -24,18 +27,15 @@ sb_content *sb_content_ref(sb_content *content)
 
 void sb_content_unref(sb_content *content)
 {
-	bool borrowed;
-
 	if (content == NULL)
 		return;
-	borrowed = content->place == SB_PLACE_BORROWED;
 	switch (atomic_fetch_sub_explicit(&content->refs, 1, memory_order_acq_rel)) {
 	case 1:
+	case AWAITED | 1:
 		break;
-	case 2:
+	case AWAITED | 2:
 		/* Waking nobody, at an address that was freed meanwhile, does no harm. */
-		if (borrowed)
-			syscall(SYS_futex, &content->refs, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		syscall(SYS_futex, &content->refs, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 		return;
 	default:
 		return;
@@ -55,8 +55,13 @@ void sb_content_wait_alone(sb_content *content)
 
 	if (content == NULL || content->place != SB_PLACE_BORROWED)
 		return;
-	while ((refs = atomic_load_explicit(&content->refs, memory_order_acquire)) > 1)
+	if (atomic_load_explicit(&content->refs, memory_order_acquire) == 1)
+		return;
+	refs = atomic_fetch_or_explicit(&content->refs, AWAITED, memory_order_acq_rel) | AWAITED;
+	while (refs != (AWAITED | 1)) {
 		syscall(SYS_futex, &content->refs, FUTEX_WAIT_PRIVATE, refs, NULL, NULL, 0);
+		refs = atomic_load_explicit(&content->refs, memory_order_acquire);
+	}
 }
 
 uint64_t sb_content_size(const sb_content *content)

@@ -2,23 +2,66 @@
 #include "util/uuid.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "util/text.h"
+
+/*
+ * Which process this is, without asking the kernel each time: a word that is 0 after any kind of
+ * fork (madvise(2), MADV_WIPEONFORK), and is given the next number then. NULL where the kernel has
+ * no such memory.
+ */
+static _Atomic(unsigned) *process;
+static pthread_once_t process_once = PTHREAD_ONCE_INIT;
+
+static void find_process(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, size, MADV_WIPEONFORK) == 0)
+		process = page;
+	else
+		munmap(page, size);
+}
+
+/* Other than in any process that this one was forked from. */
+static unsigned this_process(void)
+{
+	static _Atomic(unsigned) last;
+	unsigned now, none = 0;
+
+	pthread_once(&process_once, find_process);
+	if (process == NULL)
+		return (unsigned)getpid();
+	now = atomic_load_explicit(process, memory_order_relaxed);
+	if (now == 0) {
+		now = atomic_fetch_add(&last, 1) + 1;
+		if (!atomic_compare_exchange_strong(process, &none, now))
+			now = none; /* another thread was faster */
+	}
+	return now;
+}
 
 /* One getrandom() serves 25 ids. A forked child must not draw its parent's bytes again. */
 void sb_random(void *out, size_t length)
 {
 	static _Thread_local unsigned char pool[256];
 	static _Thread_local size_t left;
-	static _Thread_local pid_t owner;
+	static _Thread_local unsigned owner;
+	unsigned now = this_process();
 	unsigned char *p = out;
 
-	if (owner != getpid()) {
-		owner = getpid();
+	if (owner != now) {
+		owner = now;
 		left = 0;
 	}
 	while (length > 0) {
