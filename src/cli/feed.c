@@ -162,12 +162,12 @@ sb_walk_item *sb_feed_take(sb_feed *feed)
 	return item;
 }
 
-bool sb_feed_has_more(sb_feed *feed)
+bool sb_feed_has_more(sb_feed *feed, unsigned takers)
 {
 	bool more;
 
 	pthread_mutex_lock(&feed->lock);
-	more = !feed->stopped && (feed->count > 0 || !feed->ended);
+	more = !feed->stopped && (feed->count >= takers || !feed->ended);
 	pthread_mutex_unlock(&feed->lock);
 	return more;
 }

@@ -28,8 +28,8 @@ void sb_feed_stop(sb_feed *feed);
 
 /* Waits for an item that fits the budget; NULL: that was all. */
 sb_walk_item *sb_feed_take(sb_feed *feed);
-/* Whether more is there or may still come; a hint. */
-bool sb_feed_has_more(sb_feed *feed);
+/* Whether each of @p takers gets one more, as far as is known: items may still come. */
+bool sb_feed_has_more(sb_feed *feed, unsigned takers);
 /* The item is done: its bytes are free again. Frees it. */
 void sb_feed_done(sb_feed *feed, sb_walk_item *item);
 

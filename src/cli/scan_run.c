@@ -193,8 +193,10 @@ static int scan_input(struct worker *worker, sb_input *input, const sb_buf *path
 	scanned->run = run;
 	scanned->length = path->length;
 	memcpy(scanned->path, path->data, path->length + 1);
-	/* The last that may begin waits for nobody: the others wait for it. */
-	more = sb_feed_has_more(run->feed) && atomic_load(&run->unreleased) < plan->in_flight;
+	/* The last that may begin waits for nobody: the others wait for it. Nor does the last of
+	 * any worker: which of these ends last is not known before. */
+	more = sb_feed_has_more(run->feed, plan->jobs) &&
+	       atomic_load(&run->unreleased) < plan->in_flight;
 	status = sb_scan_queued(
 		plan->manager, input, plan->options, more, run->queue, released, scanned, error);
 	if (status < 0)

@@ -435,6 +435,24 @@ static void feed_bounds_bytes(void **state)
 	sb_feed_free(feed);
 }
 
+static void feed_says_when_takers_get_no_more(void **state)
+{
+	sb_feed *feed = sb_feed_new(100);
+
+	(void)state;
+	assert_non_null(feed);
+	assert_true(sb_feed_has_more(feed, 3)); /* may still come */
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(sb_feed_put(feed, item_of(1)));
+	sb_feed_end(feed);
+	for (unsigned left = 4; left > 0; left--) {
+		assert_int_equal(sb_feed_has_more(feed, 3), left >= 3);
+		sb_feed_done(feed, sb_feed_take(feed));
+	}
+	assert_false(sb_feed_has_more(feed, 1));
+	sb_feed_free(feed);
+}
+
 static void feed_stops(void **state)
 {
 	sb_feed *feed = sb_feed_new(100);
@@ -463,6 +481,7 @@ int main(void)
 		cmocka_unit_test(moved_while_walked),
 		cmocka_unit_test(sink_can_stop),
 		cmocka_unit_test(feed_bounds_bytes),
+		cmocka_unit_test(feed_says_when_takers_get_no_more),
 		cmocka_unit_test(feed_stops),
 	};
 
