@@ -144,11 +144,6 @@ int main(void)
 		cmocka_unit_test(nothing_known_is_perhaps),
 		cmocka_unit_test(the_bundled_rules_have_atoms),
 	};
-	int failed;
 
-	if (yr_initialize() != ERROR_SUCCESS)
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	yr_finalize();
-	return failed;
+	return cmocka_run_group_tests(tests, start_libyara, stop_libyara);
 }

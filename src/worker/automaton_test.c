@@ -207,13 +207,6 @@ int main(void)
 		cmocka_unit_test(a_number_has_its_bits),
 		cmocka_unit_test(strange_tables_stay_as_they_are),
 	};
-	uint32_t none = 0; /* libyara puts matches behind what it keeps of content, unaligned */
-	int failed;
 
-	if (yr_initialize() != ERROR_SUCCESS ||
-		yr_set_configuration(YR_CONFIG_MAX_MATCH_DATA, &none) != ERROR_SUCCESS)
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	yr_finalize();
-	return failed;
+	return cmocka_run_group_tests(tests, start_libyara, stop_libyara);
 }

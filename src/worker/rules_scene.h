@@ -115,6 +115,23 @@ static inline void make_content(uint8_t *out, size_t size, unsigned seed)
 	}
 }
 
+/* Fixtures of a group. Unless it keeps nothing of content, libyara puts matches behind it where
+ * they are not aligned. */
+static inline int start_libyara(void **state)
+{
+	uint32_t none = 0;
+
+	(void)state;
+	return yr_initialize() != ERROR_SUCCESS ||
+	       yr_set_configuration(YR_CONFIG_MAX_MATCH_DATA, &none) != ERROR_SUCCESS;
+}
+
+static inline int stop_libyara(void **state)
+{
+	(void)state;
+	return yr_finalize() != ERROR_SUCCESS;
+}
+
 static inline sb_trie trie_of(YR_RULES *rules)
 {
 	sb_trie trie;

@@ -147,11 +147,6 @@ int main(void)
 		cmocka_unit_test(conditions_read_content_without_strings),
 		cmocka_unit_test(each_content_has_its_own_entry_point),
 	};
-	int failed;
 
-	if (yr_initialize() != ERROR_SUCCESS)
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	yr_finalize();
-	return failed;
+	return cmocka_run_group_tests(tests, start_libyara, stop_libyara);
 }
