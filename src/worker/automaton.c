@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { CODES = 256, ROW = 1 + CODES, CODE_MASK = (1 << YR_AC_SLOT_OFFSET_BITS) - 1 };
 
@@ -93,6 +94,19 @@ static bool exchange(completion *c)
 	return good;
 }
 
+/* Zeros for both tables, of which any place may come next: many pages would be as many misses of
+ * the processor's table of pages. */
+static uint32_t *both_tables(size_t slots)
+{
+	const size_t huge = 2 << 20, size = (slots * 2 * sizeof(uint32_t) + huge - 1) & ~(huge - 1);
+	uint32_t *tables = aligned_alloc(huge, size);
+
+	if (tables == NULL)
+		return NULL;
+	(void)madvise(tables, size, MADV_HUGEPAGE);
+	return memset(tables, 0, size);
+}
+
 static bool make_room(completion *c)
 {
 	/* A state's last slots may lie behind the end of the table. */
@@ -100,12 +114,13 @@ static bool make_room(completion *c)
 
 	if (total > YR_AC_MAX_TRANSITION_TABLE_SIZE)
 		return false;
-	c->out->transitions = calloc(total, sizeof *c->out->transitions);
-	c->out->matches = calloc(total, sizeof *c->out->matches);
+	c->out->transitions = both_tables(total);
 	c->row_of = calloc(c->trie->slots, sizeof *c->row_of);
 	c->rows = calloc(c->most, sizeof *c->rows);
-	return c->out->transitions != NULL && c->out->matches != NULL && c->row_of != NULL &&
-	       c->rows != NULL;
+	if (c->out->transitions == NULL || c->row_of == NULL || c->rows == NULL)
+		return false;
+	c->out->matches = c->out->transitions + total;
+	return true;
 }
 
 bool sb_automaton_complete(sb_automaton *out, YR_RULES *rules, const sb_trie *trie, uint32_t most)
@@ -132,7 +147,6 @@ void sb_automaton_undo(sb_automaton *automaton)
 		automaton->rules->ac_transition_table = automaton->own_transitions;
 		automaton->rules->ac_match_table = automaton->own_matches;
 	}
-	free(automaton->transitions);
-	free(automaton->matches);
+	free(automaton->transitions); /* and matches */
 	*automaton = (sb_automaton){.rules = NULL};
 }
