@@ -23,6 +23,8 @@
 #define MOMENT_MS 200
 /* It is understood within microseconds, but for the moments in which its thread asks clamd. */
 #define WORDS_MS 5000
+/* Long enough for what is nearly done; nobody waits for a large archive to be alone. */
+#define LEAVE_MS 1000
 #define SPARE_ROOM (16ull << 20)
 
 /* --- Waiting -----------------------------------------------------------------------------------
@@ -213,28 +215,48 @@ static void give_turn(sb_spawn *spawn)
 	(void)sb_write_all(spawn->turn, &one, sizeof one);
 }
 
+/* False: clamd has ended since, so it is one by one now. Who is alone lets those leave who went in
+ * before it was known, and have found the next clamd. */
+static bool go_in(sb_spawn *spawn, uint64_t deadline, sb_spawn_visit *visit)
+{
+	const uint64_t most = sb_net_now() + LEAVE_MS * SB_MS,
+		       until = deadline < most ? deadline : most;
+	sb_spawn_record record;
+	bool may;
+
+	pthread_mutex_lock(&spawn->lock);
+	while (visit->alone && spawn->inside > 0 && await_news(spawn, until))
+		continue;
+	may = visit->alone || spawn->careful == 0;
+	if (may) {
+		visit->ends = spawn->ends;
+		visit->cramped = !look(spawn, &record) || cramped(spawn, &record, visit->size);
+		visit->doubts = record.doubts;
+		spawn->inside++;
+	}
+	pthread_mutex_unlock(&spawn->lock);
+	return may;
+}
+
 int sb_spawn_enter(sb_spawn *spawn, uint64_t size, const sb_net_wait *wait, sb_spawn_visit *visit,
 	sb_spawn_record *out, sb_error *error)
 {
-	sb_spawn_record record;
 	int status = 0;
 
-	*visit = (sb_spawn_visit){.alone = must_be_alone(spawn), .size = size};
-	if (visit->alone)
-		status = take_turn(spawn, wait, error);
-	if (status != 0)
-		return status;
-	status = sb_spawn_await(spawn, wait, out, error);
-	if (status != 0 && visit->alone)
-		give_turn(spawn);
-	if (status != 0)
-		return status;
-	pthread_mutex_lock(&spawn->lock);
-	visit->ends = spawn->ends;
-	visit->cramped = !look(spawn, &record) || cramped(spawn, &record, size);
-	visit->doubts = record.doubts;
-	spawn->inside++;
-	pthread_mutex_unlock(&spawn->lock);
+	*visit = (sb_spawn_visit){.size = size};
+	do {
+		if (!visit->alone && must_be_alone(spawn)) {
+			status = take_turn(spawn, wait, error);
+			if (status != 0)
+				return status;
+			visit->alone = true;
+		}
+		status = sb_spawn_await(spawn, wait, out, error);
+		if (status != 0 && visit->alone)
+			give_turn(spawn);
+		if (status != 0)
+			return status;
+	} while (!go_in(spawn, wait->deadline, visit));
 	return 0;
 }
 
@@ -267,6 +289,8 @@ sb_spawn_end sb_spawn_leave(sb_spawn *spawn, const sb_spawn_visit *visit, const 
 	pthread_mutex_lock(&spawn->lock);
 	end = judge(spawn, visit, wait, how, room);
 	spawn->inside--;
+	if (spawn->inside == 0)
+		pthread_cond_broadcast(&spawn->news);
 	if (visit->alone && end == SB_SPAWN_LIVES && spawn->careful > 0)
 		spawn->careful--;
 	pthread_mutex_unlock(&spawn->lock);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -130,6 +131,94 @@ static void test_who_is_to_blame(void **state)
 			assert_int_equal(leave(&other, &patient, how), SB_SPAWN_LIVES);
 	}
 	assert_int_equal(spawn.inside, 0);
+}
+
+/* Until a thread of ours waits for something. */
+static void await_sleep(const _Atomic(pid_t) *thread)
+{
+	char path[64], text[256] = "";
+	ssize_t n;
+
+	while (strstr(text, ") S ") == NULL) {
+		int fd;
+
+		snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)*thread);
+		fd = open(path, O_RDONLY | O_CLOEXEC); /* not there before the thread has told */
+		n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+		text[n > 0 ? n : 0] = '\0';
+		sb_close(&fd);
+	}
+}
+
+static void *leave_soon(void *data)
+{
+	const _Atomic(pid_t) first = getpid();
+	char how[256];
+
+	await_sleep(&first);
+	assert_int_equal(leave(data, &patient, how), SB_SPAWN_LIVES);
+	return NULL;
+}
+
+/* Those who are inside when it is known that one hostile file is about leave first. */
+static void test_alone_is_alone(void **state)
+{
+	sb_spawn_visit crowd[2] = {enter(), enter()}, visit;
+	pthread_t threads[2];
+	char how[256];
+
+	(void)state;
+	end();
+	spawn.careful = 4;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, leave_soon, &crowd[i]), 0);
+	visit = enter();
+	assert_true(visit.alone);
+	assert_int_equal(spawn.inside, 1);
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	end();
+	visit.broken = visit.delivered = true;
+	assert_int_equal(leave(&visit, &patient, how), SB_SPAWN_DIED_OF);
+}
+
+static _Atomic(pid_t) comer;
+
+/* Somebody who came while all was well, and waits for the next clamd. */
+static void *come(void *data)
+{
+	sb_spawn_visit *visit = data;
+
+	comer = gettid();
+	*visit = enter();
+	return NULL;
+}
+
+/* clamd ends while it is waited for: what was true when the wait began no longer is. */
+static void test_an_end_while_it_is_waited_for(void **state)
+{
+	sb_spawn_visit first, second;
+	pthread_t thread;
+	char how[256];
+
+	(void)state;
+	spawn.settled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	spawn.record.phase = SB_SPAWN_STARTING;
+	assert_int_equal(pthread_create(&thread, NULL, come, &second), 0);
+	await_sleep(&comer);
+	pthread_mutex_lock(&spawn.lock);
+	spawn.careful = 2;
+	spawn.record.phase = SB_SPAWN_UP;
+	pthread_mutex_unlock(&spawn.lock);
+	assert_int_equal(eventfd_write(spawn.settled, 1), 0);
+	pthread_join(thread, NULL);
+	assert_true(second.alone);
+	assert_int_equal(leave(&second, &patient, how), SB_SPAWN_LIVES);
+	first = enter();
+	assert_true(first.alone);
+	assert_int_equal(leave(&first, &patient, how), SB_SPAWN_LIVES);
+	assert_false(enter().alone);
+	sb_close(&spawn.settled);
 }
 
 /* Between entering and leaving, and neither before nor without a clean. */
@@ -273,6 +362,8 @@ int main(void)
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		FRESH(test_who_is_to_blame),
+		FRESH(test_alone_is_alone),
+		FRESH(test_an_end_while_it_is_waited_for),
 		FRESH(test_a_doubtful_clean),
 		FRESH(test_room),
 		FRESH(test_words_are_heard_first),
