@@ -4,8 +4,8 @@
 // always the same, input of the request that reaches a function which executes; managers with
 // many functions are told by the company these keep.
 //
-// What opens a program in a page is looked for with the byte behind it: any two bytes are found
-// in every larger picture.
+// What opens a program in a page is looked for with the byte behind it, whichever it is: two
+// bytes by themselves are found in every larger picture, and cost a search for all strings.
 //
 // False positives: exercises in web security, administration panels in one file, and licence
 // protection that unpacks code with eval.
@@ -92,7 +92,7 @@ rule Webshell_JSP_Runs_Request
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "exercises in web security"
 	strings:
-		$open1 = { ( 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 09 | 3C 25 0A | 3C 25 0D ) }
+		$open1 = { ( 3C 25 0? | 3C 25 1? | 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 8? | 3C 25 9? | 3C 25 A? | 3C 25 B? | 3C 25 C? | 3C 25 D? | 3C 25 E? | 3C 25 F? ) } // <%
 		$open2 = "<jsp:"
 		$input = /(request\.getParameter|request\.getHeader|request\.getInputStream|request\.getReader|request\.getQueryString)/
 		$run1 = /getRuntime[ ]{0,3}\([ ]{0,3}\)[ \r\n\t]{0,8}\.[ ]{0,3}exec[ ]{0,3}\(/
@@ -116,7 +116,7 @@ rule Webshell_JSP_Loads_Class
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "none known"
 	strings:
-		$open = { ( 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 09 | 3C 25 0A | 3C 25 0D ) }
+		$open = { ( 3C 25 0? | 3C 25 1? | 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 8? | 3C 25 9? | 3C 25 A? | 3C 25 B? | 3C 25 C? | 3C 25 D? | 3C 25 E? | 3C 25 F? ) } // <%
 		$class = "extends ClassLoader"
 		$define = "defineClass"
 		$input = /(request\.getParameter|request\.getHeader|request\.getInputStream|request\.getReader)/
@@ -138,7 +138,7 @@ rule Webshell_ASP_Runs_Request
 		reference = "https://attack.mitre.org/techniques/T1505/003/"
 		false_positives = "exercises in web security"
 	strings:
-		$open1 = { ( 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 09 | 3C 25 0A | 3C 25 0D ) }
+		$open1 = { ( 3C 25 0? | 3C 25 1? | 3C 25 2? | 3C 25 3? | 3C 25 4? | 3C 25 5? | 3C 25 6? | 3C 25 7? | 3C 25 8? | 3C 25 9? | 3C 25 A? | 3C 25 B? | 3C 25 C? | 3C 25 D? | 3C 25 E? | 3C 25 F? ) } // <%
 		$open2 = /<script[^>]{1,80}runat[ ]{0,3}=/ nocase
 		$run = /[^.\w](eval\(|eval |execute\(|execute |executeglobal\(|executeglobal )[ (]{0,3}(unescape\()?(request\(|request \(|request\[|request\.item|request\.form|request\.querystring|request\.cookies|request\.params|request\.servervariables)/ nocase
 	condition:
