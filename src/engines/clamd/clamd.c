@@ -503,11 +503,8 @@ static int clamd_canary(void *state, sb_check *check, sb_error *error)
 		.encrypted = "set `AlertEncrypted yes` (or `AlertEncryptedArchive yes` and "
 			     "`AlertEncryptedDoc yes`) in clamd.conf: without it clamd calls clean "
 			     "what it can't decrypt",
-		.mail = "see that clamd's TemporaryDirectory is there and has room, and that "
-			"ScanMail "
-			"and ScanArchive are not off in clamd.conf: it calls the test file in a "
-			"mail "
-			"clean",
+		.mail = "give clamd's TemporaryDirectory room, and don't turn ScanMail or "
+			"ScanArchive off in clamd.conf: it calls the test file in a mail clean",
 		.max_size = "raise MaxFileSize, MaxScanSize and StreamMaxLength in clamd.conf to "
 			    "the engine's max_size or more, or lower max_size",
 	};

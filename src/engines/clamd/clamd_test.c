@@ -468,30 +468,31 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static int start_with(const char *lines)
+{
+	if (have_clamd())
+		clamd_start(lines);
+	return 0;
+}
+
 static int start_small(void **state)
 {
 	(void)state;
-	if (have_clamd())
-		clamd_start("StreamMaxLength 1M\nMaxFileSize 1M\nMaxThreads 4\n");
-	return 0;
+	return start_with("StreamMaxLength 1M\nMaxFileSize 1M\nMaxThreads 4\n");
 }
+
+#define ALERTS "AlertExceedsMax yes\nAlertEncrypted yes\nMaxFileSize 2M\nStreamMaxLength 4M\n"
 
 static int start_alerting(void **state)
 {
 	(void)state;
-	if (have_clamd())
-		clamd_start("AlertExceedsMax yes\nAlertEncrypted yes\nMaxFileSize 2M\n"
-			    "MaxScanSize 2M\nStreamMaxLength 4M\n");
-	return 0;
+	return start_with(ALERTS "MaxScanSize 2M\n");
 }
 
 static int start_cutting(void **state)
 {
 	(void)state;
-	if (have_clamd())
-		clamd_start("AlertExceedsMax yes\nAlertEncrypted yes\nMaxFileSize 2M\n"
-			    "StreamMaxLength 4M\nScanMail no\n");
-	return 0;
+	return start_with(ALERTS "ScanMail no\n");
 }
 
 static int stop(void **state)

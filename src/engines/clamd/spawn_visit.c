@@ -215,8 +215,8 @@ static void give_turn(sb_spawn *spawn)
 	(void)sb_write_all(spawn->turn, &one, sizeof one);
 }
 
-/* False: clamd has ended since, so it is one by one now. Who is alone lets those leave who went in
- * before it was known, and have found the next clamd. */
+/* False: clamd has ended since it was awaited: again, and one by one. Who is alone lets those leave
+ * who went in before it was known, and have found the next clamd. */
 static bool go_in(sb_spawn *spawn, uint64_t deadline, sb_spawn_visit *visit)
 {
 	const uint64_t most = sb_net_now() + LEAVE_MS * SB_MS,
@@ -227,7 +227,7 @@ static bool go_in(sb_spawn *spawn, uint64_t deadline, sb_spawn_visit *visit)
 	pthread_mutex_lock(&spawn->lock);
 	while (visit->alone && spawn->inside > 0 && await_news(spawn, until))
 		continue;
-	may = visit->alone || spawn->careful == 0;
+	may = spawn->record.phase == SB_SPAWN_UP && (visit->alone || spawn->careful == 0);
 	if (may) {
 		visit->ends = spawn->ends;
 		visit->cramped = !look(spawn, &record) || cramped(spawn, &record, visit->size);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -133,19 +134,24 @@ static void test_who_is_to_blame(void **state)
 	assert_int_equal(spawn.inside, 0);
 }
 
-/* Until a thread of ours waits for something. */
-static void await_sleep(const _Atomic(pid_t) *thread)
-{
-	char path[64], text[256] = "";
-	ssize_t n;
+typedef enum sleep_of { FOR_NEWS, FOR_CLAMD } sleep_of;
 
-	while (strstr(text, ") S ") == NULL) {
+/* Until a thread of ours waits for that: on a futex, or for a descriptor (proc(5), "syscall"). */
+static void await_waiting(const _Atomic(pid_t) *thread, sleep_of what)
+{
+	char path[64], text[256];
+	long call = -1;
+
+	while (call < 0 || (call == SYS_futex) != (what == FOR_NEWS)) {
+		ssize_t n;
 		int fd;
 
-		snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)*thread);
+		snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)*thread);
 		fd = open(path, O_RDONLY | O_CLOEXEC); /* not there before the thread has told */
 		n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
 		text[n > 0 ? n : 0] = '\0';
+		if (sscanf(text, "%ld", &call) != 1) /* `running` */
+			call = -1;
 		sb_close(&fd);
 	}
 }
@@ -155,7 +161,7 @@ static void *leave_soon(void *data)
 	const _Atomic(pid_t) first = getpid();
 	char how[256];
 
-	await_sleep(&first);
+	await_waiting(&first, FOR_NEWS);
 	assert_int_equal(leave(data, &patient, how), SB_SPAWN_LIVES);
 	return NULL;
 }
@@ -205,7 +211,7 @@ static void test_an_end_while_it_is_waited_for(void **state)
 	spawn.settled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	spawn.record.phase = SB_SPAWN_STARTING;
 	assert_int_equal(pthread_create(&thread, NULL, come, &second), 0);
-	await_sleep(&comer);
+	await_waiting(&comer, FOR_CLAMD);
 	pthread_mutex_lock(&spawn.lock);
 	spawn.careful = 2;
 	spawn.record.phase = SB_SPAWN_UP;
@@ -218,6 +224,37 @@ static void test_an_end_while_it_is_waited_for(void **state)
 	assert_true(first.alone);
 	assert_int_equal(leave(&first, &patient, how), SB_SPAWN_LIVES);
 	assert_false(enter().alone);
+	sb_close(&spawn.settled);
+}
+
+/* The next one ends while those who found it leave: nobody goes in where there is none. */
+static void test_an_end_while_others_leave(void **state)
+{
+	sb_spawn_visit crowd = enter(), alone;
+	pthread_t thread;
+	char how[256];
+
+	(void)state;
+	spawn.settled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	spawn.careful = 2;
+	comer = 0;
+	assert_int_equal(pthread_create(&thread, NULL, come, &alone), 0);
+	await_waiting(&comer, FOR_NEWS);
+	pthread_mutex_lock(&spawn.lock);
+	end();
+	spawn.record.phase = SB_SPAWN_STARTING;
+	pthread_mutex_unlock(&spawn.lock);
+	assert_int_equal(leave(&crowd, &patient, how), SB_SPAWN_LIVES);
+	await_waiting(&comer, FOR_CLAMD); /* the one after it */
+	pthread_mutex_lock(&spawn.lock);
+	end();
+	spawn.record.phase = SB_SPAWN_UP;
+	pthread_mutex_unlock(&spawn.lock);
+	assert_int_equal(eventfd_write(spawn.settled, 1), 0);
+	pthread_join(thread, NULL);
+	assert_true(alone.alone);
+	assert_int_equal(alone.ends, 2);
+	assert_int_equal(leave(&alone, &patient, how), SB_SPAWN_LIVES);
 	sb_close(&spawn.settled);
 }
 
@@ -364,6 +401,7 @@ int main(void)
 		FRESH(test_who_is_to_blame),
 		FRESH(test_alone_is_alone),
 		FRESH(test_an_end_while_it_is_waited_for),
+		FRESH(test_an_end_while_others_leave),
 		FRESH(test_a_doubtful_clean),
 		FRESH(test_room),
 		FRESH(test_words_are_heard_first),
