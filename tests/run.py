@@ -18,7 +18,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 WORK = ROOT / "build-test"
 LOGS = WORK / "logs"
 JOBS = str(os.cpu_count() or 2)
-TESTS = str(int(JOBS) + 1)  # some wait most of the time
 STEP_LIMIT = 600  # seconds; a step that takes longer hangs
 TAIL = 40  # lines of a failed step's log that are shown
 
@@ -142,7 +141,7 @@ def unit_tests(build, suites, without=()):
         arguments = [word for suite in suites for word in ("--suite", suite)]
         arguments += [word for suite in without for word in ("--no-suite", suite)]
         log.run("meson", "test", "-C", build.folder, "--no-rebuild", "--timeout-multiplier", "3",
-                "--print-errorlogs", "--num-processes", TESTS, *arguments, check=False)
+                "--print-errorlogs", "--num-processes", JOBS, *arguments, check=False)
         total = Count()
         results = (build.folder / "meson-logs/testlog.json").read_text().splitlines()
         for line in results:
@@ -277,8 +276,8 @@ STEPS = [
     ("regressions", scenarios("regressions", RELEASE)),
     ("regressions-asan", scenarios("regressions", ASAN, without=TABLES)),
     ("faults", fault_matrix),
-    # They wait for timeouts most of the time: four side by side.
-    ("evasive-crashes", scenarios("cache faults evasive quarantine", RELEASE, 4)),
+    # Each is mostly one long file: side by side.
+    ("evasive-crashes", scenarios("cache faults evasive quarantine", RELEASE)),
     ("quickstart", quickstart),
     ("fuzz", fuzzing),
     ("options", every_option),

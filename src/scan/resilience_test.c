@@ -766,7 +766,7 @@ static void one_file_does_not_open_the_breaker(void **unused)
 	struct bench bench;
 
 	(void)unused;
-	open_moody(&bench, "x", L(ONCE ", breaker: {failure_threshold: 2}"));
+	open_moody(&bench, "x", L(ONCE ", breaker: {failure_threshold: 2, open: 1h}"));
 	for (unsigned i = 0; i < 10; i++)
 		crash(&bench, "poison", i < 2 ? i : 2, i < 2);
 	breaker_is(&bench, "a", "closed");
