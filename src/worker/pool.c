@@ -183,6 +183,7 @@ void sb_pool_retire(sb_pool *pool, sb_worker *worker)
 void sb_pool_let_go(sb_pool *pool, sb_worker *worker, unsigned slot)
 {
 	worker->used &= ~(1u << slot);
+	worker->alone = false;
 	worker->since = sb_pool_now();
 	if (worker->state == SB_WORKER_DEAD && worker->used == 0)
 		ring(pool);

@@ -27,6 +27,7 @@ typedef struct sb_worker {
 	sb_control *control;
 	sb_slot_content *contents;
 	unsigned used;    /* bit per slot that belongs to a call */
+	bool alone;       /* nobody else goes into it before its content is done */
 	unsigned served;  /* contents */
 	uint64_t since;   /* ms, when the oldest content in it was queued */
 	uint64_t born;    /* ms */
@@ -56,6 +57,7 @@ struct sb_pool {
 	sb_worker workers[SB_POOL_WORKERS];
 	sb_zygote zygote;
 	uint32_t next_id, next_ticket;
+	unsigned alone; /* contents that wait for a worker of their own: first of all */
 	bool closing;
 	int wake; /* eventfd: the supervisor looks again */
 	pthread_t supervisor;

@@ -466,6 +466,52 @@ static void no_content_is_taken_for_another(void **unused)
 	sb_pool_close(pool);
 }
 
+static _Atomic(bool) attack_over;
+
+static void *attack(void *data)
+{
+	result *r = malloc(sizeof *r);
+
+	while (!attack_over)
+		judge(data, "hook: exit\n", PATIENCE, r);
+	free(r);
+	return NULL;
+}
+
+/* One worker, which dies all the time of what others give it: whoever waited in it when it died is
+ * not taken along a second time. */
+static void the_innocent_are_judged_among_the_deadly(void **unused)
+{
+	enum { DEADLY = 12, INNOCENT = 24 };
+	sb_pool *pool = open_pool(1, 1, 0);
+	asker innocent[INNOCENT];
+	pthread_t deadly[DEADLY];
+
+	(void)unused;
+	for (unsigned i = 0; i < DEADLY; i++)
+		assert_int_equal(pthread_create(&deadly[i], NULL, attack, pool), 0);
+	for (unsigned i = 0; i < INNOCENT; i++) {
+		innocent[i] = (asker){.pool = pool,
+			.text = "a needle in hay",
+			.ms = PATIENCE,
+			.last = malloc(sizeof *innocent[i].last)};
+		assert_int_equal(
+			pthread_create(&innocent[i].thread, NULL, ask_once, &innocent[i]), 0);
+	}
+	for (unsigned i = 0; i < INNOCENT; i++)
+		assert_int_equal(pthread_join(innocent[i].thread, NULL), 0);
+	attack_over = true;
+	for (unsigned i = 0; i < DEADLY; i++)
+		assert_int_equal(pthread_join(deadly[i], NULL), 0);
+	for (unsigned i = 0; i < INNOCENT; i++) {
+		if (innocent[i].last->status != 0)
+			fail_msg("%s", innocent[i].last->error.message);
+		assert_int_equal(innocent[i].last->answer.reply.found_count, 1);
+		free(innocent[i].last);
+	}
+	sb_pool_close(pool);
+}
+
 static void *cancel_soon(void *data)
 {
 	sb_call *call = data;
@@ -714,6 +760,7 @@ int main(void)
 		cmocka_unit_test(nobody_else_is_affected),
 		cmocka_unit_test(a_slow_content_is_passed_by),
 		cmocka_unit_test(no_content_is_taken_for_another),
+		cmocka_unit_test(the_innocent_are_judged_among_the_deadly),
 		cmocka_unit_test(a_cancelled_call_ends_soon),
 		cmocka_unit_test(workers_are_recycled),
 		cmocka_unit_test(the_host_notices_nothing),

@@ -22,8 +22,16 @@ enum {
 	PAUSE_GLANCE_MS = 5,
 	DOUBT_MORE_MS = 100, /* by how much two clocks may differ */
 	AHEAD = 16,          /* contents before a worker is recycled */
-	LOSSES = 3,          /* workers that may die by themselves under a queued content */
+	LOSSES = 3,          /* workers that may end by themselves before they begin */
 };
+
+/* Who waited in a worker that died of another content goes into the next one alone: so it can't be
+ * taken along again, however many of that kind there are. */
+typedef enum place {
+	PLACE_ANY,
+	PLACE_OTHER, /* not behind somebody else where there may be more workers */
+	PLACE_ALONE, /* with nobody before it, and nobody behind */
+} place;
 
 typedef struct turn {
 	sb_pool *pool;
@@ -71,7 +79,8 @@ static sb_worker *least_busy(sb_pool *pool, unsigned *coming, unsigned *alive)
 
 		*coming += worker->state == SB_WORKER_STARTING;
 		*alive += worker->state == SB_WORKER_STARTING || worker->state == SB_WORKER_READY;
-		if (worker->state == SB_WORKER_READY && bits(worker->used) < SB_SLOTS &&
+		if (worker->state == SB_WORKER_READY && !worker->alone &&
+			bits(worker->used) < SB_SLOTS &&
 			(best == NULL || bits(worker->used) < bits(best->used)))
 			best = worker;
 	}
@@ -79,57 +88,73 @@ static sb_worker *least_busy(sb_pool *pool, unsigned *coming, unsigned *alive)
 }
 
 /* With the lock held: where the content goes now; NULL: nowhere yet. More workers are asked for
- * where that is the better way. @p other: not behind somebody else, in a worker of its own. */
-static sb_worker *choose(sb_pool *pool, bool other)
+ * where that is the better way. */
+static sb_worker *choose(sb_pool *pool, place where)
 {
 	unsigned coming, alive;
 	sb_worker *worker = least_busy(pool, &coming, &alive);
 	bool stuck =
 		worker != NULL && worker->used != 0 && sb_pool_now() - worker->since > PATIENCE_MS;
-
+	bool apart = stuck || where != PLACE_ANY;
 	bool can_grow = alive < pool->options.max_workers;
+	bool waits = where != PLACE_ALONE && pool->alone > 0;
 
-	if (worker != NULL && worker->used == 0)
+	if (worker != NULL && worker->used == 0 && !waits)
 		return worker;
 	if (coming == 0 &&
-		(alive < pool->options.workers || (can_grow && (worker == NULL || stuck || other))))
+		(alive < pool->options.workers || (can_grow && (worker == NULL || apart))))
 		sb_pool_grow(pool);
-	return worker != NULL && (!can_grow || (!stuck && !other)) ? worker : NULL;
+	if (waits || where == PLACE_ALONE || (can_grow && apart))
+		return NULL;
+	return worker;
 }
 
-static void take(turn *t, sb_worker *worker)
+static void take(turn *t, sb_worker *worker, place where)
 {
 	if (worker->used == 0)
 		worker->since = sb_pool_now();
 	for (t->slot = 0; (worker->used >> t->slot & 1) != 0;)
 		t->slot++;
 	worker->used |= 1u << t->slot;
+	worker->alone = where == PLACE_ALONE;
 	worker->control->slots[t->slot].ticket = t->pool->next_ticket++;
 	t->worker = worker;
 }
 
-static int acquire(turn *t, bool other)
+/* With the lock held: until there is a place; NULL: none came, the status says why. */
+static sb_worker *await_place(turn *t, place where, int *status)
+{
+	sb_pool *pool = t->pool;
+	sb_worker *worker;
+
+	while ((worker = choose(pool, where)) == NULL && (*status = check_time(t)) == 0) {
+		uint64_t left = sb_call_remaining_ms(t->call);
+		uint64_t most = sb_pool_pauses(pool) ? PAUSE_GLANCE_MS : GLANCE_MS;
+
+		if (pool->zygote.control < 0 && pool->zygote.failure.kind != SB_KIND_NONE &&
+			sb_pool_now() < pool->zygote.retry_at) {
+			*status = sb_error_set(t->error, SB_KIND_ENGINE_UNAVAILABLE, 0, "%s",
+				pool->zygote.failure.message);
+			break;
+		}
+		sb_pool_wait(pool, left < most ? left : most);
+	}
+	return worker;
+}
+
+static int acquire(turn *t, place where)
 {
 	sb_pool *pool = t->pool;
 	sb_worker *worker;
 	int status = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	while ((worker = choose(pool, other)) == NULL && (status = check_time(t)) == 0) {
-		uint64_t left = sb_call_remaining_ms(t->call);
-		uint64_t most = sb_pool_pauses(pool) ? PAUSE_GLANCE_MS : GLANCE_MS;
-
-		if (pool->zygote.control < 0 && pool->zygote.failure.kind != SB_KIND_NONE &&
-			sb_pool_now() < pool->zygote.retry_at) {
-			sb_error_set(t->error, SB_KIND_ENGINE_UNAVAILABLE, 0, "%s",
-				pool->zygote.failure.message);
-			status = -SB_KIND_ENGINE_UNAVAILABLE;
-			break;
-		}
-		sb_pool_wait(pool, left < most ? left : most);
-	}
+	pool->alone += where == PLACE_ALONE;
+	worker = await_place(t, where, &status);
+	if (where == PLACE_ALONE && --pool->alone == 0)
+		pthread_cond_broadcast(&pool->changed); /* the others' turn */
 	if (worker != NULL)
-		take(t, worker);
+		take(t, worker, where);
 	pthread_mutex_unlock(&pool->lock);
 	return status;
 }
@@ -427,17 +452,34 @@ static bool counts(const turn *t)
 	return !ours;
 }
 
-/* Once through; 1: again, in another place. */
-static int once(turn *t, bool other, unsigned *losses)
+/* One more worker ended by itself that had not begun with this content. 1: again, in another. */
+static int lost(const turn *t, unsigned *losses)
 {
-	int status = acquire(t, other);
+	if (++*losses <= LOSSES)
+		return 1;
+	return sb_error_set(t->error, SB_KIND_ENGINE_CRASHED, 0,
+		"%u workers ended before they began with this content", *losses);
+}
+
+static int lost_in_queue(turn *t, unsigned *losses)
+{
+	bool counted = counts(t);
+
+	release(t, false);
+	return counted ? lost(t, losses) : 1;
+}
+
+/* Once through; 1: again, in another place. */
+static int once(turn *t, place where, unsigned *losses)
+{
+	int status = acquire(t, where);
 
 	if (status < 0)
 		return status;
 	status = submit(t);
 	if (status == -(int)SB_KIND_ENGINE_CRASHED) {
 		kill_and_release(t);
-		return ++*losses <= LOSSES ? 1 : status;
+		return lost(t, losses);
 	}
 	if (status < 0) {
 		release(t, false);
@@ -450,10 +492,7 @@ static int once(turn *t, bool other, unsigned *losses)
 		release(t, false);
 		return 1;
 	case END_LOST:
-		if (counts(t) && ++*losses > LOSSES)
-			return crashed(t);
-		release(t, false);
-		return 1;
+		return lost_in_queue(t, losses);
 	case END_CRASH:
 		return crashed(t);
 	case END_OVER:
@@ -483,12 +522,13 @@ int sb_pool_judge(sb_pool *pool, sb_call *call, uint32_t flags, sb_answer *out, 
 {
 	sb_error own;
 	turn t = {.pool = pool, .call = call, .flags = flags, .out = out, .error = &own};
+	place where = PLACE_ANY;
 	unsigned losses = 0;
 	int status;
 
 	sb_error_init(&own);
-	for (bool other = false; (status = once(&t, other, &losses)) == 1;)
-		other = losses == 0; /* it was waiting behind another */
+	while ((status = once(&t, where, &losses)) == 1)
+		where = losses > 0 ? PLACE_ALONE : PLACE_OTHER;
 	tell_doubt(&t);
 	if (status < 0)
 		sb_error_copy(error, &own);

@@ -168,8 +168,10 @@ class Judging(PluginCase):
             self.write(f"many/{number}", text.encode())
             wanted[str(number)] = "error" if word else "infected" if number % 2 else "clean"
         answers = program.scan_all([f"path {self.folder}/many/{tag} tag={tag}" for tag in wanted])
-        self.assertEqual({tag: answer["report"]["outcome"] for tag, answer in answers.items()},
-                         wanted)
+        for tag, answer in answers.items():
+            with self.subTest(tag):
+                self.assertEqual(answer["report"]["outcome"], wanted[tag], answer["report"])
+        self.assertEqual(set(answers), set(wanted))
         self.end(program)
 
 
