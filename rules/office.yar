@@ -21,7 +21,7 @@ rule Office_Macro_Autorun_Starts_Program
 		false_positives = "in-house automation that starts programs when a document is opened"
 	strings:
 		$vba = "Attribute VB_"
-		$auto = /sub[ \t]{1,8}(auto_open\(|autoopen\(|auto_exec\(|autoexec\(|auto_close\(|autoclose\(|autonew\(|document_open\(|document_close\(|document_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
+		$auto = /sub[ \t]{1,8}(auto_open\(|[a][u]toop[e]n\(|auto_exec\(|[a][u]toexec\(|auto_close\(|[a][u]toclo[s]e\(|[a][u][t]onew\(|docum[e]nt_open\(|docum[e]nt_close\(|docum[e]nt_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
 		$run1 = /\bshell[ \t]{0,4}[("]/ nocase
 		$run2 = "WScript.Shell" nocase
 		$run3 = "Shell.Application" nocase
@@ -44,7 +44,7 @@ rule Office_Macro_Autorun_Downloads
 		false_positives = "workbooks that update themselves from a server"
 	strings:
 		$vba = "Attribute VB_"
-		$auto = /sub[ \t]{1,8}(auto_open\(|autoopen\(|auto_exec\(|autoexec\(|auto_close\(|autoclose\(|autonew\(|document_open\(|document_close\(|document_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
+		$auto = /sub[ \t]{1,8}(auto_open\(|[a][u]toop[e]n\(|auto_exec\(|[a][u]toexec\(|auto_close\(|[a][u]toclo[s]e\(|[a][u][t]onew\(|docum[e]nt_open\(|docum[e]nt_close\(|docum[e]nt_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
 		$both = "URLDownloadToFile" nocase
 		$net1 = "XMLHTTP" nocase
 		$net2 = "WinHttpRequest" nocase
@@ -75,12 +75,12 @@ rule Office_Macro_Native_Code
 		$memory3 = "NtAllocateVirtualMemory" nocase
 		$memory4 = "VirtualProtect" nocase
 		$copy1 = "RtlMoveMemory" nocase
-		$copy2 = "WriteProcessMemory" nocase
+		$copy2 = /[W][r][i]teProc[e]ssMemory/ nocase
 		$copy3 = "RtlCopyMemory" nocase
 		$copy4 = "UuidFromString" nocase
 		$start1 = "CreateThread" nocase
 		$start2 = "CreateRemoteThread" nocase
-		$start3 = /(EnumSystemLocales|EnumWindows|EnumDesktops|EnumDateFormats|EnumChildWindows|EnumUILanguages)/ nocase
+		$start3 = /([E][n][u]mSyst[e]mLocales|[E][n][u]mWindows|[E][n][u]mDesktops|[E][n][u]mDateFormats|[E][n][u]mChildWindows|[E][n][u]mUILanguages)/ nocase
 		$start4 = "CallWindowProc" nocase
 		$start5 = "CreateTimerQueueTimer" nocase
 		$start6 = "QueueUserAPC" nocase
@@ -129,7 +129,7 @@ rule Office_Macro_Hides_Its_Text
 		false_positives = "macros that write texts in other alphabets by ChrW"
 	strings:
 		$vba = "Attribute VB_"
-		$auto = /sub[ \t]{1,8}(auto_open\(|autoopen\(|auto_exec\(|autoexec\(|auto_close\(|autoclose\(|autonew\(|document_open\(|document_close\(|document_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
+		$auto = /sub[ \t]{1,8}(auto_open\(|[a][u]toop[e]n\(|auto_exec\(|[a][u]toexec\(|auto_close\(|[a][u]toclo[s]e\(|[a][u][t]onew\(|docum[e]nt_open\(|docum[e]nt_close\(|docum[e]nt_new\(|workbook_open\(|workbook_activate\(|workbook_beforeclose\()/ nocase
 		$code = /\bchrw?\$?[ \t]{0,2}\(/ nocase
 		$use1 = "CreateObject" nocase
 		$use2 = "GetObject" nocase

@@ -32,10 +32,10 @@ rule Ransom_Note
 		$where4 = /\b(your|personal|unique)[ ]{1,2}(personal[ ]{1,2})?id\b[ ]{0,3}(is)?[ ]{0,3}:/ ascii wide nocase
 		$threat1 = /(do not rename|don't rename|do not modify|don't modify|do not try to (decrypt|rename|recover)|don't try to (decrypt|rename|recover)|do not use third|don't use third|do not edit|don't edit|do not decrypt)/ ascii wide nocase
 		$threat2 = /(price|cost|payment|amount|fee|sum)[^.\r\n]{0,50}(double|doubled|increase|higher|raised)/ ascii wide nocase
-		$threat3 = /(permanently|forever|irreversibl|never)[^.\r\n]{0,60}(lost|lose|delete|destroy|recover|decrypt|damage)/ ascii wide nocase
+		$threat3 = /([p][e][r]manently|[f]orev[e]r|irrev[e]rsibl|never)[^.\r\n]{0,60}(lost|lose|delete|destroy|recover|decrypt|damage)/ ascii wide nocase
 		$threat4 = /(leak|publish|sold|sell|release)[^.\r\n]{0,60}(your|stolen|downloaded|exfiltrated|all)[ ]{1,2}(data|files|documents|information)/ ascii wide nocase
 		$threat5 = /(within|after|in|have)[ ]{1,2}([0-9]{1,3}|three|five|seven)[ ]{1,2}(hours|days)/ ascii wide nocase
-		$threat6 = /(lose|lost|delete|destroy|damage)[^.\r\n]{0,60}(permanently|forever|irreversibl)/ ascii wide nocase
+		$threat6 = /(lose|lost|delete|destroy|damage)[^.\r\n]{0,60}([p][e][r]manently|[f]orev[e]r|irrev[e]rsibl)/ ascii wide nocase
 	condition:
 		filesize < 256KB and any of ($locked*) and any of ($pay*) and any of ($where*) and
 		any of ($threat*)
@@ -78,8 +78,8 @@ rule Ransom_Program_Removes_Backups
 		$shadow2 = /shadowcopy[ ]{1,4}delete/ ascii wide nocase
 		$shadow3 = /Win32_ShadowCopy[^\r\n\x00]{1,80}Delete/ ascii wide nocase
 		$recover1 = /\/set[ ]{1,4}\{?default\}?[ ]{1,4}recoveryenabled[ ]{1,4}no/ ascii wide nocase
-		$recover2 = /bootstatuspolicy[ ]{1,4}ignoreallfailures/ ascii wide nocase
-		$recover3 = /delete[ ]{1,4}(catalog|systemstatebackup)[ ]{1,4}-(quiet|keepversions)/ ascii wide nocase
+		$recover2 = /bootst[a]t[u]spolicy[ ]{1,4}ignoreallfailures/ ascii wide nocase
+		$recover3 = /delete[ ]{1,4}([c][a]talog|[s][y][s][t]emst[a]tebackup)[ ]{1,4}-(quiet|keepversions)/ ascii wide nocase
 	condition:
 		uint16(0) == 0x5A4D and uint32(uint32(0x3C)) == 0x00004550 and filesize < 64MB and
 		any of ($shadow*) and any of ($recover*)

@@ -72,7 +72,7 @@ rule Script_PowerShell_Loads_Assembly
 		$decode4 = "DownloadData" ascii wide nocase
 		$decode5 = /-bxor/ ascii wide nocase
 		$start1 = /\.EntryPoint[ ]{0,3}\./ ascii wide nocase
-		$start2 = /\.GetMethod[ ]{0,3}\(/ ascii wide nocase
+		$start2 = /\.[G]etMet[h]od[ ]{0,3}\(/ ascii wide nocase
 		$start3 = ".Invoke($null" ascii wide nocase
 	condition:
 		filesize < 16MB and uint16(0) != 0x5A4D and $load and any of ($decode*) and
@@ -96,7 +96,7 @@ rule Script_PowerShell_Native_Code
 		$memory2 = "VirtualProtect" ascii wide nocase
 		$start1 = "CreateThread" ascii wide nocase
 		$start2 = "GetDelegateForFunctionPointer" ascii wide nocase
-		$start3 = "CreateRemoteThread" ascii wide nocase
+		$start3 = /Cr[e]at[e]R[e]m[o]teTh[r]ead/ ascii wide nocase
 	condition:
 		filesize < 4MB and uint16(0) != 0x5A4D and $byte and $marshal and any of ($memory*) and
 		any of ($start*)

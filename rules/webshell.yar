@@ -63,14 +63,14 @@ rule Webshell_PHP_Manager
 		$run1 = "shell_exec("
 		$run2 = "passthru("
 		$run3 = "proc_open("
-		$run4 = /[^a-z_>:]system[ ]{0,2}\([ ]{0,2}\$/
-		$run5 = /[^a-z_>:]popen[ ]{0,2}\([ ]{0,2}\$/
+		$run4 = /[^a-z_>:](system\(|[s][y][s]tem \(|[s][y][s][t]em  \()[ ]{0,2}\$/
+		$run5 = /[^a-z_>:](popen\(|[p][o]pen \(|[p][o][p]en  \()[ ]{0,2}\$/
 		$sign1 = "safe_mode"
 		$sign2 = "disable_functions"
 		$sign3 = "posix_getpwuid"
 		$sign4 = "php_uname"
 		$sign5 = "move_uploaded_file"
-		$sign6 = "fileperms"
+		$sign6 = /[f]ilep[e]rms/
 		$sign7 = "/etc/passwd"
 		$sign8 = "fsockopen"
 		$sign9 = "disk_free_space"

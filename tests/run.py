@@ -243,9 +243,11 @@ def every_option(log):
     for without in combinations:
         build = Build("without-" + "-".join(without),
                       ["-Doptimization=0", "-Dwerror=true", "-Dtests=false", "-Dexamples=false",
+                       "-Dyara_archive=disabled",  # all others have it
                        *(f"-D{name}={'disabled' if name in without else 'enabled'}"
                          for name in engines)])
-        build.build(log, "src/cli/scanbridge")
+        worker = [] if "yara" in without else ["src/worker/scanbridge-worker"]
+        build.build(log, "src/cli/scanbridge", *worker)
         text = log.run(build.folder / "src/cli/scanbridge", "--version")
         built = re.search(r"^engines: *(.*)$", text, re.M).group(1).replace(",", "").split()
         wanted = [name for name in engines if name not in without]

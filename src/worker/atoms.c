@@ -1,82 +1,206 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/atoms.h"
 
-#include <endian.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static void add_pairs(sb_atoms *atoms, uint8_t first, uint32_t state)
-{
-	bool alone = atoms->trie.matches[state] != 0;
+enum { GROUPS = 16 };
 
-	for (unsigned second = 0; second < 256; second++)
-		if (alone || sb_trie_child(&atoms->trie, state, (uint8_t)second) > 0)
-			atoms->begins[first | second << 8] = 1;
+typedef struct grouping {
+	sb_atoms *atoms;
+	uint32_t total, before[65536]; /* atoms, and those that begin with a lower pair */
+	uint16_t short_ones;                   /* groups with atoms of up to two bytes */
+} grouping;
+
+static uint16_t pair_at(const uint8_t *at)
+{
+	uint16_t pair;
+
+	memcpy(&pair, at, sizeof pair);
+	return pair & (SB_ATOM_PAIRS - 1);
+}
+
+/* Pairs in the order of their first byte. */
+static uint32_t order_of(const uint8_t *bytes, size_t length)
+{
+	return (uint32_t)bytes[0] << 8 | (length > 1 ? bytes[1] : 0);
+}
+
+static void count(void *data, const uint8_t *bytes, size_t length)
+{
+	grouping *g = data;
+
+	g->before[order_of(bytes, length)]++;
+	g->total++;
+}
+
+static void sum_up(grouping *g)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < 65536; i++) {
+		uint32_t here = g->before[i];
+
+		g->before[i] = sum;
+		sum += here;
+	}
+}
+
+/* The pair of these bytes, or all pairs that begin with the one byte. */
+static void mark(uint16_t *groups, const uint8_t *bytes, size_t length, uint16_t bit)
+{
+	unsigned from = length > 1 ? bytes[1] : 0, to = length > 1 ? bytes[1] : 255;
+
+	for (unsigned second = from; second <= to; second++)
+		groups[pair_at((const uint8_t[]){bytes[0], (uint8_t)second})] |= bit;
+}
+
+/* Atoms that begin alike come into one group, so that few groups begin with the same two bytes. */
+static void put(void *data, const uint8_t *bytes, size_t length)
+{
+	grouping *g = data;
+	uint64_t before = g->before[order_of(bytes, length)];
+	uint16_t bit = (uint16_t)(1u << (before * GROUPS / g->total));
+
+	mark(g->atoms->first, bytes, length, bit);
+	if (length > 2)
+		mark(g->atoms->second, bytes + 2, length - 2, bit);
+	else
+		g->short_ones |= bit;
+}
+
+static bool fill(grouping *g)
+{
+	if (!sb_trie_atoms(&g->atoms->trie, count, g))
+		return false;
+	sum_up(g);
+	if (!sb_trie_atoms(&g->atoms->trie, put, g))
+		return false;
+	for (size_t i = 0; i < SB_ATOM_PAIRS; i++)
+		g->atoms->second[i] |= g->short_ones;
+	return true;
 }
 
 void sb_atoms_of(sb_atoms *out, const sb_trie *trie)
 {
-	*out = (sb_atoms){.trie = *trie, .usable = trie->matches[YR_AC_ROOT_STATE] == 0};
-	for (unsigned first = 0; first < 256; first++) {
-		uint32_t state = sb_trie_child(trie, YR_AC_ROOT_STATE, (uint8_t)first);
+	grouping *g = calloc(1, sizeof *g);
 
-		if (state != YR_AC_ROOT_STATE)
-			add_pairs(out, (uint8_t)first, state);
+	memset(out, 0, sizeof *out);
+	out->trie = *trie;
+	if (g != NULL) {
+		g->atoms = out;
+		out->usable = trie->matches[YR_AC_ROOT_STATE] == 0 && fill(g);
 	}
+	free(g);
 }
 
 /* --- Looking ---------------------------------------------------------------------------------- */
 
-static bool is_at(const sb_atoms *atoms, const uint8_t *at, const uint8_t *end)
+typedef struct finding {
+	const sb_atoms *atoms;
+	const uint8_t *data;
+	size_t size;
+	size_t told; /* up to where this content's atoms end that were told of */
+	int (*found)(void *context, uint32_t matches, size_t end);
+	void *context;
+} finding;
+
+/* Tell of the atoms that begin at @p at. A state's matches are those of all atoms that end there,
+ * also of those that begin later: they are not told of again. */
+static int follow(finding *f, size_t at)
 {
 	uint32_t state = YR_AC_ROOT_STATE;
+	int status = 0;
 
-	while (at < end) {
-		state = sb_trie_child(&atoms->trie, state, *at++);
+	while (status == 0 && at < f->size) {
+		uint32_t matches;
+
+		state = sb_trie_child(&f->atoms->trie, state, f->data[at++]);
+		matches = f->atoms->trie.matches[state];
 		if (state == YR_AC_ROOT_STATE)
-			return false;
-		if (atoms->trie.matches[state] != 0)
-			return true;
+			break;
+		if (matches != 0 && at > f->told) {
+			f->told = at;
+			status = f->found(f->context, matches, at);
+		}
 	}
-	return false;
+	return status;
 }
 
-/* The two bytes that begin at one of the first PLACES of eight. */
-static uint16_t pair_of(uint64_t eight, unsigned place)
+/* Whether there is anything to follow: without a branch before the answer, which is mostly no. */
+static bool goes_on(const sb_trie *trie, const uint8_t *at)
 {
-	return (uint16_t)(eight >> 8 * place);
+	uint32_t state = sb_trie_child(trie, YR_AC_ROOT_STATE, at[0]);
+	uint32_t any = trie->matches[state];
+
+	for (unsigned i = 1; i < SB_ATOM_BYTES; i++) {
+		uint32_t next = sb_trie_child(trie, state, at[i]);
+
+		state = state != YR_AC_ROOT_STATE ? next : YR_AC_ROOT_STATE;
+		any |= trie->matches[state];
+	}
+	return (any | state) != 0;
 }
 
-static uint64_t load(const uint8_t *at)
-{
-	uint64_t eight;
+enum { PLACES = 8, PAIR = 2 }; /* places that are looked at at a time; bytes */
 
-	memcpy(&eight, at, sizeof eight);
-	return le64toh(eight);
+/* At which of the places behind @p at an atom may begin. */
+static unsigned places(const sb_atoms *atoms, const uint8_t *at)
+{
+	unsigned set = 0;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < PLACES; i++)
+		set |= (unsigned)((atoms->first[pair_at(at + i)] &
+					  atoms->second[pair_at(at + i + PAIR)]) != 0)
+		       << i;
+	return set;
 }
 
-bool sb_atoms_in(const sb_atoms *atoms, const uint8_t *data, size_t size)
+static int follow_all(finding *f, size_t at)
 {
-	enum { PLACES = 7 };
-	const uint8_t *end = data + size;
+	int status = 0;
 
-	if (!atoms->usable)
-		return true;
-	/* Hardly anything begins anywhere: one load and one branch for several places. */
-	for (; end - data > PLACES; data += PLACES) {
-		uint64_t eight = load(data);
+	for (unsigned set = places(f->atoms, f->data + at); set != 0 && status == 0;
+		set &= set - 1) {
+		size_t place = at + (unsigned)__builtin_ctz(set);
+
+		if (goes_on(&f->atoms->trie, f->data + place))
+			status = follow(f, place);
+	}
+	return status;
+}
+
+int sb_atoms_find(const sb_atoms *atoms, const uint8_t *data, size_t size,
+	int (*found)(void *context, uint32_t matches, size_t end), void *context)
+{
+	enum { NEEDED = PLACES - 1 + PAIR + PAIR };
+	finding f = {atoms, data, size, 0, found, context};
+	unsigned first = 0, next = 0; /* of the place that is looked at, and of the one behind it */
+	size_t at = 0;
+	int status = 0;
+
+	if (size >= NEEDED) {
+		first = atoms->first[pair_at(data)];
+		next = atoms->first[pair_at(data + 1)];
+	}
+	for (; status == 0 && size - at >= NEEDED; at += PLACES) {
 		unsigned any = 0;
 
-#pragma GCC unroll 7
-		for (unsigned i = 0; i < PLACES; i++)
-			any |= atoms->begins[pair_of(eight, i)];
-		for (unsigned i = 0; any != 0 && i < PLACES; i++)
-			if (atoms->begins[pair_of(eight, i)] != 0 && is_at(atoms, data + i, end))
-				return true;
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < PLACES; i++) {
+			uint16_t pair = pair_at(data + at + PAIR + i);
+
+			any |= first & atoms->second[pair];
+			first = next;
+			next = atoms->first[pair];
+		}
+		if (any != 0)
+			status = follow_all(&f, at);
 	}
-	for (; data < end; data++)
-		if (is_at(atoms, data, end))
-			return true;
-	return false;
+	for (; status == 0 && at < size; at++)
+		status = follow(&f, at);
+	return status;
 }

@@ -13,18 +13,15 @@
 #include <string.h>
 #include <yara.h>
 
-#include "worker/atoms.h"
-#include "worker/automaton.h"
 #include "worker/rules_keep.h"
-#include "worker/stages.h"
+#include "worker/search.h"
 
 struct sb_rules {
 	YR_RULES *compiled;
 	YR_SCANNER *scanner;
 	uint64_t count;
-	bool wants_mime, wants_entry;
-	sb_atoms atoms;
-	sb_automaton automaton;
+	bool wants_mime;
+	sb_search search;
 	/* of the scan under way */
 	void (*found)(void *data, const sb_found *found);
 	void *data;
@@ -164,10 +161,8 @@ static void look_over(sb_rules *rules, const sb_bundle_head *head)
 	uint64_t at = 0;
 	YR_RULE *rule;
 
-	while (sb_bundle_next_source(head, &at, &source)) {
+	while (sb_bundle_next_source(head, &at, &source))
 		rules->wants_mime = rules->wants_mime || mentions(source.text, "mime");
-		rules->wants_entry = rules->wants_entry || mentions(source.text, "entrypoint");
-	}
 	yr_rules_foreach(rules->compiled, rule) rules->count +=
 		strcmp(rule->ns->name, CANARY_NAMESPACE) != 0;
 }
@@ -192,20 +187,9 @@ static bool compile(compilation *c, YR_RULES **out)
 	return good;
 }
 
-/* Another libyara than we know, or no memory: it scans as it comes. */
-static void quicken(sb_rules *rules)
-{
-	sb_trie trie;
-
-	if (!sb_trie_of(&trie, rules->compiled))
-		return;
-	sb_atoms_of(&rules->atoms, &trie);
-	(void)sb_automaton_complete(&rules->automaton, rules->compiled, &trie, SB_AUTOMATON_STATES);
-}
-
 static bool begin(sb_rules *rules, const sb_bundle_head *head)
 {
-	quicken(rules);
+	sb_search_of(&rules->search, rules->compiled);
 	if (yr_scanner_create(rules->compiled, &rules->scanner) != ERROR_SUCCESS)
 		return false;
 	yr_scanner_set_flags(rules->scanner,
@@ -339,9 +323,7 @@ sb_kind sb_rules_scan(sb_rules *rules, const sb_member *member, const char *mime
 	rules->found = found;
 	rules->data = data;
 	if (status == ERROR_SUCCESS)
-		status = sb_stages_scan(rules->scanner, member->data, member->size,
-			rules->wants_entry ||
-				sb_atoms_in(&rules->atoms, member->data, member->size));
+		status = sb_search_scan(&rules->search, rules->scanner, member->data, member->size);
 	if (status == ERROR_SUCCESS)
 		return SB_KIND_NONE;
 	snprintf(why, room, "libyara failed with its error %d", status);

@@ -16,14 +16,25 @@ typedef struct stamp {
 	int64_t size, seconds, nanoseconds;
 } stamp;
 
+/* Where libyara is: an object of its own, or this program. */
+static const char *home_of_libyara(Dl_info *room)
+{
+	Dl_info ours;
+
+	if (dladdr((const void *)(uintptr_t)yr_initialize, room) == 0 ||
+		dladdr((const void *)(uintptr_t)sb_rules_load, &ours) == 0)
+		return NULL;
+	return room->dli_fbase == ours.dli_fbase ? "/proc/self/exe" : room->dli_fname;
+}
+
 static bool make_stamp(stamp *out)
 {
-	struct stat st;
 	Dl_info info;
+	const char *path = home_of_libyara(&info);
+	struct stat st;
 
 	*out = (stamp){.magic = "sbyarac", .version = YR_VERSION};
-	if (dladdr((const void *)(uintptr_t)yr_initialize, &info) == 0 ||
-		stat(info.dli_fname, &st) < 0)
+	if (path == NULL || stat(path, &st) < 0)
 		return false;
 	out->size = st.st_size;
 	out->seconds = st.st_mtim.tv_sec;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/trie.h"
 
+#include <stdlib.h>
+
+enum { CODE_MASK = (1 << YR_AC_SLOT_OFFSET_BITS) - 1 };
+
 static bool stays_within(const sb_trie *trie)
 {
 	bool good = true;
@@ -21,4 +25,58 @@ bool sb_trie_of(sb_trie *out, YR_RULES *rules)
 		.matches = rules->ac_match_table,
 		.slots = stats.ac_tables_size};
 	return out->slots > 0 && stays_within(out);
+}
+
+/* --- Its atoms -------------------------------------------------------------------------------- */
+
+/* How a state is reached: which slot leads to it; 0: none, or the root. */
+static uint32_t *slots_to(const sb_trie *trie)
+{
+	uint32_t *to = calloc(trie->slots, sizeof *to);
+
+	for (uint32_t i = 1; to != NULL && i < trie->slots; i++)
+		if ((trie->transitions[i] & CODE_MASK) != 0)
+			to[YR_AC_NEXT_STATE(trie->transitions[i])] = i;
+	return to;
+}
+
+/* The first bytes that lead from the root to a state, and how many; 0: it is no trie. */
+static size_t path_to(const sb_trie *trie, const uint32_t *to, uint32_t state, uint8_t *bytes)
+{
+	uint8_t backwards[2 * SB_ATOM_BYTES];
+	size_t length = 0, kept;
+
+	while (state != YR_AC_ROOT_STATE) {
+		uint32_t code = trie->transitions[to[state]] & CODE_MASK;
+
+		if (to[state] == 0 || code > to[state] || length == sizeof backwards)
+			return 0;
+		backwards[length++] = (uint8_t)(code - 1);
+		state = to[state] - code;
+	}
+	kept = length < SB_ATOM_BYTES ? length : SB_ATOM_BYTES;
+	for (size_t i = 0; i < kept; i++)
+		bytes[i] = backwards[length - 1 - i];
+	return kept;
+}
+
+bool sb_trie_atoms(const sb_trie *trie,
+	void (*each)(void *data, const uint8_t bytes[SB_ATOM_BYTES], size_t length), void *data)
+{
+	uint32_t *to = slots_to(trie);
+	bool good = to != NULL;
+	uint8_t bytes[SB_ATOM_BYTES];
+
+	for (uint32_t state = 1; good && state < trie->slots; state++) {
+		size_t length;
+
+		if (trie->matches[state] == 0)
+			continue;
+		length = path_to(trie, to, state, bytes);
+		good = length > 0;
+		if (good)
+			each(data, bytes, length);
+	}
+	free(to);
+	return good;
 }

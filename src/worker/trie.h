@@ -2,6 +2,9 @@
 /*
  * The trie of atoms in compiled rules, as libyara 4.2 keeps it (yara/ahocorasick.h, yara/types.h).
  *
+ * libyara takes from each string a few sequences of up to four bytes, its atoms, one of which must
+ * be where the string is (yara.readthedocs.io, "Writing YARA rules", and libyara's atoms.c).
+ *
  * A state's number is where its slots begin in one table: one slot for the failure link, then one
  * for each byte. A slot holds the next state and a code, its distance from its state: states that
  * leave slots empty share them, and the code tells whose it is. Where an atom ends, another table
@@ -11,6 +14,7 @@
 #define SB_WORKER_TRIE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <yara.h>
 #include <yara/ahocorasick.h>
@@ -22,8 +26,15 @@ typedef struct sb_trie {
 } sb_trie;
 
 /* False: another version of libyara, which may keep it in another way; a slot that leads beyond
- * the table; no memory. It lives as long as the rules. */
+ * the table. It lives as long as the rules. */
 bool sb_trie_of(sb_trie *out, YR_RULES *rules);
+
+enum { SB_ATOM_BYTES = 4 }; /* YR_MAX_ATOM_LENGTH; of a longer one, the first ones */
+
+/* Call @p each for all states but the root where an atom ends. False: there are more than it was
+ * called for, for there is no memory, or they are not kept as described. */
+bool sb_trie_atoms(const sb_trie *trie,
+	void (*each)(void *data, const uint8_t bytes[SB_ATOM_BYTES], size_t length), void *data);
 
 /* Where a byte leads from a state; the root: nowhere. */
 static inline uint32_t sb_trie_child(const sb_trie *trie, uint32_t state, uint8_t byte)

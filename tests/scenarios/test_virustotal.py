@@ -374,6 +374,9 @@ class Keys(VirusTotalCase):
         result = self.scan("--jobs", "1", "a", "b", "c", status=2)
         kinds = sorted(r["error"]["kind"] for r in result.reports)
         self.assertEqual(kinds, ["authentication_failed", "circuit_open", "circuit_open"])
+        for report in result.reports:  # also those that were turned away are told the cause
+            self.assertIn("authentication_failed" if report["error"]["kind"] == "circuit_open"
+                          else "key", report["error"]["message"])
         self.assertEqual(len(self.vt.requests), 1)
         state = next(r for r in self.verify_audit() if r["event"] == "engine_state")
         self.assertEqual((state["cause"], state["open_ms"]), ("authentication_failed", None))

@@ -102,6 +102,14 @@ static void before(const sb_breaker *breaker, change *c)
 	c->era = breaker->state.era;
 }
 
+/* With the lock: what those are told that are turned away. */
+static void keep_error(sb_breaker *breaker, const sb_error *why)
+{
+	breaker->last_kind = why != NULL ? why->kind : SB_KIND_NONE;
+	snprintf(breaker->last_error, sizeof breaker->last_error, "%.255s",
+		why != NULL ? why->message : "");
+}
+
 /* With the lock. True when there is something to tell. @p why: the error that led to it. */
 static bool after(sb_breaker *breaker, change *c, const sb_error *why, uint64_t now)
 {
@@ -112,10 +120,12 @@ static bool after(sb_breaker *breaker, change *c, const sb_error *why, uint64_t 
 	if (state->era == c->era)
 		return false;
 	breaker->counted = atomic_load_explicit(&breaker->successes, memory_order_relaxed);
-	if (state->phase == SB_BREAKER_OPEN)
+	if (state->phase == SB_BREAKER_OPEN) {
 		atomic_fetch_add(&breaker->opened, 1);
-	else if (state->phase == SB_BREAKER_CLOSED && c->from != SB_BREAKER_CLOSED)
+		keep_error(breaker, why);
+	} else if (state->phase == SB_BREAKER_CLOSED && c->from != SB_BREAKER_CLOSED) {
 		atomic_fetch_add(&breaker->closed, 1);
+	}
 	*event = (sb_engine_event){.from = c->from,
 		.to = state->phase,
 		.cause = state->cause,
@@ -162,6 +172,21 @@ static const char *const causes[] = {
 	[SB_BREAKER_CAUSE_HAND] = ": somebody opened it by hand",
 };
 
+/* Why it is open, and the last error before. */
+static void refuse_open(struct sb_call *call, sb_breaker_cause cause)
+{
+	sb_breaker *breaker = call->breaker;
+	char last[320] = "";
+
+	pthread_mutex_lock(&breaker->lock);
+	if (breaker->last_kind != SB_KIND_NONE)
+		snprintf(last, sizeof last, "; the last error was %s: %s",
+			sb_kind_name(breaker->last_kind), breaker->last_error);
+	pthread_mutex_unlock(&breaker->lock);
+	sb_call_refuse(call, true, SB_KIND_CIRCUIT_OPEN, "the circuit of engine %s is open%s%s",
+		call->engine->conf->name, causes[cause], last);
+}
+
 static sb_entered turn_away(struct sb_call *call, uint64_t now)
 {
 	sb_breaker *breaker = call->breaker;
@@ -180,9 +205,7 @@ static sb_entered turn_away(struct sb_call *call, uint64_t now)
 			"test",
 			call->engine->conf->name);
 	} else {
-		sb_call_refuse(call, true, SB_KIND_CIRCUIT_OPEN,
-			"the circuit of engine %s is open%s", call->engine->conf->name,
-			causes[cause_in(word)]);
+		refuse_open(call, cause_in(word));
 	}
 	sb_error_set_retry_after_ms(&call->error, wait);
 	call->result.fail_open = call->engine->conf->on_open == SB_ON_OPEN_FAIL_OPEN;

@@ -22,8 +22,10 @@ typedef struct sb_breaker {
 	const sb_breaker_rules *rules;
 	_Atomic(unsigned) outstanding; /* calls inside, those that were given up included */
 	_Atomic(bool) tested; /* probes are known-answer tests, and calls wait for their outcome */
-	pthread_mutex_t lock; /* guards state and counted */
+	pthread_mutex_t lock; /* guards what follows up to counted */
 	sb_breaker_state state;
+	sb_kind last_kind; /* of the error that opened it; NONE: there was none */
+	char last_error[256];
 	uint64_t counted; /* of the successes, those that the state knows of */
 
 	/* What of the state is read without the lock: */
