@@ -125,7 +125,7 @@ rule Disguise_Script_In_Picture
 	strings:
 		$php = /<\?php[ \t\r\n][^?]{0,400}(eval|assert|system|passthru|shell_exec|exec|\$_(GET|POST|REQUEST|COOKIE))[ ]{0,3}[(\[]/ nocase
 	condition:
-		filesize < 16MB and
+		$php and filesize < 16MB and
 		(uint32be(0) == 0x89504E47 or uint32be(0) == 0x47494638 or uint16be(0) == 0xFFD8 or
-			uint16be(0) == 0x424D) and $php
+			uint16be(0) == 0x424D)
 }

@@ -29,7 +29,7 @@ rule Office_Macro_Autorun_Starts_Program
 		$run5 = "ShellExecute" nocase
 		$run6 = "72C24DD5-D70A-438B-8A42-98424B88AFB8" nocase // class of WScript.Shell
 	condition:
-		filesize < 2MB and (extension == "bas" or $vba at 0) and $auto and any of ($run*)
+		$auto and any of ($run*) and filesize < 2MB and (extension == "bas" or $vba at 0)
 }
 
 rule Office_Macro_Autorun_Downloads
@@ -53,8 +53,8 @@ rule Office_Macro_Autorun_Downloads
 		$store2 = "SaveToFile" nocase
 		$store3 = /\bfor[ \t]{1,4}binary\b/ nocase
 	condition:
-		filesize < 2MB and (extension == "bas" or $vba at 0) and $auto and
-		($both or (any of ($net*) and any of ($store*)))
+		$auto and ($both or (any of ($net*) and any of ($store*))) and
+		filesize < 2MB and (extension == "bas" or $vba at 0)
 }
 
 rule Office_Macro_Native_Code
@@ -85,8 +85,8 @@ rule Office_Macro_Native_Code
 		$start5 = "CreateTimerQueueTimer" nocase
 		$start6 = "QueueUserAPC" nocase
 	condition:
-		filesize < 2MB and (extension == "bas" or $vba at 0) and $declare and
-		any of ($memory*) and any of ($copy*) and any of ($start*)
+		$declare and any of ($memory*) and any of ($copy*) and any of ($start*) and
+		filesize < 2MB and (extension == "bas" or $vba at 0)
 }
 
 rule Office_Macro_Starts_PowerShell
@@ -113,8 +113,8 @@ rule Office_Macro_Starts_PowerShell
 		$sign7 = "scrobj" nocase
 		$sign8 = /mshta(\.exe)?["' ]{1,4}(https?|vbscript|javascript):/ nocase
 	condition:
-		filesize < 2MB and (extension == "bas" or $vba at 0) and any of ($program*) and
-		any of ($sign*)
+		any of ($program*) and any of ($sign*) and
+		filesize < 2MB and (extension == "bas" or $vba at 0)
 }
 
 rule Office_Macro_Hides_Its_Text
@@ -136,8 +136,8 @@ rule Office_Macro_Hides_Its_Text
 		$use3 = "CallByName" nocase
 		$use4 = /\bshell\b/ nocase
 	condition:
-		filesize < 2MB and (extension == "bas" or $vba at 0) and $auto and any of ($use*) and
-		#code > 100
+		$auto and any of ($use*) and #code > 100 and
+		filesize < 2MB and (extension == "bas" or $vba at 0)
 }
 
 rule Office_Excel4_Auto_Open
@@ -154,7 +154,7 @@ rule Office_Excel4_Auto_Open
 		// The defined name with the built-in number 1, Auto_Open, in a BIFF8 stream.
 		$name = { 18 00 ?? 00 (20 | 21) 00 00 01 ?? 00 00 00 ?? 00 00 00 00 00 00 01 }
 	condition:
-		(uint32be(0) == 0xD0CF11E0 or container == "ole") and filesize < 64MB and $name
+		$name and filesize < 64MB and (uint32be(0) == 0xD0CF11E0 or container == "ole")
 }
 
 rule Office_Excel4_Macro_Starts_Program
@@ -171,7 +171,7 @@ rule Office_Excel4_Macro_Starts_Program
 		$sheet = "<xm:macrosheet"
 		$call = /<f[^>]{0,60}>[^<]{0,200}\b(EXEC|CALL|REGISTER|FWRITELN|FORMULA\.FILL)\(/
 	condition:
-		filesize < 32MB and $sheet in (0 .. 1024) and $call
+		$call and filesize < 32MB and $sheet in (0 .. 1024)
 }
 
 rule Office_DDE_Starts_Program
@@ -216,7 +216,7 @@ rule Office_Remote_Template
 	condition:
 		filesize < 4MB and
 		((filesize < 64KB and $type and $there and $external) or
-			(uint32be(0) == 0x7B5C7274 and $rtf))
+			($rtf and uint32be(0) == 0x7B5C7274))
 }
 
 rule Office_Remote_Object
@@ -253,7 +253,7 @@ rule Office_RTF_Equation_At_Once
 		$class2 = "02ce020000000000c000000000000046" nocase
 		$class3 = /\\objclass[ ]{1,3}Equation\.3/ nocase
 	condition:
-		uint32be(0) == 0x7B5C7274 and filesize < 32MB and $update and any of ($class*)
+		$update and any of ($class*) and filesize < 32MB and uint32be(0) == 0x7B5C7274
 }
 
 rule Office_RTF_Embedded_Program
@@ -271,5 +271,5 @@ rule Office_RTF_Embedded_Program
 		$stub = "546869732070726f6772616d2063616e6e6f74" nocase // "This program cannot"
 		$must = "546869732070726f6772616d206d75737420" nocase // "This program must "
 	condition:
-		uint32be(0) == 0x7B5C7274 and filesize < 64MB and $object and any of ($stub, $must)
+		$object and any of ($stub, $must) and filesize < 64MB and uint32be(0) == 0x7B5C7274
 }

@@ -21,7 +21,7 @@ rule Pdf_Starts_Program
 		$launch = /\/S[ \r\n\t]{0,8}\/Launch\b/
 		$program = /\/(F|P|UF|D)[ \r\n\t]{0,8}\([^)\r\n]{0,200}(cmd\.exe|\(cmd\)|powershell|mshta|wscript|cscript|rundll32|regsvr32|\.exe\)|\.scr\)|\.com\)|\.bat\)|\.cmd\)|\.vbs\)|\.vbe\)|\.js\)|\.jse\)|\.hta\)|\.ps1\)|\.msi\)|\.lnk\)|\.sh\))/ nocase
 	condition:
-		($head in (0 .. 1024) or container == "pdf") and filesize < 256MB and $launch and $program
+		$launch and $program and filesize < 256MB and ($head in (0 .. 1024) or container == "pdf")
 }
 
 rule Pdf_Script_Opens_Attachment
@@ -38,7 +38,7 @@ rule Pdf_Script_Opens_Attachment
 		$head = /%PDF-[12]\./
 		$export = /exportDataObject[ \r\n\t]{0,8}\([^)]{0,300}nLaunch["']?[ \r\n\t]{0,8}:[ \r\n\t]{0,8}[12]/
 	condition:
-		($head in (0 .. 1024) or container == "pdf") and filesize < 256MB and $export
+		$export and filesize < 256MB and ($head in (0 .. 1024) or container == "pdf")
 }
 
 rule Pdf_Script_Exploit
@@ -62,8 +62,8 @@ rule Pdf_Script_Exploit
 		$hole6 = "getAnnots"
 		$hole7 = /while[ ]{0,3}\([ ]{0,3}\w{1,40}\.length[ ]{0,3}<[=]?[ ]{0,3}(0x)?[0-9a-f]{4,8}[^;]{0,20}\)/ nocase
 	condition:
-		($head in (0 .. 1024) or container == "pdf") and filesize < 64MB and $spray and
-		any of ($hole*)
+		$spray and any of ($hole*) and filesize < 64MB and
+		($head in (0 .. 1024) or container == "pdf")
 }
 
 rule Pdf_Carries_Program
@@ -81,8 +81,8 @@ rule Pdf_Carries_Program
 		$attached = "/EmbeddedFile"
 		$name = /\/(F|UF)[ \r\n\t]{0,8}\([^)\r\n]{1,200}(\.exe\)|\.scr\)|\.com\)|\.pif\)|\.bat\)|\.cmd\)|\.vbs\)|\.vbe\)|\.jse\)|\.wsf\)|\.hta\)|\.ps1\)|\.msi\)|\.lnk\)|\.cpl\)|\.jar\)|\.iso\)|\.docm\)|\.xlsm\))/ nocase
 	condition:
-		(container == "pdf" and uint16(0) == 0x5A4D and uint32(uint32(0x3C)) == 0x00004550) or
-		(($head in (0 .. 1024) or container == "pdf") and filesize < 256MB and $name and
+		(uint16(0) == 0x5A4D and uint32(uint32(0x3C)) == 0x00004550 and container == "pdf") or
+		($name and filesize < 256MB and ($head in (0 .. 1024) or container == "pdf") and
 			($attached or container == "pdf"))
 }
 

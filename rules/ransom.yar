@@ -60,7 +60,7 @@ rule Ransom_Script_Removes_Backups
 		$recover3 = /wbadmin(\.exe)?["^]{0,2}[ ]{1,4}delete[ ]{1,4}(catalog|systemstatebackup)/ ascii wide nocase
 		$recover4 = /wevtutil(\.exe)?["^]{0,2}[ ]{1,4}cl[ ]{1,4}/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and any of ($shadow*) and any of ($recover*)
+		any of ($shadow*) and any of ($recover*) and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Ransom_Program_Removes_Backups

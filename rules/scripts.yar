@@ -75,8 +75,8 @@ rule Script_PowerShell_Loads_Assembly
 		$start2 = /\.[G]etMet[h]od[ ]{0,3}\(/ ascii wide nocase
 		$start3 = ".Invoke($null" ascii wide nocase
 	condition:
-		filesize < 16MB and uint16(0) != 0x5A4D and $load and any of ($decode*) and
-		any of ($start*)
+		$load and any of ($decode*) and any of ($start*) and filesize < 16MB and
+		uint16(0) != 0x5A4D
 }
 
 rule Script_PowerShell_Native_Code
@@ -98,8 +98,8 @@ rule Script_PowerShell_Native_Code
 		$start2 = "GetDelegateForFunctionPointer" ascii wide nocase
 		$start3 = /Cr[e]at[e]R[e]m[o]teTh[r]ead/ ascii wide nocase
 	condition:
-		filesize < 4MB and uint16(0) != 0x5A4D and $byte and $marshal and any of ($memory*) and
-		any of ($start*)
+		$byte and $marshal and any of ($memory*) and any of ($start*) and filesize < 4MB and
+		uint16(0) != 0x5A4D
 }
 
 rule Script_Disables_Defender
@@ -117,7 +117,7 @@ rule Script_Disables_Defender
 		$off2 = /Add-MpPreference[^\r\n]{0,60}-Exclusion(Path|Extension)[ ]{1,3}['"]?([c-z]:\\?['"]?[\r\n ;]|\$env:(temp|appdata|public|userprofile)|\.?exe\b)/ ascii wide nocase
 		$off3 = /amsiInitFailed['"],['"]NonPublic,Static['"]\)\.SetValue/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and any of them
+		any of them and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_PowerShell_Character_Codes
@@ -136,7 +136,7 @@ rule Script_PowerShell_Character_Codes
 		$run2 = /\biex[ (|;"'&$]/ ascii wide nocase
 		$run3 = /&[ ]{0,3}\([ ]{0,3}(\[char\]|\$(shellid|pshome|env:comspec|verbosepreference))/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and any of ($run*) and #code > 60
+		any of ($run*) and #code > 60 and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_WSH_Downloads_And_Runs
@@ -160,8 +160,8 @@ rule Script_WSH_Downloads_And_Runs
 		$object1 = /CreateObject[ ]{0,3}\(/ ascii wide nocase
 		$object2 = /ActiveXObject[ ]{0,3}\(/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and any of ($net*) and all of ($store*) and
-		any of ($run*) and any of ($object*)
+		any of ($net*) and all of ($store*) and any of ($run*) and any of ($object*) and
+		filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_WSH_Starts_PowerShell
@@ -183,7 +183,7 @@ rule Script_WSH_Starts_PowerShell
 		$sign4 = "FromBase64String" ascii wide nocase
 		$sign5 = /powershell[^\r\n]{0,120}[ "]-e(c|nc[a-z]{0,12})[ ]{1,3}/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and $object and $shell and any of ($sign*)
+		$object and $shell and any of ($sign*) and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_VBS_Hides_Its_Text
@@ -200,7 +200,7 @@ rule Script_VBS_Hides_Its_Text
 		$execute = /\bexecute(global)?[ \t]{0,3}[( ]/ nocase
 		$code = /\bchrw?[ ]{0,2}\([ ]{0,2}(&h)?[0-9a-f(]{1,5}/ nocase
 	condition:
-		filesize < 2MB and uint16(0) != 0x5A4D and $execute and #code > 100 and
+		$execute and #code > 100 and filesize < 2MB and uint16(0) != 0x5A4D and
 		(extension == "vbs" or extension == "vbe" or extension == "wsf" or extension == "hta" or
 			extension == "vb" or extension == "txt" or extension == "")
 }
@@ -243,7 +243,7 @@ rule Script_Certutil_Download
 	strings:
 		$get = /certutil(\.exe)?["^]{0,2}[ \t][^\r\n]{0,60}[\/-](urlcache|verifyctl)[ \t][^\r\n]{0,80}https?:\/\// ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and $get
+		$get and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_Certutil_Decode_And_Run
@@ -259,7 +259,7 @@ rule Script_Certutil_Decode_And_Run
 	strings:
 		$decode = /certutil(\.exe)?["^]{0,2}[ \t][^\r\n]{0,40}[\/-]decode(hex)?[ \t][^\r\n]{1,200}\.(exe|dll|scr|hta|vbs|js|ps1|cab|zip|bat|cmd)\b/ ascii wide nocase
 	condition:
-		filesize < 16MB and uint16(0) != 0x5A4D and $decode
+		$decode and filesize < 16MB and uint16(0) != 0x5A4D
 }
 
 rule Script_Bitsadmin_Download_And_Run
@@ -275,7 +275,7 @@ rule Script_Bitsadmin_Download_And_Run
 	strings:
 		$get = /bitsadmin(\.exe)?["^]{0,2}[ \t][^\r\n]{0,60}\/transfer[^\r\n]{1,120}https?:\/\/[^\r\n]{1,300}\.(exe|dll|scr|hta|vbs|js|ps1|bat|cmd|msi|zip)\b/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and $get
+		$get and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_Mshta_Runs_Code
@@ -292,7 +292,7 @@ rule Script_Mshta_Runs_Code
 		$web = /mshta(\.exe)?["'^]{0,2}[ \t]{1,4}["']?https?:\/\/[a-z0-9]/ ascii wide nocase
 		$code = /mshta(\.exe)?["'^]{0,2}[ \t]{1,4}["']?(vbscript|javascript):[^\r\n]{0,300}(createobject|getobject|activexobject|execute|eval)/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and any of them
+		any of them and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_Regsvr32_Remote_Scriptlet
@@ -309,7 +309,7 @@ rule Script_Regsvr32_Remote_Scriptlet
 		$scriptlet = /regsvr32(\.exe)?["^]{0,2}[ \t][^\r\n]{0,60}[\/-]i:["']?(https?:|\\\\)[^\r\n]{1,300}scrobj/ ascii wide nocase
 		$javascript = /rundll32(\.exe)?["^]{0,2}[ \t]{1,4}["']?javascript:[^\r\n]{0,60}mshtml/ ascii wide nocase
 	condition:
-		filesize < 1MB and uint16(0) != 0x5A4D and any of them
+		any of them and filesize < 1MB and uint16(0) != 0x5A4D
 }
 
 rule Script_HTML_Smuggling
@@ -332,8 +332,8 @@ rule Script_HTML_Smuggling
 		// Base64 of the first bytes of: PE, zip, rar, 7z, an ISO's empty sectors, LNK.
 		$payload = /['"`](TVqQAAMAAAA|TVpQAAIAAAA|UEsDB[A-Z]{2}|UmFyIRoH|N3q8ryc|AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA|TAAAAAEUAgA)[A-Za-z0-9+\/]{200}/
 	condition:
-		filesize < 32MB and uint16(0) != 0x5A4D and $page in (0 .. 4096) and $decode and
-		any of ($save*) and $click and $name and $payload
+		$page in (0 .. 4096) and $decode and any of ($save*) and $click and $name and $payload and
+		filesize < 32MB and uint16(0) != 0x5A4D
 }
 
 rule Script_Shell_Cron_Downloader

@@ -10,8 +10,8 @@ enum { GROUPS = 16 };
 
 typedef struct grouping {
 	sb_atoms *atoms;
-	uint32_t total, before[65536]; /* atoms, and those that begin with a lower pair */
-	uint16_t short_ones;                   /* groups with atoms of up to two bytes */
+	uint32_t total, before[SB_ATOM_PAIRS]; /* atoms, and those that begin with a lower pair */
+	uint16_t open_middle, open_last;       /* groups with atoms that end before */
 } grouping;
 
 static uint16_t pair_at(const uint8_t *at)
@@ -19,7 +19,14 @@ static uint16_t pair_at(const uint8_t *at)
 	uint16_t pair;
 
 	memcpy(&pair, at, sizeof pair);
-	return pair & (SB_ATOM_PAIRS - 1);
+	return pair;
+}
+
+/* Some pairs share their groups, so that the tables are small: hardly any more places are followed.
+ */
+static size_t groups_of(uint16_t pair)
+{
+	return pair & (SB_ATOM_GROUPINGS - 1);
 }
 
 /* Pairs in the order of their first byte. */
@@ -40,7 +47,7 @@ static void sum_up(grouping *g)
 {
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < 65536; i++) {
+	for (size_t i = 0; i < SB_ATOM_PAIRS; i++) {
 		uint32_t here = g->before[i];
 
 		g->before[i] = sum;
@@ -48,13 +55,34 @@ static void sum_up(grouping *g)
 	}
 }
 
-/* The pair of these bytes, or all pairs that begin with the one byte. */
-static void mark(uint16_t *groups, const uint8_t *bytes, size_t length, uint16_t bit)
+/* Call @p set for the pair of the bytes at @p at of an atom, or for all that agree with it when it
+ * ends before them. */
+static void mark(sb_atoms *atoms, const uint8_t *bytes, size_t length, size_t at, uint16_t bit,
+	void (*set)(sb_atoms *atoms, uint16_t pair, uint16_t bit))
 {
-	unsigned from = length > 1 ? bytes[1] : 0, to = length > 1 ? bytes[1] : 255;
+	unsigned from[2] = {0, 0}, to[2] = {255, 255};
 
-	for (unsigned second = from; second <= to; second++)
-		groups[pair_at((const uint8_t[]){bytes[0], (uint8_t)second})] |= bit;
+	for (size_t i = 0; i < 2 && at + i < length; i++)
+		from[i] = to[i] = bytes[at + i];
+	for (unsigned low = from[0]; low <= to[0]; low++)
+		for (unsigned high = from[1]; high <= to[1]; high++)
+			set(atoms, pair_at((const uint8_t[]){(uint8_t)low, (uint8_t)high}), bit);
+}
+
+static void set_first(sb_atoms *atoms, uint16_t pair, uint16_t bit)
+{
+	atoms->begins[pair] = 1;
+	atoms->first[groups_of(pair)] |= bit;
+}
+
+static void set_middle(sb_atoms *atoms, uint16_t pair, uint16_t bit)
+{
+	atoms->middle[groups_of(pair)] |= bit;
+}
+
+static void set_last(sb_atoms *atoms, uint16_t pair, uint16_t bit)
+{
+	atoms->last[groups_of(pair)] |= bit;
 }
 
 /* Atoms that begin alike come into one group, so that few groups begin with the same two bytes. */
@@ -64,11 +92,15 @@ static void put(void *data, const uint8_t *bytes, size_t length)
 	uint64_t before = g->before[order_of(bytes, length)];
 	uint16_t bit = (uint16_t)(1u << (before * GROUPS / g->total));
 
-	mark(g->atoms->first, bytes, length, bit);
-	if (length > 2)
-		mark(g->atoms->second, bytes + 2, length - 2, bit);
+	mark(g->atoms, bytes, length, 0, bit, set_first);
+	if (length > 1)
+		mark(g->atoms, bytes, length, 1, bit, set_middle);
 	else
-		g->short_ones |= bit;
+		g->open_middle |= bit;
+	if (length > 2)
+		mark(g->atoms, bytes, length, 2, bit, set_last);
+	else
+		g->open_last |= bit;
 }
 
 static bool fill(grouping *g)
@@ -78,8 +110,10 @@ static bool fill(grouping *g)
 	sum_up(g);
 	if (!sb_trie_atoms(&g->atoms->trie, put, g))
 		return false;
-	for (size_t i = 0; i < SB_ATOM_PAIRS; i++)
-		g->atoms->second[i] |= g->short_ones;
+	for (size_t i = 0; i < SB_ATOM_GROUPINGS; i++) {
+		g->atoms->middle[i] |= g->open_middle;
+		g->atoms->last[i] |= g->open_last;
+	}
 	return true;
 }
 
@@ -152,10 +186,13 @@ static unsigned places(const sb_atoms *atoms, const uint8_t *at)
 	unsigned set = 0;
 
 #pragma GCC unroll 8
-	for (unsigned i = 0; i < PLACES; i++)
-		set |= (unsigned)((atoms->first[pair_at(at + i)] &
-					  atoms->second[pair_at(at + i + PAIR)]) != 0)
-		       << i;
+	for (unsigned i = 0; i < PLACES; i++) {
+		unsigned groups = atoms->first[groups_of(pair_at(at + i))] &
+				  atoms->middle[groups_of(pair_at(at + i + 1))] &
+				  atoms->last[groups_of(pair_at(at + i + PAIR))];
+
+		set |= (unsigned)(groups != 0) << i;
+	}
 	return set;
 }
 
@@ -178,25 +215,15 @@ int sb_atoms_find(const sb_atoms *atoms, const uint8_t *data, size_t size,
 {
 	enum { NEEDED = PLACES - 1 + PAIR + PAIR };
 	finding f = {atoms, data, size, 0, found, context};
-	unsigned first = 0, next = 0; /* of the place that is looked at, and of the one behind it */
 	size_t at = 0;
 	int status = 0;
 
-	if (size >= NEEDED) {
-		first = atoms->first[pair_at(data)];
-		next = atoms->first[pair_at(data + 1)];
-	}
 	for (; status == 0 && size - at >= NEEDED; at += PLACES) {
 		unsigned any = 0;
 
 #pragma GCC unroll 8
-		for (unsigned i = 0; i < PLACES; i++) {
-			uint16_t pair = pair_at(data + at + PAIR + i);
-
-			any |= first & atoms->second[pair];
-			first = next;
-			next = atoms->first[pair];
-		}
+		for (unsigned i = 0; i < PLACES; i++)
+			any |= atoms->begins[pair_at(data + at + i)];
 		if (any != 0)
 			status = follow_all(&f, at);
 	}

@@ -3,29 +3,31 @@
  * Where in content the atoms of a rule set are (worker/trie.h).
  *
  * libyara finds them with an automaton that goes on byte by byte, and where it goes next depends on
- * where it was: every byte waits for the one before. Here each place is looked at by itself: two
- * lookups tell whether an atom can be there, the first by two bytes, the second by the next two.
- * Atoms are put into 16 groups; each lookup says of which groups some atom has these two bytes, and
- * where no group is in both there is no atom. So it is on nearly all places of nearly all content,
- * and a processor looks at several places at a time. Elsewhere the trie is asked.
+ * where it was: every byte waits for the one before. Here each place is looked at by itself, and a
+ * processor looks at several at a time: hardly anywhere do two bytes stand with which an atom
+ * begins. Where they do, four bytes are looked at. Atoms are put into 16 groups; one table says of
+ * two bytes which groups begin so, another which ones go on so, and where no group is in both there
+ * is no atom. Elsewhere the trie is asked.
  *
- * (Groups of patterns by what stands at their places: Baeza-Yates and Gonnet, "A new approach to
- * text searching", CACM 35(10), 1992; pairs of bytes: Wu and Manber, TR-94-17, 1994.)
+ * (Pairs of bytes: Wu and Manber, "A fast algorithm for multi-pattern searching", TR-94-17, 1994.
+ * Groups of patterns as bits: Baeza-Yates and Gonnet, "A new approach to text searching", CACM
+ * 35(10), 1992.)
  */
 #ifndef SB_WORKER_ATOMS_H
 #define SB_WORKER_ATOMS_H
 
 #include "worker/trie.h"
 
-enum { SB_ATOM_PAIRS = 16384 };
+enum { SB_ATOM_PAIRS = 65536, SB_ATOM_GROUPINGS = 16384 };
 
 /* Zero-initialised: not usable. */
 typedef struct sb_atoms {
 	sb_trie trie;
 	bool usable;
-	/* By two bytes, as the processor reads them: the groups that begin so, and those that go on so
-	 * with their third and fourth. */
-	uint16_t first[SB_ATOM_PAIRS], second[SB_ATOM_PAIRS];
+	/* By two bytes, as the processor reads them: 1 where an atom begins so; the groups that
+	 * begin so, and those that have these as their third and fourth. */
+	uint8_t begins[SB_ATOM_PAIRS];
+	uint16_t first[SB_ATOM_GROUPINGS], middle[SB_ATOM_GROUPINGS], last[SB_ATOM_GROUPINGS];
 } sb_atoms;
 
 /* Not usable where a string has no atoms, so that it is looked for everywhere, or there is no
