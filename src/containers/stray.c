@@ -19,8 +19,8 @@ enum {
 	LOOK = 1024,      /* at the beginning of a body… */
 	DIGITS = 16,      /* …that has so many digits of base64… */
 	TEXT = 64,        /* …and so much text, if there is so much */
-	LANES = 16,       /* bytes that are compared at a time */
-	STEP = LANES * 4, /* positions that are looked at at a time */
+	LANES = 32,       /* bytes that are compared at a time */
+	STEP = LANES * 2, /* positions that are looked at at a time */
 	REACH = 9,        /* from a mark's first byte that is compared to its last */
 	DASH = 7,         /* where `Content-Transfer` has its first one */
 };
@@ -31,34 +31,62 @@ static const char encoding[] = "content-transfer-encoding";
 
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
 
-static lanes load(const uint8_t *at)
+#define LOADED(at)                                                                                 \
+	({                                                                                         \
+		lanes bytes;                                                                       \
+		memcpy(&bytes, (at), sizeof(bytes));                                               \
+		bytes;                                                                             \
+	})
+
+/* Neither `b.g.n` nor two dashes apart as in `Content-Transfer-Encoding` with a T behind the
+ * first. */
+static inline __attribute__((always_inline)) bool nothing_at(const uint8_t *at)
 {
-	lanes bytes;
+	uint64_t found[LANES / sizeof(uint64_t)], all = 0;
+	lanes any = {0};
 
-	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
-}
+	for (const uint8_t *end = at + STEP; at < end; at += LANES) {
+		lanes first = LOADED(at);
 
-/* `b.g.n`, or two dashes apart as in `Content-Transfer-Encoding` with a T behind the first. */
-static lanes like_marks(const uint8_t *at)
-{
-	lanes first = load(at);
-	lanes begin =
-		(lanes)(first == 'b') & (lanes)(load(at + 2) == 'g') & (lanes)(load(at + 4) == 'n');
-	lanes dash = (lanes)(first == '-') & (lanes)((load(at + 1) | 0x20) == 't') &
-		     (lanes)(load(at + REACH) == '-');
-
-	return begin | dash;
-}
-
-static bool nothing_at(const uint8_t *at)
-{
-	lanes any = like_marks(at) | like_marks(at + LANES) | like_marks(at + LANES * 2L) |
-		    like_marks(at + LANES * 3L);
-	uint64_t found[2];
-
+		any |= (lanes)(first == 'b') & (lanes)(LOADED(at + 2) == 'g') &
+		       (lanes)(LOADED(at + 4) == 'n');
+		any |= (lanes)(first == '-') & (lanes)((LOADED(at + 1) | 0x20) == 't') &
+		       (lanes)(LOADED(at + REACH) == '-');
+	}
 	memcpy(found, &any, sizeof(found));
-	return (found[0] | found[1]) == 0;
+	for (size_t i = 0; i < sizeof(found) / sizeof(*found); i++)
+		all |= found[i];
+	return all == 0;
+}
+
+static inline __attribute__((always_inline)) size_t skip(
+	const uint8_t *data, size_t size, size_t at)
+{
+	while (size - at >= STEP + REACH && nothing_at(data + at))
+		at += STEP;
+	return at;
+}
+
+static size_t skip_any(const uint8_t *data, size_t size, size_t at)
+{
+	return skip(data, size, at);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static size_t skip_wide(const uint8_t *data, size_t size, size_t at)
+{
+	return skip(data, size, at);
+}
+#endif
+
+/* Over what surely has no mark. */
+static size_t skip_quiet(const uint8_t *data, size_t size, size_t at)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx2"))
+		return skip_wide(data, size, at);
+#endif
+	return skip_any(data, size, at);
 }
 
 /* A mark begins its line, or stands behind what is no text. */
@@ -85,8 +113,7 @@ static size_t next_mark(const uint8_t *data, size_t size, size_t at, bool uu_too
 	size_t body;
 
 	for (; at < size; at++) {
-		while (size - at >= STEP + REACH && nothing_at(data + at))
-			at += STEP;
+		at = skip_quiet(data, size, at);
 		for (size_t end = size - at > STEP ? at + STEP : size; at < end; at++) {
 			if (data[at] == '-' && is_encoding(data, size, at))
 				return at - DASH;

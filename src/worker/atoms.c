@@ -6,7 +6,7 @@
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-enum { GROUPS = 16 };
+enum { GROUPS = 16, PAIR = 2 };
 
 typedef struct grouping {
 	sb_atoms *atoms;
@@ -55,34 +55,26 @@ static void sum_up(grouping *g)
 	}
 }
 
-/* Call @p set for the pair of the bytes at @p at of an atom, or for all that agree with it when it
- * ends before them. */
-static void mark(sb_atoms *atoms, const uint8_t *bytes, size_t length, size_t at, uint16_t bit,
-	void (*set)(sb_atoms *atoms, uint16_t pair, uint16_t bit))
+/* The pair at @p at in an atom, or all that agree with it when the atom ends before them. */
+static void mark(uint16_t *groups, const uint8_t *bytes, size_t length, size_t at, uint16_t bit)
 {
-	unsigned from[2] = {0, 0}, to[2] = {255, 255};
+	unsigned from[PAIR] = {0, 0}, to[PAIR] = {255, 255};
 
-	for (size_t i = 0; i < 2 && at + i < length; i++)
+	for (size_t i = 0; i < PAIR && at + i < length; i++)
 		from[i] = to[i] = bytes[at + i];
-	for (unsigned low = from[0]; low <= to[0]; low++)
-		for (unsigned high = from[1]; high <= to[1]; high++)
-			set(atoms, pair_at((const uint8_t[]){(uint8_t)low, (uint8_t)high}), bit);
+	for (unsigned first = from[0]; first <= to[0]; first++)
+		for (unsigned second = from[1]; second <= to[1]; second++) {
+			const uint8_t pair[PAIR] = {(uint8_t)first, (uint8_t)second};
+
+			groups[groups_of(pair_at(pair))] |= bit;
+		}
 }
 
-static void set_first(sb_atoms *atoms, uint16_t pair, uint16_t bit)
+static void mark_begin(uint8_t *begins, const uint8_t *bytes, size_t length)
 {
-	atoms->begins[pair] = 1;
-	atoms->first[groups_of(pair)] |= bit;
-}
-
-static void set_middle(sb_atoms *atoms, uint16_t pair, uint16_t bit)
-{
-	atoms->middle[groups_of(pair)] |= bit;
-}
-
-static void set_last(sb_atoms *atoms, uint16_t pair, uint16_t bit)
-{
-	atoms->last[groups_of(pair)] |= bit;
+	for (unsigned second = 0; second < 256; second++)
+		if (length == 1 || second == bytes[1])
+			begins[pair_at((const uint8_t[PAIR]){bytes[0], (uint8_t)second})] = 1;
 }
 
 /* Atoms that begin alike come into one group, so that few groups begin with the same two bytes. */
@@ -92,13 +84,14 @@ static void put(void *data, const uint8_t *bytes, size_t length)
 	uint64_t before = g->before[order_of(bytes, length)];
 	uint16_t bit = (uint16_t)(1u << (before * GROUPS / g->total));
 
-	mark(g->atoms, bytes, length, 0, bit, set_first);
+	mark_begin(g->atoms->begins, bytes, length);
+	mark(g->atoms->first, bytes, length, 0, bit);
 	if (length > 1)
-		mark(g->atoms, bytes, length, 1, bit, set_middle);
+		mark(g->atoms->middle, bytes, length, 1, bit);
 	else
 		g->open_middle |= bit;
 	if (length > 2)
-		mark(g->atoms, bytes, length, 2, bit, set_last);
+		mark(g->atoms->last, bytes, length, 2, bit);
 	else
 		g->open_last |= bit;
 }
@@ -178,7 +171,7 @@ static bool goes_on(const sb_trie *trie, const uint8_t *at)
 	return (any | state) != 0;
 }
 
-enum { PLACES = 8, PAIR = 2 }; /* places that are looked at at a time; bytes */
+enum { PLACES = 8 }; /* are looked at at a time */
 
 /* At which of the places behind @p at an atom may begin. */
 static unsigned places(const sb_atoms *atoms, const uint8_t *at)
