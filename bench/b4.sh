@@ -11,7 +11,7 @@
 set -eu
 build=${1:?usage: bench/b4.sh BUILD_FOLDER [ROUNDS] [PEERS]}
 exec python3 - "$build" "${2:-5}" "${3:-}" <<'PY'
-import math, pathlib, random, shutil, statistics, subprocess, sys, tempfile, time
+import math, os, pathlib, random, shutil, statistics, subprocess, sys, tempfile, time
 
 build, rounds = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
 only = sys.argv[3].split(",") if sys.argv[3] else None
@@ -40,6 +40,7 @@ def tree():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content(i))
         names.append(str(path))
+    os.sync()  # or the disk is busy with it while the first rounds are timed
     return top, names
 
 
