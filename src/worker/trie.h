@@ -31,8 +31,8 @@ bool sb_trie_of(sb_trie *out, YR_RULES *rules);
 
 enum { SB_ATOM_BYTES = 4 }; /* YR_MAX_ATOM_LENGTH; of a longer one, the first ones */
 
-/* Call @p each for all states but the root where an atom ends. False: there are more than it was
- * called for, for there is no memory, or they are not kept as described. */
+/* Call @p each for every state but the root where an atom ends. False: not for all of them, for
+ * want of memory, or because they are not kept as described. */
 bool sb_trie_atoms(const sb_trie *trie,
 	void (*each)(void *data, const uint8_t bytes[SB_ATOM_BYTES], size_t length), void *data);
 
