@@ -17,18 +17,52 @@ static bool is(const uint8_t *data, size_t size, uint64_t at, const char *signat
 	return at <= size && length <= size - at && memcmp(data + at, signature, 4) == 0;
 }
 
-/* Where PK\5\6 begins last in [from, before); @p before when nowhere. By its last byte, which is
- * rare in text; the C library looks for one byte at many places at once. */
+/* --- The mark, from the back --------------------------------------------------------------- */
+
+enum { MARK = 4, LANES = 16, STEP = 4 * LANES };
+
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+
+static lanes load(const uint8_t *at)
+{
+	lanes bytes;
+
+	memcpy(&bytes, at, sizeof(bytes));
+	return bytes;
+}
+
+/* By its first byte and its last, which is rare in text. */
+static lanes like_mark(const uint8_t *at)
+{
+	return (lanes)(load(at) == 'P') & (lanes)(load(at + MARK - 1) == 6);
+}
+
+/* Surely none begins at one of STEP places. */
+static bool nothing_at(const uint8_t *at)
+{
+	lanes any = like_mark(at) | like_mark(at + LANES) | like_mark(at + LANES * 2L) |
+		    like_mark(at + LANES * 3L);
+	uint64_t found[2];
+
+	memcpy(found, &any, sizeof(found));
+	return (found[0] | found[1]) == 0;
+}
+
+/* Where PK\5\6 begins last in [from, before); @p before when nowhere. */
 static uint64_t last_mark(const uint8_t *data, uint64_t from, uint64_t before)
 {
-	for (uint64_t end = before; end >= from + 4;) {
-		const uint8_t *six = memrchr(data + from + 3, 6, end - from - 3);
+	uint64_t end = before >= from + MARK ? before - MARK + 1 : from; /* of the places left */
 
-		if (six == NULL)
-			break;
-		if (memcmp(six - 3, "PK\x05", 3) == 0)
-			return (uint64_t)(six - 3 - data);
-		end = (uint64_t)(six - data);
+	while (end > from) {
+		uint64_t least = end - from > STEP ? end - STEP : from;
+
+		if (end - from >= STEP && nothing_at(data + least)) {
+			end = least;
+			continue;
+		}
+		for (; end > least; end--)
+			if (memcmp(data + end - 1, "PK\x05\x06", MARK) == 0)
+				return end - 1;
 	}
 	return before;
 }

@@ -16,25 +16,39 @@
 #include "worker/rules_keep.h"
 #include "worker/search.h"
 
+/* What a rule may ask about its subject. Those of LOKI and THOR are there so that their rules
+ * compile. */
+enum { FILENAME, FILEPATH, EXTENSION, CONTAINER, MIME, FILETYPE, OWNER, TEXTS };
+
+static const char *const texts[TEXTS] = {[FILENAME] = "filename",
+	[FILEPATH] = "filepath",
+	[EXTENSION] = "extension",
+	[CONTAINER] = "container",
+	[MIME] = "mime",
+	[FILETYPE] = "filetype",
+	[OWNER] = "owner"};
+static const char *const numbers[] = {"size", "depth"};
+enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+
+/* A variable's value, when it is short. */
+typedef struct said {
+	bool known;
+	char text[64];
+} said;
+
 struct sb_rules {
 	YR_RULES *compiled;
 	YR_SCANNER *scanner;
 	uint64_t count;
 	bool wants_mime;
 	sb_search search;
+	said said[TEXTS];
 	/* of the scan under way */
 	void (*found)(void *data, const sb_found *found);
 	void *data;
 };
 
 #define CANARY_NAMESPACE "scanbridge"
-
-/* What a rule may ask about its subject. Those of LOKI and THOR are there so that their rules
- * compile. */
-static const char *const texts[] = {
-	"filename", "filepath", "extension", "container", "mime", "filetype", "owner"};
-static const char *const numbers[] = {"size", "depth"};
-enum { TEXTS = sizeof texts / sizeof texts[0], NUMBERS = sizeof numbers / sizeof numbers[0] };
 
 const char *sb_rules_version(void)
 {
@@ -290,26 +304,40 @@ static const char *base_name(const char *name)
 	return name;
 }
 
+/* What a variable already says is not said again: most are the same for one file as for the one
+ * before, and libyara looks each up by its name. */
+static int set_text(sb_rules *rules, size_t which, const char *value)
+{
+	said *before = &rules->said[which];
+	size_t length = strlen(value);
+	int status;
+
+	if (before->known && strcmp(before->text, value) == 0)
+		return ERROR_SUCCESS;
+	status = yr_scanner_define_string_variable(rules->scanner, texts[which], value);
+	before->known = status == ERROR_SUCCESS && length < sizeof before->text;
+	if (before->known)
+		memcpy(before->text, value, length + 1);
+	return status;
+}
+
 /* `filetype` and `owner` stay empty, and so does `mime` when no rule asks. */
 static int set_variables(sb_rules *rules, const sb_member *member, const char *mime)
 {
 	char extension[32];
-	const struct {
-		const char *name, *value;
-	} set[] = {
-		{"filename", base_name(member->name)},
-		{"filepath", member->path_length > 0 ? member->path : member->name},
-		{"extension", extension_of(member, extension, sizeof extension)},
-		{"container", member->container},
-		{"mime", mime},
+	const char *const values[TEXTS] = {
+		[FILENAME] = base_name(member->name),
+		[FILEPATH] = member->path_length > 0 ? member->path : member->name,
+		[EXTENSION] = extension_of(member, extension, sizeof extension),
+		[CONTAINER] = member->container,
+		[MIME] = rules->wants_mime ? mime : NULL,
 	};
-	const size_t count = sizeof set / sizeof set[0] - (rules->wants_mime ? 0 : 1);
 	const int64_t amounts[NUMBERS] = {(int64_t)member->size, member->depth};
 	int status = ERROR_SUCCESS;
 
-	for (size_t i = 0; status == ERROR_SUCCESS && i < count; i++)
-		status = yr_scanner_define_string_variable(
-			rules->scanner, set[i].name, set[i].value);
+	for (size_t i = 0; status == ERROR_SUCCESS && i < TEXTS; i++)
+		if (values[i] != NULL)
+			status = set_text(rules, i, values[i]);
 	for (size_t i = 0; status == ERROR_SUCCESS && i < NUMBERS; i++)
 		status = yr_scanner_define_integer_variable(rules->scanner, numbers[i], amounts[i]);
 	return status;
