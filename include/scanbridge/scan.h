@@ -143,7 +143,8 @@ SB_API int sb_submit(sb_job **out, sb_manager *manager, sb_input *input,
 /**
  * Scan in this thread, and hear of the report from the queue: between the two are only the
  * records of the audit log. For programs that scan many files in a few threads: none of them waits
- * for the disk, and many records share one flush.
+ * for the disk, and many records share one flush. Of those that only wait for it there may be
+ * seven times as many as `limits.max_in_flight`; they don't count as in flight.
  * @param more  other scans follow at once: the record may wait for theirs, up to 20 ms
  * @param done  takes the report with sb_job_take(), and frees the job
  */

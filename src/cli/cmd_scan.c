@@ -223,24 +223,29 @@ static unsigned default_jobs(const sb_conf *conf)
 	return jobs < 64 ? jobs : 64;
 }
 
-/* Verdicts that wait for a flush are in flight, too: as many as are flushed together, and once more
- * as many, so that nobody waits while a flush is under way. One that is just released may still be
- * counted by the manager. */
+/* One that is just released may still be counted by the manager. */
+static unsigned at_once_for(const sb_conf *conf)
+{
+	const unsigned max = conf->limits.max_in_flight;
+
+	return max > 1 ? max - 1 : 1;
+}
+
+/* Verdicts wait for a flush: as many as are flushed together, and once more as many, so that nobody
+ * waits while a slow disk flushes. The manager lets eight times as many wait as are at work. */
 static unsigned in_flight_for(const sb_conf *conf, unsigned jobs)
 {
-	const unsigned waiting = 256, max = conf->limits.max_in_flight;
+	const unsigned waiting = 1024, max = conf->limits.max_in_flight;
+	const unsigned most = max > 1 ? 8 * (max - 1) : 1;
 
-	if (max == 0 || jobs + waiting < max)
-		return jobs + waiting;
-	return max > 1 ? max - 1 : 1;
+	return jobs + waiting < most ? jobs + waiting : most;
 }
 
 static unsigned jobs_for(const sb_conf *conf, const sb_scan_settings *settings)
 {
 	unsigned jobs = settings->jobs > 0 ? settings->jobs : default_jobs(conf);
 
-	/* More would only wait for each other. */
-	return jobs < in_flight_for(conf, jobs) ? jobs : in_flight_for(conf, jobs);
+	return jobs < at_once_for(conf) ? jobs : at_once_for(conf);
 }
 
 static uint64_t budget_for(const sb_conf *conf)

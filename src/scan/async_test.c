@@ -4,6 +4,7 @@
  * three steps of ending while scans are under way. Public API only, as in an event loop.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -104,7 +105,8 @@ struct loop {
 
 static const char *const held_engine = "{name: e, type: held, self_test: off, concurrency: 16}";
 
-static void open_loop(struct loop *loop, const char *engine, bool audit, unsigned scans)
+static void open_limited(
+	struct loop *loop, const char *engine, bool audit, unsigned scans, unsigned most)
 {
 	sb_config *config = sb_config_new();
 	sb_error *error = sb_error_new();
@@ -116,8 +118,8 @@ static void open_loop(struct loop *loop, const char *engine, bool audit, unsigne
 	assert_true(sb_scratch_make(loop->dir, "async", false));
 	snprintf(text, sizeof text,
 		"data_dir: %s\naudit: {enabled: %s, sync: none}\nquarantine: {enabled: false}\n"
-		"limits: {max_in_flight: 20000, timeout: 1h}\nengines: []\n",
-		loop->dir, audit ? "true" : "false");
+		"limits: {max_in_flight: %u, timeout: 1h}\nengines: []\n",
+		loop->dir, audit ? "true" : "false", most);
 	if (sb_config_register_engine(config, &held, error) < 0 ||
 		sb_config_load_text(config, text, strlen(text), "test", error) < 0 ||
 		sb_config_add_engine(config, engine, error) < 0 ||
@@ -125,6 +127,11 @@ static void open_loop(struct loop *loop, const char *engine, bool audit, unsigne
 		fail_msg("%s", sb_error_message(error));
 	sb_error_free(error);
 	sb_config_free(config);
+}
+
+static void open_loop(struct loop *loop, const char *engine, bool audit, unsigned scans)
+{
+	open_limited(loop, engine, audit, scans, 20000);
 }
 
 static void close_loop(struct loop *loop)
@@ -445,9 +452,75 @@ static void pipes_wait_apart(void **unused)
 	close_loop(&loop);
 }
 
+/* --- Waiting for the disk ------------------------------------------------------------------- */
+
+/* Nobody can write to the audit log until it is let go. */
+static int hold_log(const struct loop *loop)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[SB_SCRATCH_PATH + 16];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/audit.jsonl", loop->dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLKW, &lock), 0);
+	return fd;
+}
+
+static void count_kind(sb_job *job, void *data)
+{
+	unsigned *kinds = data;
+	sb_report *report;
+
+	assert_int_equal(sb_job_take(job, &report, NULL), 0);
+	kinds[sb_error_kind(sb_report_error(report))]++;
+	sb_report_free(report);
+	sb_job_free(job);
+}
+
+static void scan_queued(struct loop *loop, unsigned *kinds)
+{
+	sb_input *input = sb_input_memory("c", 1);
+	sb_error *error = sb_error_new();
+
+	if (sb_scan_queued(
+		    loop->manager, input, NULL, true, loop->queue, count_kind, kinds, error) < 0)
+		fail_msg("%s", sb_error_message(error));
+	sb_error_free(error);
+	sb_input_free(input);
+}
+
+/* Who waits for its record is not at work; of those there are eight times as many at most. */
+static void records_may_wait_for_a_slow_disk(void **unused)
+{
+	enum { MOST = 2, WAITING = 8 * MOST, ALL = WAITING + 1 };
+	unsigned kinds[64] = {0};
+	struct loop loop;
+	int log;
+
+	(void)unused;
+	open_limited(&loop, held_engine, true, 0, MOST);
+	open_gate();
+	log = hold_log(&loop);
+	for (unsigned i = 0; i < ALL; i++)
+		scan_queued(&loop, kinds);
+	close(log);
+	for (unsigned done = 0; done < ALL;) {
+		struct pollfd ready = {.fd = sb_queue_fd(loop.queue), .events = POLLIN};
+
+		assert_int_equal(poll(&ready, 1, -1), 1);
+		done += (unsigned)sb_dispatch(loop.queue, 0);
+	}
+	assert_int_equal(kinds[SB_KIND_NONE], WAITING);
+	assert_int_equal(kinds[SB_KIND_OVERLOADED], ALL - WAITING);
+	close_loop(&loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_may_wait_for_a_slow_disk),
 		cmocka_unit_test(ten_thousand_at_once),
 		cmocka_unit_test(with_a_slow_engine),
 		cmocka_unit_test(a_manager_ends_in_three_steps),

@@ -9,7 +9,7 @@
 #include "util/clock.h"
 #include "util/thread.h"
 
-enum { MAX_THREADS = 16, GROUP = 128 };
+enum { MAX_THREADS = 16, GROUP = 512 };
 static const uint64_t linger = 20 * SB_MS;
 
 struct sb_crew {

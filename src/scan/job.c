@@ -436,6 +436,8 @@ int sb_scan_queued(sb_manager *manager, sb_input *input, const sb_scan_options *
 	job->announce = done;
 	job->data_for = data;
 	job->task.run = NULL;
+	job->recording = true;
+	atomic_fetch_add(&manager->recording, 1);
 	sb_job_ref(job); /* the handle's */
 	sb_release_put(manager->release, &job->task, more);
 	return 0;

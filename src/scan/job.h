@@ -56,6 +56,7 @@ struct sb_job {
 	sb_error content_error;         /* kind NONE: content is there */
 	sb_content_state content_state; /* after the last answer */
 	bool attended, rescanned;
+	bool recording; /* counted as such in the manager */
 	sb_record record;
 	_Atomic(bool) cancelled;
 

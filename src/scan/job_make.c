@@ -190,7 +190,19 @@ static int fill_in(
 	return status;
 }
 
-enum { SHED_RETRY_MS = 1000 }; /* when to ask again after `overloaded`; a guess */
+enum {
+	SHED_RETRY_MS = 1000, /* when to ask again after `overloaded`; a guess */
+	RECORDED = 8,         /* times max_in_flight, those counted that wait for their record */
+};
+
+/* Who waits for a disk does no work: only memory bounds how many may. */
+static bool is_too_many(sb_manager *manager, unsigned before, unsigned max)
+{
+	unsigned waiting = atomic_load(&manager->recording);
+	unsigned at_work = before > waiting ? before - waiting : 0;
+
+	return max > 0 && (at_work >= max || before / RECORDED >= max);
+}
 
 /* Too many at once are shed before any work; the report says so and is audited like any. */
 static int enter_manager(sb_manager *manager, sb_job *job, sb_error *error)
@@ -198,7 +210,7 @@ static int enter_manager(sb_manager *manager, sb_job *job, sb_error *error)
 	int before = sb_manager_enter(manager, error);
 	unsigned max = job->site->conf->limits.max_in_flight;
 
-	if (before >= 0 && max > 0 && (unsigned)before >= max) {
+	if (before >= 0 && is_too_many(manager, (unsigned)before, max)) {
 		sb_error_set(&job->content_error, SB_KIND_OVERLOADED, 0,
 			"%d scans are in flight, as many as limits.max_in_flight allows", before);
 		sb_error_set_retry_after_ms(&job->content_error, SHED_RETRY_MS);
@@ -258,9 +270,12 @@ void sb_job_leave(sb_job *job)
 {
 	sb_manager *manager = job->manager;
 	sb_site *site = job->site;
+	bool recording = job->recording;
 
 	job->site = NULL;
 	sb_job_unref(job);
 	sb_site_unref(site);
+	if (recording)
+		atomic_fetch_sub(&manager->recording, 1);
 	sb_manager_leave(manager);
 }

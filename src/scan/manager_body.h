@@ -47,6 +47,7 @@ struct sb_manager {
 
 	_Atomic(int) retry_budget;   /* thousandths of a retry */
 	_Atomic(unsigned) in_flight; /* number of scans, and SB_CLOSING */
+	_Atomic(unsigned) recording; /* of those, how many only wait for their record */
 };
 
 /* The verdict cache's folder; false: too long. */
