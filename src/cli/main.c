@@ -51,6 +51,18 @@ static int print_version(void)
 	return fflush(stdout) == 0 ? SB_EXIT_OK : SB_EXIT_FAILED;
 }
 
+/* A large file's buffer goes back to the system when its scan ends. Left alone, glibc learns to
+ * keep such buffers in an arena for every thread: /usr/bin then needs twice the memory. Small ones
+ * stay: they are asked for again at once, and each page would be filled with zeros again. */
+static void keep_little_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
+	(void)mallopt(M_TOP_PAD, 256 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	sb_globals globals = {.log_level = SB_LOG_WARN};
@@ -61,11 +73,7 @@ int main(int argc, char **argv)
 
 	sb_watch_options_fill();
 	signal(SIGPIPE, SIG_IGN); /* a reader that left is a write error, told like any other */
-#ifdef M_MMAP_THRESHOLD
-	/* A file's buffer goes back to the system when its scan ends. Left alone, glibc learns to
-	 * keep such buffers in an arena for every thread: /usr/bin then needs twice the memory. */
-	(void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
-#endif
+	keep_little_memory();
 	sb_error_init(&error);
 	if (sb_options_parse(&set, 1, argc, argv, true, &first, &help, &error) < 0) {
 		sb_log_error(&error);
