@@ -36,6 +36,7 @@ void sb_line_format(sb_buf *out, const sb_line *line, bool colours);
 
 typedef struct sb_tally {
 	uint64_t files, bytes;
+	uint64_t judged;        /* bytes of files that ended without an error */
 	uint64_t found;         /* files that the walk has found, scanned or not */
 	uint64_t outcomes[4];   /* by sb_outcome */
 	uint64_t judged_denied; /* outcome other than error, not allowed */

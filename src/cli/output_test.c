@@ -143,7 +143,8 @@ static size_t widest_line(const char *text)
 }
 
 static const sb_tally big = {.files = 20003,
-	.bytes = 1210000000,
+	.bytes = 1310000000,
+	.judged = 1210000000,
 	.outcomes = {[SB_OUTCOME_ERROR] = 2,
 		[SB_OUTCOME_CLEAN] = 19998,
 		[SB_OUTCOME_INFECTED] = 2,
@@ -155,7 +156,7 @@ static const sb_tally big = {.files = 20003,
 static void summary(void **state)
 {
 	static const char expected[] = "\n"
-				       "  files       20,003   1.21 GB\n"
+				       "  files       20,003   1.31 GB\n"
 				       "  clean       19,998\n"
 				       "  infected         2\n"
 				       "  suspicious       1\n"

@@ -34,6 +34,8 @@ void sb_tally_report(sb_tally *tally, const sb_report *report)
 
 	tally->files++;
 	tally->bytes += sb_report_size(report);
+	if (outcome != SB_OUTCOME_ERROR) /* or nobody has read it, and no disk is so fast */
+		tally->judged += sb_report_size(report);
 	tally->outcomes[outcome]++;
 	if (!sb_report_allowed(report)) {
 		if (outcome == SB_OUTCOME_ERROR)
@@ -171,7 +173,7 @@ static row time_row(const sb_tally *tally, double seconds)
 	sb_format_elapsed(r.value, seconds);
 	snprintf(r.detail, ROOM, "%s files/s, %s/s",
 		sb_format_count(files, (uint64_t)((double)tally->files / base)),
-		sb_format_bytes(bytes, (double)tally->bytes / base));
+		sb_format_bytes(bytes, (double)tally->judged / base));
 	return r;
 }
 
