@@ -13,55 +13,41 @@
 
 #include "containers/mail_text.h"
 #include "containers/decode.h"
+#include "containers/lanes.h"
 #include "containers/mime.h"
 #include "containers/ranges.h"
 
 enum {
-	BACK = 8192,      /* a header block before its mark, and behind it */
-	BLOCKS = 1000,    /* so many are taken apart */
-	LOOK = 1024,      /* at the beginning of a body… */
-	DIGITS = 16,      /* …that has so many digits of base64… */
-	TEXT = 64,        /* …and so much text, if there is so much */
-	LANES = 16,       /* bytes that are compared at a time */
-	STEP = LANES * 4, /* positions that are looked at at a time */
-	REACH = 9,        /* from a mark's first byte that is compared to its last */
-	DASH = 7,         /* where `Content-Transfer` has its first one */
+	BACK = 8192,         /* a header block before its mark, and behind it */
+	BLOCKS = 1000,       /* so many are taken apart */
+	LOOK = 1024,         /* at the beginning of a body… */
+	DIGITS = 16,         /* …that has so many digits of base64… */
+	TEXT = 64,           /* …and so much text, if there is so much */
+	STEP = SB_LANES * 4, /* positions that are looked at at a time */
+	REACH = 9,           /* from a mark's first byte that is compared to its last */
+	DASH = 7,            /* where `Content-Transfer` has its first one */
 };
 
 static const char encoding[] = "content-transfer-encoding";
 
 /* --- Marks ------------------------------------------------------------------------------ */
 
-typedef uint8_t lanes __attribute__((vector_size(LANES)));
-
-static lanes load(const uint8_t *at)
-{
-	lanes bytes;
-
-	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
-}
-
 /* `b.g.n`, or two dashes apart as in `Content-Transfer-Encoding` with a T behind the first. */
-static lanes like_marks(const uint8_t *at)
+static sb_lanes like_marks(const uint8_t *at)
 {
-	lanes first = load(at);
-	lanes begin =
-		(lanes)(first == 'b') & (lanes)(load(at + 2) == 'g') & (lanes)(load(at + 4) == 'n');
-	lanes dash = (lanes)(first == '-') & (lanes)((load(at + 1) | 0x20) == 't') &
-		     (lanes)(load(at + REACH) == '-');
+	sb_lanes first = sb_lanes_at(at);
+	sb_lanes begin = (sb_lanes)(first == 'b') & (sb_lanes)(sb_lanes_at(at + 2) == 'g') &
+			 (sb_lanes)(sb_lanes_at(at + 4) == 'n');
+	sb_lanes dash = (sb_lanes)(first == '-') & (sb_lanes)((sb_lanes_at(at + 1) | 0x20) == 't') &
+			(sb_lanes)(sb_lanes_at(at + REACH) == '-');
 
 	return begin | dash;
 }
 
 static bool nothing_at(const uint8_t *at)
 {
-	lanes any = like_marks(at) | like_marks(at + LANES) | like_marks(at + LANES * 2L) |
-		    like_marks(at + LANES * 3L);
-	uint64_t found[2];
-
-	memcpy(found, &any, sizeof(found));
-	return (found[0] | found[1]) == 0;
+	return sb_lanes_none(like_marks(at) | like_marks(at + SB_LANES) |
+			     like_marks(at + SB_LANES * 2L) | like_marks(at + SB_LANES * 3L));
 }
 
 static size_t skip(const uint8_t *data, size_t size, size_t at)

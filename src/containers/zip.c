@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "containers/lanes.h"
 #include "containers/sniff.h"
 
 enum { END_RECORD = 22, LOCATOR = 20, END_RECORD_64 = 56, CENTRAL = 46, LOCAL = 30 };
@@ -19,33 +20,19 @@ static bool is(const uint8_t *data, size_t size, uint64_t at, const char *signat
 
 /* --- The mark, from the back --------------------------------------------------------------- */
 
-enum { MARK = 4, LANES = 16, STEP = 4 * LANES };
-
-typedef uint8_t lanes __attribute__((vector_size(LANES)));
-
-static lanes load(const uint8_t *at)
-{
-	lanes bytes;
-
-	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
-}
+enum { MARK = 4, STEP = 4 * SB_LANES };
 
 /* By its first byte and its last, which is rare in text. */
-static lanes like_mark(const uint8_t *at)
+static sb_lanes like_mark(const uint8_t *at)
 {
-	return (lanes)(load(at) == 'P') & (lanes)(load(at + MARK - 1) == 6);
+	return (sb_lanes)(sb_lanes_at(at) == 'P') & (sb_lanes)(sb_lanes_at(at + MARK - 1) == 6);
 }
 
 /* Surely none begins at one of STEP places. */
 static bool nothing_at(const uint8_t *at)
 {
-	lanes any = like_mark(at) | like_mark(at + LANES) | like_mark(at + LANES * 2L) |
-		    like_mark(at + LANES * 3L);
-	uint64_t found[2];
-
-	memcpy(found, &any, sizeof(found));
-	return (found[0] | found[1]) == 0;
+	return sb_lanes_none(like_mark(at) | like_mark(at + SB_LANES) |
+			     like_mark(at + SB_LANES * 2L) | like_mark(at + SB_LANES * 3L));
 }
 
 /* Where PK\5\6 begins last in [from, before); @p before when nowhere. */
