@@ -7,7 +7,8 @@
  * processor looks at several at a time: hardly anywhere do two bytes stand with which an atom
  * begins. Where they do, four bytes are looked at. Atoms are put into 16 groups; one table says of
  * two bytes which groups begin so, another which ones go on so, and where no group is in both there
- * is no atom. Elsewhere the trie is asked.
+ * is no atom. Elsewhere the trie is asked. A processor that can, looks at 64 places at a time with
+ * other tables first (worker/sieve.h).
  *
  * (Pairs of bytes: Wu and Manber, "A fast algorithm for multi-pattern searching", TR-94-17, 1994.
  * Groups of patterns as bits: Baeza-Yates and Gonnet, "A new approach to text searching", CACM
@@ -16,7 +17,7 @@
 #ifndef SB_WORKER_ATOMS_H
 #define SB_WORKER_ATOMS_H
 
-#include "worker/trie.h"
+#include "worker/sieve.h"
 
 enum { SB_ATOM_PAIRS = 65536, SB_ATOM_GROUPINGS = 16384 };
 
@@ -24,6 +25,7 @@ enum { SB_ATOM_PAIRS = 65536, SB_ATOM_GROUPINGS = 16384 };
 typedef struct sb_atoms {
 	sb_trie trie;
 	bool usable;
+	sb_sieve sieve;
 	/* By two bytes, as the processor reads them: 1 where an atom begins so; the groups that
 	 * begin so, and those that have these as their third and fourth. */
 	uint8_t begins[SB_ATOM_PAIRS];

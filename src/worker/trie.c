@@ -40,43 +40,50 @@ static uint32_t *slots_to(const sb_trie *trie)
 	return to;
 }
 
-/* The first bytes that lead from the root to a state, and how many; 0: it is no trie. */
-static size_t path_to(const sb_trie *trie, const uint32_t *to, uint32_t state, uint8_t *bytes)
+/* The first bytes that lead from the root to a state. False: it is no trie. */
+static bool path_to(const sb_trie *trie, const uint32_t *to, uint32_t state, sb_atom *out)
 {
 	uint8_t backwards[2 * SB_ATOM_BYTES];
-	size_t length = 0, kept;
+	size_t length = 0;
 
 	while (state != YR_AC_ROOT_STATE) {
 		uint32_t code = trie->transitions[to[state]] & CODE_MASK;
 
 		if (to[state] == 0 || code > to[state] || length == sizeof backwards)
-			return 0;
+			return false;
 		backwards[length++] = (uint8_t)(code - 1);
 		state = to[state] - code;
 	}
-	kept = length < SB_ATOM_BYTES ? length : SB_ATOM_BYTES;
-	for (size_t i = 0; i < kept; i++)
-		bytes[i] = backwards[length - 1 - i];
-	return kept;
+	out->length = (uint8_t)(length < SB_ATOM_BYTES ? length : SB_ATOM_BYTES);
+	for (size_t i = 0; i < out->length; i++)
+		out->bytes[i] = backwards[length - 1 - i];
+	return true;
 }
 
-bool sb_trie_atoms(const sb_trie *trie,
-	void (*each)(void *data, const uint8_t bytes[SB_ATOM_BYTES], size_t length), void *data)
+static size_t count_ends(const sb_trie *trie)
 {
+	size_t count = 0;
+
+	for (uint32_t state = 1; state < trie->slots; state++)
+		count += trie->matches[state] != 0;
+	return count;
+}
+
+sb_atom *sb_trie_atoms(const sb_trie *trie, size_t *count)
+{
+	size_t ends = count_ends(trie);
+	sb_atom *atoms = calloc(ends + 1, sizeof *atoms);
 	uint32_t *to = slots_to(trie);
-	bool good = to != NULL;
-	uint8_t bytes[SB_ATOM_BYTES];
+	bool good = atoms != NULL && to != NULL;
 
-	for (uint32_t state = 1; good && state < trie->slots; state++) {
-		size_t length;
-
-		if (trie->matches[state] == 0)
-			continue;
-		length = path_to(trie, to, state, bytes);
-		good = length > 0;
-		if (good)
-			each(data, bytes, length);
-	}
+	*count = 0;
+	for (uint32_t state = 1; good && state < trie->slots; state++)
+		if (trie->matches[state] != 0)
+			good = path_to(trie, to, state, &atoms[(*count)++]);
 	free(to);
-	return good;
+	if (!good) {
+		free(atoms);
+		atoms = NULL;
+	}
+	return atoms;
 }

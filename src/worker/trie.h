@@ -31,10 +31,14 @@ bool sb_trie_of(sb_trie *out, YR_RULES *rules);
 
 enum { SB_ATOM_BYTES = 4 }; /* YR_MAX_ATOM_LENGTH; of a longer one, the first ones */
 
-/* Call @p each for every state but the root where an atom ends. False: not for all of them, for
- * want of memory, or because they are not kept as described. */
-bool sb_trie_atoms(const sb_trie *trie,
-	void (*each)(void *data, const uint8_t bytes[SB_ATOM_BYTES], size_t length), void *data);
+typedef struct sb_atom {
+	uint8_t bytes[SB_ATOM_BYTES];
+	uint8_t length; /* at least 1; the bytes behind it are 0 */
+} sb_atom;
+
+/* The atom of every state but the root where one ends, in memory that is the caller's. NULL: there
+ * is none left, or they are not kept as described. */
+sb_atom *sb_trie_atoms(const sb_trie *trie, size_t *count);
 
 /* Where a byte leads from a state; the root: nowhere. */
 static inline uint32_t sb_trie_child(const sb_trie *trie, uint32_t state, uint8_t byte)
