@@ -415,16 +415,6 @@ static bool read_moment(const char *option, const char *text, uint64_t *seconds)
 	return false;
 }
 
-static unsigned looked_at(const sb_policy *policy)
-{
-	unsigned bits = 0;
-
-	for (unsigned bit = 0; bit < CONDITIONS; bit++)
-		if (sb_policy_looks_at(policy, (enum sb_condition)(1u << bit)))
-			bits |= 1u << bit;
-	return bits;
-}
-
 /* --- The configuration's log, and the files it continues ----------------------------------------
  */
 
@@ -516,7 +506,7 @@ int sb_cmd_policy_replay(const sb_globals *globals, const void *data, char **wor
 		read_moment("--until", settings->until, &r->until) &&
 		sb_cli_policy(&loaded, globals, settings->policy)) {
 		r->policy = loaded.policy;
-		r->looks_at = looked_at(loaded.policy);
+		r->looks_at = sb_policy_asks(loaded.policy);
 		status = count > 0 ? replay_files(r, words, count, settings->json != 0)
 				   : replay_configured(r, &loaded, settings->json != 0);
 		sb_cli_policy_done(&loaded);

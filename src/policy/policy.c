@@ -92,27 +92,27 @@ const sb_rule *sb_policy_rules(const sb_policy *policy, size_t *count)
 	return policy->rules;
 }
 
-static bool looks_at(const sb_conditions *when, unsigned condition)
+static unsigned asked(const sb_conditions *when)
 {
 	const struct sb_conditions_list *nested[] = {&when->all, &when->any, &when->none};
+	unsigned bits = when->given;
 
-	if ((when->given & SB_WHEN_NEVER) != 0)
-		return false;
-	if ((when->given & condition) != 0)
-		return true;
+	if ((bits & SB_WHEN_NEVER) != 0)
+		return 0;
 	for (size_t n = 0; n < COUNT(nested); n++)
 		for (size_t i = 0; i < nested[n]->count; i++)
-			if (looks_at(&nested[n]->items[i], condition))
-				return true;
-	return false;
+			bits |= asked(&nested[n]->items[i]);
+	return bits;
 }
 
-bool sb_policy_looks_at(const sb_policy *policy, enum sb_condition condition)
+unsigned sb_policy_asks(const sb_policy *policy)
 {
+	unsigned bits = 0;
+
 	for (size_t i = 0; i < policy->count; i++)
-		if (policy->rules[i].enabled && looks_at(&policy->rules[i].when, condition))
-			return true;
-	return false;
+		if (policy->rules[i].enabled)
+			bits |= asked(&policy->rules[i].when);
+	return bits;
 }
 
 /* --- Evaluation -------------------------------------------------------------------------- */

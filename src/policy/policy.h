@@ -202,8 +202,9 @@ const sb_policy *sb_policy_new(
 const char *sb_policy_name(const sb_policy *policy);
 /* Its rules in the order of evaluation. */
 const sb_rule *sb_policy_rules(const sb_policy *policy, size_t *count);
-/* Whether a rule in force has this condition, be it inside all, any or not. */
-bool sb_policy_looks_at(const sb_policy *policy, enum sb_condition condition);
+/* The conditions that rules in force have, be it inside all, any or not: bits of enum
+ * sb_condition. */
+unsigned sb_policy_asks(const sb_policy *policy);
 
 /* --- How conditions are read: for those who explain and check policies -------------------- */
 

@@ -85,16 +85,6 @@ static int fill_metadata(sb_facts *facts, sb_report *report)
 	return 0;
 }
 
-static void fill_time(sb_facts *facts, const sb_report *report)
-{
-	time_t seconds = (time_t)(report->requested_wall / 1000000000);
-	struct tm local;
-
-	facts->time = (int64_t)seconds;
-	if (localtime_r(&seconds, &local) != NULL)
-		facts->utc_offset = (int32_t)local.tm_gmtoff;
-}
-
 int sb_facts_of(sb_facts *facts, sb_report *report)
 {
 	*facts = (sb_facts){
@@ -118,10 +108,19 @@ int sb_facts_of(sb_facts *facts, sb_report *report)
 		.cached = sb_report_cached(report),
 		.low_assurance = report->low_assurance,
 		.assurance_reason = report->reason,
+		.time = (int64_t)(report->requested_wall / 1000000000),
 	};
-	fill_time(facts, report);
 	return fill_threats(facts, report) == 0 && fill_engines(facts, report) == 0 &&
 			       fill_metadata(facts, report) == 0
 		       ? 0
 		       : -SB_KIND_INTERNAL;
+}
+
+void sb_facts_add_local_time(sb_facts *facts)
+{
+	time_t seconds = (time_t)facts->time;
+	struct tm local;
+
+	if (localtime_r(&seconds, &local) != NULL)
+		facts->utc_offset = (int32_t)local.tm_gmtoff;
 }

@@ -9,6 +9,8 @@
 /* The facts of a report whose threats and container are merged, before or after policy; they
  * belong to its arena. 0, or -kind when there is no memory: then nobody may be asked. */
 int sb_facts_of(sb_facts *facts, sb_report *report);
+/* Where local time was then. For rules that ask: the C library has one lock for all threads. */
+void sb_facts_add_local_time(sb_facts *facts);
 
 /* How many detections of an engine count: those that are not ignored. */
 unsigned sb_counted_detections(const sb_result *result);

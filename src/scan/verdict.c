@@ -197,11 +197,11 @@ static void more_digests(sb_job *job)
 		return;
 	if ((conf->hash_sha256 || report->outcome != SB_OUTCOME_CLEAN ||
 		    sb_content_sha256_if_known(job->content) != NULL ||
-		    sb_policy_looks_at(conf->policy, SB_ASKS_SHA256)) &&
+		    (job->site->asks & SB_ASKS_SHA256) != 0) &&
 		sb_content_sha256(job->content, digest, NULL) == 0)
 		show_digest(job, report->sha256, &report->has_sha256, digest, SB_SHA256_SIZE);
 	if ((conf->hash_md5 || sb_content_md5_if_known(job->content) != NULL ||
-		    sb_policy_looks_at(conf->policy, SB_ASKS_MD5)) &&
+		    (job->site->asks & SB_ASKS_MD5) != 0) &&
 		sb_content_md5(job->content, digest, NULL) == 0)
 		show_digest(job, report->md5, &report->has_md5, digest, SB_MD5_SIZE);
 }
@@ -240,6 +240,8 @@ static void apply_policy(sb_job *job)
 
 	/* Rules that can't see everything must not be asked. */
 	if (sb_facts_of(&facts, report) == 0) {
+		if ((job->site->asks & SB_WHEN_TIME) != 0)
+			sb_facts_add_local_time(&facts);
 		/* What the path leads to now is not what the digests are of. */
 		if (job->content_state == SB_CONTENT_STATE_CHANGED)
 			facts.blake3 = facts.sha256 = facts.md5 = NULL;
@@ -267,7 +269,7 @@ static void find_mime(sb_job *job)
 		sb_kind_class(sb_error_kind(report->error)) != SB_CLASS_ENGINE &&
 		sb_error_kind(report->error) != SB_KIND_CANCELLED &&
 		(report->outcome != SB_OUTCOME_CLEAN || conf->mime_always ||
-			sb_policy_looks_at(conf->policy, SB_WHEN_MIME)))
+			(job->site->asks & SB_WHEN_MIME) != 0))
 		report->mime = sb_inspect_mime(job->manager->inspector, job);
 }
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Policies as a person works with them: checked, explained, replayed; and rules in real scans."""
+import datetime
 import hashlib
 import json
+import os
 import re
 import unittest
+import unittest.mock
 
 from support import harness, surface
 from support.harness import CLEAN, ROOT, mock
@@ -289,6 +292,17 @@ class Rules(PolicyCase):
     def test_the_clock(self):
         self.assertTrue(self.decide({"time": [{"days": "mon-fri"}, {"days": ["sat", "sun"]}]}))
         self.assertFalse(self.decide({"not": {"time": {"days": "sat-fri", "zone": "local"}}}))
+
+    def test_local_time_is_the_programs(self):
+        """Eleven hours east of UTC: an hour before now and one behind it, there and here."""
+        there = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=11)))
+        hour = datetime.timedelta(hours=1)
+        window = {"from": f"{there - hour:%H:%M}", "to": f"{there + hour:%H:%M}"}
+        with unittest.mock.patch.dict(os.environ, TZ="XYZ-11"):
+            self.assertTrue(self.decide({"time": {**window, "zone": "local"}}))
+            self.assertFalse(self.decide({"time": {**window, "zone": "utc"}}))
+        with unittest.mock.patch.dict(os.environ, TZ="UTC"):
+            self.assertFalse(self.decide({"time": {**window, "zone": "local"}}))
 
 
 if __name__ == "__main__":
