@@ -26,7 +26,7 @@ void sb_buf_clear(sb_buf *buf)
 		buf->data[0] = '\0';
 }
 
-char *sb_buf_reserve(sb_buf *buf, size_t size)
+char *sb_buf_grow(sb_buf *buf, size_t size)
 {
 	size_t need, capacity = buf->capacity > 0 ? buf->capacity : 256;
 	char *data;
@@ -36,10 +36,10 @@ char *sb_buf_reserve(sb_buf *buf, size_t size)
 		return NULL;
 	}
 	need = buf->length + size + 1; /* the NUL */
-	if (need <= buf->capacity)
-		return buf->data + buf->length;
 	while (capacity < need)
 		capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
+	if (capacity - 1 > buf->max)
+		capacity = buf->max + 1;
 	data = realloc(buf->data, capacity);
 	if (data == NULL) {
 		buf->failed = true;
@@ -65,11 +65,6 @@ void sb_buf_add(sb_buf *buf, const void *data, size_t size)
 void sb_buf_text(sb_buf *buf, const char *text)
 {
 	sb_buf_add(buf, text, strlen(text));
-}
-
-void sb_buf_char(sb_buf *buf, char c)
-{
-	sb_buf_add(buf, &c, 1);
 }
 
 void sb_buf_printf(sb_buf *buf, const char *format, ...)

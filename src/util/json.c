@@ -81,14 +81,16 @@ static void write_string(sb_buf *buf, const unsigned char *s, size_t length)
 	sb_buf_char(buf, '"');
 }
 
-static void before(sb_json *json, const char *key)
+/* The comma and the key, with room for @p more bytes behind them: they are all written there, then
+ * end() has where they end. NULL: the buffer has failed. */
+static char *begin(sb_json *json, const char *key, size_t more)
 {
 	size_t length = key != NULL ? strlen(key) : 0; /* ours: needs no escape */
 	size_t need = (json->comma ? 1 : 0) + (key != NULL ? length + 3 : 0);
-	char *room = sb_buf_reserve(json->buf, need);
+	char *room = sb_buf_reserve(json->buf, need + more);
 
 	if (room == NULL)
-		return;
+		return NULL;
 	if (json->comma)
 		*room++ = ',';
 	json->comma = true;
@@ -99,14 +101,36 @@ static void before(sb_json *json, const char *key)
 		*room++ = '"';
 		*room++ = ':';
 	}
+	return room;
+}
+
+static void end(sb_json *json, char *room)
+{
 	*room = '\0';
-	json->buf->length += need;
+	json->buf->length = (size_t)(room - json->buf->data);
+}
+
+static void before(sb_json *json, const char *key)
+{
+	char *room = begin(json, key, 0);
+
+	if (room != NULL)
+		end(json, room);
+}
+
+static void plain(sb_json *json, const char *key, const char *text, size_t length)
+{
+	char *room = begin(json, key, length);
+
+	if (room == NULL)
+		return;
+	memcpy(room, text, length);
+	end(json, room + length);
 }
 
 void sb_json_object(sb_json *json, const char *key)
 {
-	before(json, key);
-	sb_buf_char(json->buf, '{');
+	plain(json, key, "{", 1);
 	json->comma = false;
 }
 
@@ -118,8 +142,7 @@ void sb_json_end_object(sb_json *json)
 
 void sb_json_array(sb_json *json, const char *key)
 {
-	before(json, key);
-	sb_buf_char(json->buf, '[');
+	plain(json, key, "[", 1);
 	json->comma = false;
 }
 
@@ -129,13 +152,29 @@ void sb_json_end_array(sb_json *json)
 	json->comma = true;
 }
 
+static void plain_string(sb_json *json, const char *key, const char *text, size_t length)
+{
+	char *room = begin(json, key, length + 2);
+
+	if (room == NULL)
+		return;
+	*room++ = '"';
+	memcpy(room, text, length);
+	room += length;
+	*room++ = '"';
+	end(json, room);
+}
+
 void sb_json_text_n(sb_json *json, const char *key, const char *text, size_t length)
 {
-	before(json, key);
-	if (text == NULL)
-		sb_buf_text(json->buf, "null");
-	else
+	if (text == NULL) {
+		sb_json_null(json, key);
+	} else if (plain_run((const unsigned char *)text, length) == length) {
+		plain_string(json, key, text, length);
+	} else {
+		before(json, key);
 		write_string(json->buf, (const unsigned char *)text, length);
+	}
 }
 
 void sb_json_text(sb_json *json, const char *key, const char *text)
@@ -155,38 +194,45 @@ void sb_json_bytes(sb_json *json, const char *key, const void *bytes, size_t len
 
 void sb_json_hex(sb_json *json, const char *key, const uint8_t *bytes, size_t length)
 {
-	char *room;
+	char *room = begin(json, key, length * 2 + 2);
 
-	before(json, key);
-	room = sb_buf_reserve(json->buf, length * 2 + 2);
 	if (room == NULL)
 		return;
 	*room++ = '"';
-	for (size_t i = 0; i < length; i++) {
-		*room++ = hex_digits[bytes[i] >> 4];
-		*room++ = hex_digits[bytes[i] & 15];
-	}
+	sb_hex(room, bytes, length);
+	room += length * 2;
 	*room++ = '"';
-	*room = '\0';
-	json->buf->length += length * 2 + 2;
+	end(json, room);
 }
 
-static void add_digits(sb_buf *buf, uint64_t value)
+enum { DIGITS = 20 }; /* of the largest number */
+
+/* Where they begin; they end with the array. */
+static size_t to_digits(char digits[DIGITS], uint64_t value)
 {
-	char digits[20];
-	size_t at = sizeof digits;
+	size_t at = DIGITS;
 
 	do {
 		digits[--at] = (char)('0' + value % 10);
 		value /= 10;
 	} while (value > 0);
+	return at;
+}
+
+static void add_digits(sb_buf *buf, uint64_t value)
+{
+	char digits[DIGITS];
+	size_t at = to_digits(digits, value);
+
 	sb_buf_add(buf, digits + at, sizeof digits - at);
 }
 
 void sb_json_uint(sb_json *json, const char *key, uint64_t value)
 {
-	before(json, key);
-	add_digits(json->buf, value);
+	char digits[DIGITS];
+	size_t at = to_digits(digits, value);
+
+	plain(json, key, digits + at, sizeof digits - at);
 }
 
 void sb_json_int(sb_json *json, const char *key, int64_t value)
@@ -226,20 +272,21 @@ void sb_json_number(sb_json *json, const char *key, double value)
 
 void sb_json_bool(sb_json *json, const char *key, bool value)
 {
-	before(json, key);
-	sb_buf_text(json->buf, value ? "true" : "false");
+	if (value)
+		plain(json, key, "true", 4);
+	else
+		plain(json, key, "false", 5);
 }
 
 void sb_json_null(sb_json *json, const char *key)
 {
-	before(json, key);
-	sb_buf_text(json->buf, "null");
+	plain(json, key, "null", 4);
 }
 
 void sb_json_raw(sb_json *json, const char *key, const char *json_text, size_t length)
 {
 	before(json, key);
-	sb_buf_add(json->buf, json_text, length);
+	sb_buf_add(json->buf, json_text, length); /* may be none at all */
 }
 
 size_t sb_json_fitting(const char *text, size_t length, size_t max)
