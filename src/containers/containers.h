@@ -58,7 +58,8 @@ int sb_containers_walk(sb_walked *out, const void *data, size_t length, const ch
 	size_t name_length, const sb_walk_options *options);
 
 /* Once, as long as files can be opened: names beyond ASCII need the C.UTF-8 locale. Without it
- * such members are called `member7`. */
+ * such members are called `member7`. Tables that all walks use are made as well, so that processes
+ * forked from this one share them. */
 void sb_containers_prepare(void);
 
 #endif

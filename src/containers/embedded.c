@@ -46,9 +46,10 @@ static int attempt(sb_walk *walk, const sb_level *level, const sb_hit *hit, uint
 }
 
 /* Everything in one gap between claims. */
-static int search_gap(sb_walk *walk, sb_level *level, const sb_sniffer *sniffer, uint64_t from,
-	uint64_t to, unsigned *failures)
+static int search_gap(
+	sb_walk *walk, sb_level *level, uint64_t from, uint64_t to, unsigned *failures)
 {
+	const sb_sniffer *sniffer = sb_sniffer_shared();
 	uint64_t begin = from, end = from, members;
 	sb_hit hit;
 
@@ -82,14 +83,11 @@ int sb_walk_embedded(sb_walk *walk, sb_level *level)
 {
 	uint64_t at = 0, end;
 	unsigned failures = 0;
-	sb_sniffer sniffer;
 
-	sb_sniffer_init(&sniffer);
 	while (failures <= FAILURES && (at = sb_ranges_skip(level->claimed, at)) < level->size) {
 		end = sb_ranges_next(level->claimed, at);
 		end = end < level->size ? end : level->size;
-		if (sb_walk_poll(walk) < 0 ||
-			search_gap(walk, level, &sniffer, at, end, &failures) < 0)
+		if (sb_walk_poll(walk) < 0 || search_gap(walk, level, at, end, &failures) < 0)
 			return SB_WALK_STOP;
 		at = end;
 	}

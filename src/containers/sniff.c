@@ -2,11 +2,12 @@
 /*
  * Signatures: one table of formats. The search looks at every byte once: for each position,
  * six table look-ups by nibble tell whether three bytes in a row may belong to a signature
- * (sixteen or more positions at a time where the processor can), and only then are signature and
- * header compared.
+ * (sixteen or more positions at a time where the processor can, 64 with util/sieve.h), and only
+ * then are signature and header compared.
  */
 #include "containers/sniff.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <zlib.h>
 #if defined(__x86_64__)
@@ -357,6 +358,8 @@ static uint32_t three(const uint8_t *at)
 
 void sb_sniffer_init(sb_sniffer *sniffer)
 {
+	sb_pattern keys[FORMATS] = {0};
+	size_t count = 0;
 	unsigned bucket = 0;
 
 	memset(sniffer, 0, sizeof *sniffer);
@@ -366,12 +369,30 @@ void sb_sniffer_init(sb_sniffer *sniffer)
 		if (!formats[i].inside)
 			continue;
 		sniffer->keys[i] = three(key);
+		memcpy(keys[count].bytes, key, 3);
+		keys[count++].length = 3;
 		for (size_t k = 0; k < 3; k++) {
 			sniffer->low[k][key[k] & 15] |= (uint8_t)(1 << bucket);
 			sniffer->high[k][key[k] >> 4] |= (uint8_t)(1 << bucket);
 		}
 		bucket = (bucket + 1) % 8;
 	}
+	sb_sieve_of(&sniffer->sieve, keys, count);
+}
+
+static sb_sniffer shared;
+
+static void make_shared(void)
+{
+	sb_sniffer_init(&shared);
+}
+
+const sb_sniffer *sb_sniffer_shared(void)
+{
+	static pthread_once_t made = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&made, make_shared);
+	return &shared;
 }
 
 static bool may_begin(const sb_sniffer *s, const uint8_t *at)
@@ -442,8 +463,18 @@ __attribute__((target("avx2"))) static size_t skim_32(
 	return from;
 }
 
+/* Likewise. */
+static size_t skim_64(const sb_sniffer *s, const uint8_t *data, size_t from, size_t to)
+{
+	uint64_t set = sb_sieve_next(&s->sieve, data, to, &from);
+
+	return set != 0 ? from + (size_t)__builtin_ctzll(set) : to;
+}
+
 static size_t skim(const sb_sniffer *s, const uint8_t *data, size_t from, size_t to)
 {
+	if (s->sieve.usable)
+		return skim_64(s, data, from, to);
 	if (__builtin_cpu_supports("avx2"))
 		from = skim_32(s, data, from, to);
 	return __builtin_cpu_supports("ssse3") ? skim_16(s, data, from, to) : from;

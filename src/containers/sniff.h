@@ -7,6 +7,7 @@
 #define SB_CONTAINERS_SNIFF_H
 
 #include "containers/reader.h"
+#include "util/sieve.h"
 
 typedef struct sb_hit {
 	size_t offset;    /* where it would begin */
@@ -21,9 +22,12 @@ enum { SB_SNIFF_FORMATS = 32 };
 typedef struct sb_sniffer {
 	uint8_t low[3][16], high[3][16]; /* by nibble: in which buckets the byte may stand */
 	uint32_t keys[SB_SNIFF_FORMATS]; /* the three bytes of each format */
+	sb_sieve sieve;                  /* of those, where the processor can */
 } sb_sniffer;
 
 void sb_sniffer_init(sb_sniffer *sniffer);
+/* One for all; any thread. */
+const sb_sniffer *sb_sniffer_shared(void);
 /* The next signature whose characteristic bytes begin in [from, to); false: none. */
 bool sb_sniff_next(const sb_sniffer *sniffer, const uint8_t *data, size_t size, size_t from,
 	size_t to, sb_hit *hit);

@@ -329,6 +329,7 @@ void sb_containers_prepare(void)
 {
 	if (names == (locale_t)0)
 		names = utf8();
+	(void)sb_sniffer_shared();
 }
 
 int sb_containers_walk(sb_walked *out, const void *data, size_t length, const char *name,

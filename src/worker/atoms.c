@@ -30,13 +30,13 @@ static size_t groups_of(uint16_t pair)
 }
 
 /* Pairs in the order of their first byte. */
-static uint32_t order_of(const sb_atom *atom)
+static uint32_t order_of(const sb_pattern *atom)
 {
 	return (uint32_t)atom->bytes[0] << 8 | atom->bytes[1];
 }
 
 /* Atoms that begin alike come into one group, so that few groups begin with the same two bytes. */
-static void sum_up(grouping *g, const sb_atom *atoms, size_t count)
+static void sum_up(grouping *g, const sb_pattern *atoms, size_t count)
 {
 	uint32_t sum = 0;
 
@@ -52,7 +52,7 @@ static void sum_up(grouping *g, const sb_atom *atoms, size_t count)
 }
 
 /* The pair at @p at in an atom, or all that agree with it when the atom ends before them. */
-static void mark(uint16_t *groups, const sb_atom *atom, size_t at, uint16_t bit)
+static void mark(uint16_t *groups, const sb_pattern *atom, size_t at, uint16_t bit)
 {
 	unsigned from[PAIR] = {0, 0}, to[PAIR] = {255, 255};
 
@@ -66,7 +66,7 @@ static void mark(uint16_t *groups, const sb_atom *atom, size_t at, uint16_t bit)
 		}
 }
 
-static void mark_begin(uint8_t *begins, const sb_atom *atom)
+static void mark_begin(uint8_t *begins, const sb_pattern *atom)
 {
 	unsigned from = atom->length > 1 ? atom->bytes[1] : 0;
 	unsigned to = atom->length > 1 ? atom->bytes[1] : 255;
@@ -75,7 +75,7 @@ static void mark_begin(uint8_t *begins, const sb_atom *atom)
 		begins[pair_at((const uint8_t[PAIR]){atom->bytes[0], (uint8_t)second})] = 1;
 }
 
-static void put(grouping *g, const sb_atom *atom)
+static void put(grouping *g, const sb_pattern *atom)
 {
 	uint64_t before = g->before[order_of(atom)];
 	uint16_t bit = (uint16_t)(1u << (before * GROUPS / g->total));
@@ -92,7 +92,7 @@ static void put(grouping *g, const sb_atom *atom)
 		g->open_last |= bit;
 }
 
-static void fill(grouping *g, const sb_atom *atoms, size_t count)
+static void fill(grouping *g, const sb_pattern *atoms, size_t count)
 {
 	sum_up(g, atoms, count);
 	for (size_t i = 0; i < count; i++)
@@ -106,7 +106,7 @@ static void fill(grouping *g, const sb_atom *atoms, size_t count)
 void sb_atoms_of(sb_atoms *out, const sb_trie *trie)
 {
 	size_t count;
-	sb_atom *atoms = sb_trie_atoms(trie, &count);
+	sb_pattern *atoms = sb_trie_atoms(trie, &count);
 	grouping *g = calloc(1, sizeof *g);
 
 	memset(out, 0, sizeof *out);
@@ -160,7 +160,7 @@ static bool goes_on(const sb_trie *trie, const uint8_t *at)
 	uint32_t state = sb_trie_child(trie, YR_AC_ROOT_STATE, at[0]);
 	uint32_t any = trie->matches[state];
 
-	for (unsigned i = 1; i < SB_ATOM_BYTES; i++) {
+	for (unsigned i = 1; i < SB_PATTERN_BYTES; i++) {
 		uint32_t next = sb_trie_child(trie, state, at[i]);
 
 		state = state != YR_AC_ROOT_STATE ? next : YR_AC_ROOT_STATE;
@@ -184,7 +184,7 @@ static int follow_all(finding *f, size_t at, uint64_t set)
 	for (; set != 0 && status == 0; set &= set - 1) {
 		size_t place = at + (unsigned)__builtin_ctzll(set);
 
-		if (f->size - place < SB_ATOM_BYTES || goes_on(&f->atoms->trie, f->data + place))
+		if (f->size - place < SB_PATTERN_BYTES || goes_on(&f->atoms->trie, f->data + place))
 			status = follow(f, place);
 	}
 	return status;
@@ -223,7 +223,7 @@ static int find_sieved(finding *f)
 /* --- Eight places at a time --------------------------------------------------------------------
  */
 
-enum { PLACES = 8, NEEDED = PLACES - 1 + SB_ATOM_BYTES };
+enum { PLACES = 8, NEEDED = PLACES - 1 + SB_PATTERN_BYTES };
 
 /* At which of the places behind @p at an atom may begin. */
 static unsigned places(const sb_atoms *atoms, const uint8_t *at)

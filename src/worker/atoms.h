@@ -8,7 +8,7 @@
  * begins. Where they do, four bytes are looked at. Atoms are put into 16 groups; one table says of
  * two bytes which groups begin so, another which ones go on so, and where no group is in both there
  * is no atom. Elsewhere the trie is asked. A processor that can, looks at 64 places at a time with
- * other tables first (worker/sieve.h).
+ * other tables first (util/sieve.h).
  *
  * (Pairs of bytes: Wu and Manber, "A fast algorithm for multi-pattern searching", TR-94-17, 1994.
  * Groups of patterns as bits: Baeza-Yates and Gonnet, "A new approach to text searching", CACM
@@ -17,7 +17,7 @@
 #ifndef SB_WORKER_ATOMS_H
 #define SB_WORKER_ATOMS_H
 
-#include "worker/sieve.h"
+#include "worker/trie.h"
 
 enum { SB_ATOM_PAIRS = 65536, SB_ATOM_GROUPINGS = 16384 };
 

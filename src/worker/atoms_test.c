@@ -106,7 +106,7 @@ typedef struct weaving {
 	unsigned turn;
 } weaving;
 
-static void weave(weaving *w, const sb_atom *atom)
+static void weave(weaving *w, const sb_pattern *atom)
 {
 	size_t cut = ++w->turn % 5 == 0 ? atom->length - 1u : atom->length;
 
@@ -123,7 +123,7 @@ static void compare_with_atoms(const sb_atoms *atoms, const YR_RULES *rules, siz
 	static uint8_t content[60000];
 	weaving w = {.out = content, .room = sizeof content};
 	size_t count;
-	sb_atom *each = sb_trie_atoms(&atoms->trie, &count);
+	sb_pattern *each = sb_trie_atoms(&atoms->trie, &count);
 
 	assert_non_null(each);
 	for (size_t i = 0; i < count; i++)
@@ -279,11 +279,11 @@ static void strange_tables_are_not_used(void **state)
 static bool has_atoms(const sb_trie *trie)
 {
 	size_t count;
-	sb_atom *each = sb_trie_atoms(trie, &count);
+	sb_pattern *each = sb_trie_atoms(trie, &count);
 	bool has = each != NULL;
 
 	for (size_t i = 0; has && i < count; i++)
-		assert_in_range(each[i].length, 1, SB_ATOM_BYTES);
+		assert_in_range(each[i].length, 1, SB_PATTERN_BYTES);
 	free(each);
 	return has;
 }

@@ -41,9 +41,9 @@ static uint32_t *slots_to(const sb_trie *trie)
 }
 
 /* The first bytes that lead from the root to a state. False: it is no trie. */
-static bool path_to(const sb_trie *trie, const uint32_t *to, uint32_t state, sb_atom *out)
+static bool path_to(const sb_trie *trie, const uint32_t *to, uint32_t state, sb_pattern *out)
 {
-	uint8_t backwards[2 * SB_ATOM_BYTES];
+	uint8_t backwards[2 * SB_PATTERN_BYTES];
 	size_t length = 0;
 
 	while (state != YR_AC_ROOT_STATE) {
@@ -54,7 +54,7 @@ static bool path_to(const sb_trie *trie, const uint32_t *to, uint32_t state, sb_
 		backwards[length++] = (uint8_t)(code - 1);
 		state = to[state] - code;
 	}
-	out->length = (uint8_t)(length < SB_ATOM_BYTES ? length : SB_ATOM_BYTES);
+	out->length = (uint8_t)(length < SB_PATTERN_BYTES ? length : SB_PATTERN_BYTES);
 	for (size_t i = 0; i < out->length; i++)
 		out->bytes[i] = backwards[length - 1 - i];
 	return true;
@@ -69,10 +69,10 @@ static size_t count_ends(const sb_trie *trie)
 	return count;
 }
 
-sb_atom *sb_trie_atoms(const sb_trie *trie, size_t *count)
+sb_pattern *sb_trie_atoms(const sb_trie *trie, size_t *count)
 {
 	size_t ends = count_ends(trie);
-	sb_atom *atoms = calloc(ends + 1, sizeof *atoms);
+	sb_pattern *atoms = calloc(ends + 1, sizeof *atoms);
 	uint32_t *to = slots_to(trie);
 	bool good = atoms != NULL && to != NULL;
 

@@ -19,6 +19,8 @@
 #include <yara.h>
 #include <yara/ahocorasick.h>
 
+#include "util/sieve.h"
+
 typedef struct sb_trie {
 	const YR_AC_TRANSITION *transitions;
 	const uint32_t *matches;
@@ -29,16 +31,10 @@ typedef struct sb_trie {
  * the table. It lives as long as the rules. */
 bool sb_trie_of(sb_trie *out, YR_RULES *rules);
 
-enum { SB_ATOM_BYTES = 4 }; /* YR_MAX_ATOM_LENGTH; of a longer one, the first ones */
-
-typedef struct sb_atom {
-	uint8_t bytes[SB_ATOM_BYTES];
-	uint8_t length; /* at least 1; the bytes behind it are 0 */
-} sb_atom;
-
-/* The atom of every state but the root where one ends, in memory that is the caller's. NULL: there
- * is none left, or they are not kept as described. */
-sb_atom *sb_trie_atoms(const sb_trie *trie, size_t *count);
+/* The atom of every state but the root where one ends, in memory that is the caller's; of one that
+ * is longer than YR_MAX_ATOM_LENGTH, the first four bytes. NULL: there is no memory, or they are
+ * not kept as described. */
+sb_pattern *sb_trie_atoms(const sb_trie *trie, size_t *count);
 
 /* Where a byte leads from a state; the root: nowhere. */
 static inline uint32_t sb_trie_child(const sb_trie *trie, uint32_t state, uint8_t byte)

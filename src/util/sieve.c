@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/sieve.h"
+#include "util/sieve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +27,17 @@ static const struct {
 };
 
 typedef struct heavy {
-	sb_atom atom;
+	sb_pattern pattern;
 	float share; /* of places that look like it */
 } heavy;
 
 /* What the tables let through, as shares of everyday content. */
 typedef struct grouping {
 	sb_sieve *sieve;
-	float share[BYTES];                       /* of a byte */
-	float all[GROUPS];                        /* by all of a group's tables */
-	float let[SB_ATOM_BYTES][GROUPS];         /* by each of them */
-	float more[SB_ATOM_BYTES][BYTES][GROUPS]; /* with this byte in it as well */
+	float share[BYTES];                          /* of a byte */
+	float all[GROUPS];                           /* by all of a group's tables */
+	float let[SB_PATTERN_BYTES][GROUPS];         /* by each of them */
+	float more[SB_PATTERN_BYTES][BYTES][GROUPS]; /* with this byte in it as well */
 	heavy *sorted;
 } grouping;
 
@@ -52,7 +52,7 @@ static void know_shares(grouping *g)
 		sum += g->share[byte];
 	for (size_t byte = 0; byte < BYTES; byte++)
 		g->share[byte] /= sum;
-	for (size_t at = 0; at < SB_ATOM_BYTES; at++)
+	for (size_t at = 0; at < SB_PATTERN_BYTES; at++)
 		for (size_t byte = 0; byte < BYTES; byte++)
 			for (size_t group = 0; group < GROUPS; group++)
 				g->more[at][byte][group] = g->share[byte];
@@ -65,23 +65,23 @@ static int heaviest_first(const void *a, const void *b)
 	return (one->share < other->share) - (one->share > other->share);
 }
 
-static void sort(grouping *g, const sb_atom *atoms, size_t count)
+static void sort(grouping *g, const sb_pattern *patterns, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		g->sorted[i] = (heavy){.atom = atoms[i], .share = 1};
-		for (size_t at = 0; at < atoms[i].length; at++)
-			g->sorted[i].share *= g->share[atoms[i].bytes[at]];
+		g->sorted[i] = (heavy){.pattern = patterns[i], .share = 1};
+		for (size_t at = 0; at < patterns[i].length; at++)
+			g->sorted[i].share *= g->share[patterns[i].bytes[at]];
 	}
 	qsort(g->sorted, count, sizeof *g->sorted, heaviest_first);
 }
 
-/* What each group would let through with one more atom in it. */
-static void let_with(const grouping *g, const sb_atom *atom, float with[GROUPS])
+/* What each group would let through with one more pattern in it. */
+static void let_with(const grouping *g, const sb_pattern *pattern, float with[GROUPS])
 {
 	for (size_t group = 0; group < GROUPS; group++)
 		with[group] = 1;
-	for (size_t at = 0; at < atom->length; at++) {
-		const float *let = g->let[at], *more = g->more[at][atom->bytes[at]];
+	for (size_t at = 0; at < pattern->length; at++) {
+		const float *let = g->let[at], *more = g->more[at][pattern->bytes[at]];
 
 		for (size_t group = 0; group < GROUPS; group++)
 			with[group] *= let[group] + more[group];
@@ -95,22 +95,22 @@ static void put_byte(grouping *g, size_t at, uint8_t byte, size_t group)
 	g->more[at][byte][group] = 0;
 }
 
-static void put(grouping *g, const sb_atom *atom)
+static void put(grouping *g, const sb_pattern *pattern)
 {
 	float with[GROUPS];
 	size_t best = 0;
 
-	let_with(g, atom, with);
+	let_with(g, pattern, with);
 	for (size_t group = 1; group < GROUPS; group++)
 		if (with[group] - g->all[group] < with[best] - g->all[best])
 			best = group;
-	for (size_t at = 0; at < atom->length; at++)
-		put_byte(g, at, atom->bytes[at], best);
-	for (size_t at = atom->length; at < SB_ATOM_BYTES; at++)
+	for (size_t at = 0; at < pattern->length; at++)
+		put_byte(g, at, pattern->bytes[at], best);
+	for (size_t at = pattern->length; at < SB_PATTERN_BYTES; at++)
 		for (unsigned byte = 0; byte < BYTES; byte++)
 			put_byte(g, at, (uint8_t)byte, best);
 	g->all[best] = 1;
-	for (size_t at = 0; at < SB_ATOM_BYTES; at++)
+	for (size_t at = 0; at < SB_PATTERN_BYTES; at++)
 		g->all[best] *= g->let[at][best];
 }
 
@@ -119,7 +119,7 @@ static bool can(void)
 	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw");
 }
 
-void sb_sieve_of(sb_sieve *out, const sb_atom *atoms, size_t count)
+void sb_sieve_of(sb_sieve *out, const sb_pattern *patterns, size_t count)
 {
 	grouping *g = can() ? calloc(1, sizeof *g) : NULL;
 
@@ -127,9 +127,9 @@ void sb_sieve_of(sb_sieve *out, const sb_atom *atoms, size_t count)
 	if (g != NULL && (g->sorted = calloc(count + 1, sizeof *g->sorted)) != NULL) {
 		g->sieve = out;
 		know_shares(g);
-		sort(g, atoms, count);
+		sort(g, patterns, count);
 		for (size_t i = 0; i < count; i++)
-			put(g, &g->sorted[i].atom);
+			put(g, &g->sorted[i].pattern);
 		free(g->sorted);
 		out->usable = true;
 	}
@@ -163,11 +163,11 @@ WIDE static inline __m512i look_up(const table *t, const uint8_t *at)
 	return _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high);
 }
 
-WIDE static inline uint64_t places(const table tables[SB_ATOM_BYTES], const uint8_t *at)
+WIDE static inline uint64_t places(const table tables[SB_PATTERN_BYTES], const uint8_t *at)
 {
 	__m512i groups = look_up(&tables[0], at);
 
-	for (size_t i = 1; i < SB_ATOM_BYTES; i++)
+	for (size_t i = 1; i < SB_PATTERN_BYTES; i++)
 		groups = _mm512_and_si512(groups, look_up(&tables[i], at + i));
 	return _mm512_test_epi8_mask(groups, groups);
 }
@@ -184,10 +184,10 @@ WIDE static uint64_t last_places(const table *tables, const uint8_t *at, size_t 
 
 WIDE uint64_t sb_sieve_next(const sb_sieve *sieve, const uint8_t *data, size_t size, size_t *at)
 {
-	table tables[SB_ATOM_BYTES];
+	table tables[SB_PATTERN_BYTES];
 	uint64_t set = 0;
 
-	for (size_t i = 0; i < SB_ATOM_BYTES; i++)
+	for (size_t i = 0; i < SB_PATTERN_BYTES; i++)
 		tables[i] = load(sieve->groups[i]);
 	for (; *at < size; *at += SB_SIEVE_PLACES) {
 		size_t left = size - *at;
@@ -200,9 +200,9 @@ WIDE uint64_t sb_sieve_next(const sb_sieve *sieve, const uint8_t *data, size_t s
 	return set;
 }
 #else
-void sb_sieve_of(sb_sieve *out, const sb_atom *atoms, size_t count)
+void sb_sieve_of(sb_sieve *out, const sb_pattern *patterns, size_t count)
 {
-	(void)atoms;
+	(void)patterns;
 	(void)count;
 	memset(out, 0, sizeof *out);
 }
