@@ -7,6 +7,7 @@ the deadline and 250 ms; when the fault is over, EICAR is found and benign conte
 the end no process, descriptor, thread or file is left. The clamd is the real one wherever that can
 show the fault."""
 import base64
+import collections
 import contextlib
 import itertools
 import os
@@ -179,6 +180,17 @@ class Supervised(SpawnCase):
                 count += os.readlink(path).startswith("socket:")
         return count
 
+    def threads(self, program):
+        """How many of each kind, but for those that serve calls: they come as they are needed, as
+        many as two engines have permits, and two for each processor that read content."""
+        count = collections.Counter()
+        for path in pathlib.Path(f"/proc/{program.process.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                count[(path / "comm").read_text().strip()] += 1
+        self.assertLessEqual(count.pop("sb-engine", 0), 2 * 4)
+        self.assertLessEqual(count.pop("sb-crew", 0), 2 * os.cpu_count())
+        return count
+
     def answers(self, program, kinds, limit=TIMEOUT_MS):
         program.send("wait")
         entries = {}
@@ -191,11 +203,11 @@ class Supervised(SpawnCase):
         for role, attempts in roles:
             with self.subTest(role):
                 program = self.host(role, attempts, **settings)
-                before = self.settled(program)
+                before, others = self.settled(program), self.threads(program)
                 play(program)
                 after = self.settled(program, AWAY | NOT_UP)
                 self.assertLessEqual(after["fds"], before["fds"] + 4)
-                self.assertLessEqual(after["threads"], before["threads"] + 8)  # for calls side by side
+                self.assertEqual(self.threads(program), others)
                 self.assertIsNone(program.end())
                 self.nothing_is_left()
                 shutil.rmtree(self.data)
