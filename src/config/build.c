@@ -440,6 +440,8 @@ static int build(sb_reader *reader, const sb_config *config, sb_built *built)
 	if (rc == 0)
 		rc = sb_build_releases(reader, built->values.data_dir, built);
 	if (rc == 0)
+		built->conf.policy_asks = sb_policy_asks(built->conf.policy);
+	if (rc == 0)
 		rc = fill(reader, config, built);
 	return rc == 0 ? digest(reader, built) : rc;
 }

@@ -96,6 +96,7 @@ typedef struct sb_conf {
 	sb_next_tier next_tier;
 	bool early_decision; /* don't wait for whom the outcome doesn't need */
 	const sb_policy *policy;
+	unsigned policy_asks; /* what it looks at: bits of enum sb_condition */
 	struct {
 		bool enabled;
 		bool failure_allows; /* on_failure: allow */

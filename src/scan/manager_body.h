@@ -56,7 +56,7 @@ bool sb_manager_cache_path(const struct sb_manager *manager, char *out, size_t r
 /* Somebody will look at the media type of clean content, too. */
 static inline bool sb_conf_wants_mime(const sb_conf *conf)
 {
-	return conf->mime_always || (sb_policy_asks(conf->policy) & SB_WHEN_MIME) != 0;
+	return conf->mime_always || (conf->policy_asks & SB_WHEN_MIME) != 0;
 }
 
 /* Where secrets are part of generations, and there is none yet. */

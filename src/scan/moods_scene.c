@@ -15,7 +15,7 @@
 _Atomic(char) moods[26];
 _Atomic(unsigned) asked[26];
 
-/* What a letter means; `k` is any kind of error. */
+/* What the other letters mean. */
 static const struct {
 	char mood;
 	sb_kind kind;

@@ -14,7 +14,7 @@ extern _Atomic(unsigned) asked[26];
 
 /* Engine by engine, `c` for the rest: `c` clean, `i` infected, `k` knows the test file, `H` hangs
  * and minds nothing, `C` hangs until it is cancelled, `F` hangs, then fails; the others are kinds
- * of errors (see the table). Nobody was asked yet. */
+ * of errors (a table in moods_scene.c). Nobody was asked yet. */
 void set_moods(const char *all);
 /* What they do. */
 int moody(sb_call *call, unsigned attempt, sb_error *error);

@@ -55,7 +55,6 @@ sb_site *sb_site_new(sb_manager *manager, sb_conf *conf)
 		return NULL;
 	}
 	site->conf = sb_conf_ref(conf);
-	site->asks = sb_policy_asks(conf->policy);
 	return site;
 }
 

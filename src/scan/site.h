@@ -20,7 +20,6 @@ typedef struct sb_site {
 	_Atomic(unsigned) references;
 	struct sb_manager *manager;
 	sb_conf *conf;
-	unsigned asks;       /* what its policy looks at: bits of enum sb_condition */
 	sb_engine **engines; /* in file order */
 	size_t engine_count;
 } sb_site;

@@ -197,11 +197,11 @@ static void more_digests(sb_job *job)
 		return;
 	if ((conf->hash_sha256 || report->outcome != SB_OUTCOME_CLEAN ||
 		    sb_content_sha256_if_known(job->content) != NULL ||
-		    (job->site->asks & SB_ASKS_SHA256) != 0) &&
+		    (conf->policy_asks & SB_ASKS_SHA256) != 0) &&
 		sb_content_sha256(job->content, digest, NULL) == 0)
 		show_digest(job, report->sha256, &report->has_sha256, digest, SB_SHA256_SIZE);
 	if ((conf->hash_md5 || sb_content_md5_if_known(job->content) != NULL ||
-		    (job->site->asks & SB_ASKS_MD5) != 0) &&
+		    (conf->policy_asks & SB_ASKS_MD5) != 0) &&
 		sb_content_md5(job->content, digest, NULL) == 0)
 		show_digest(job, report->md5, &report->has_md5, digest, SB_MD5_SIZE);
 }
@@ -240,7 +240,7 @@ static void apply_policy(sb_job *job)
 
 	/* Rules that can't see everything must not be asked. */
 	if (sb_facts_of(&facts, report) == 0) {
-		if ((job->site->asks & SB_WHEN_TIME) != 0)
+		if ((job->site->conf->policy_asks & SB_WHEN_TIME) != 0)
 			sb_facts_add_local_time(&facts);
 		/* What the path leads to now is not what the digests are of. */
 		if (job->content_state == SB_CONTENT_STATE_CHANGED)
@@ -268,8 +268,7 @@ static void find_mime(sb_job *job)
 	if (report->mime == NULL && report->hashed &&
 		sb_kind_class(sb_error_kind(report->error)) != SB_CLASS_ENGINE &&
 		sb_error_kind(report->error) != SB_KIND_CANCELLED &&
-		(report->outcome != SB_OUTCOME_CLEAN || conf->mime_always ||
-			(job->site->asks & SB_WHEN_MIME) != 0))
+		(report->outcome != SB_OUTCOME_CLEAN || sb_conf_wants_mime(conf)))
 		report->mime = sb_inspect_mime(job->manager->inspector, job);
 }
 
